@@ -216,6 +216,21 @@ def test_what_the_engine_refuses_fails_alone(path: Path) -> None:
     assert contents(after) == contents(before)
 
 
+def test_what_nobody_waits_for_any_more_is_dropped(path: Path) -> None:
+    with (
+        LlamaCpp(LlamaCppSettings(model=str(path), slots=2, context_tokens=64, threads=1)) as engine,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        (before,) = engine.generate_all([asked(PROMPTS[0], range(3))])
+        many = pool.submit(engine.generate_all, [asked(PROMPTS[0], range(100_000))])
+        while not many.done():
+            engine.drop()
+        with pytest.raises(BackendError, match="not wanted any more"):
+            many.result()
+        (after,) = engine.generate_all([asked(PROMPTS[0], range(3))])
+    assert contents(after) == contents(before)
+
+
 @pytest.fixture
 def slots(path: Path) -> Iterator[Slots]:
     model = LlamaModel(path)

@@ -13,7 +13,7 @@ from isobudget.tasks import runner
 from isobudget.tasks.context import file_task, hole_alone, source_prompt
 from isobudget.tasks.imports import warm_modules
 from isobudget.tasks.selection import Selection, select
-from isobudget.tasks.stub import imported_names, stub_of
+from isobudget.tasks.stub import imported_names, imports_module, stub_of
 from isobudget.tasks.target import Target, find_target
 from support.solve_project import make_project
 
@@ -124,8 +124,8 @@ def test_modules_that_reach_the_target_are_not_imported_once(project: Path) -> N
         ("conftest", str(project / "tests/conftest.py"), "SourceFileLoader"),
     ]
     # `pkg` imports the target, and so does whatever lies in it.
-    assert warm_modules(modules, project, "pkg.text").names == ["json"]
-    assert warm_modules(modules, project, "pkg.deep.use").names == ["json", "pkg", "pkg.text", "pkg.help"]
+    assert warm_modules(modules, project, ["pkg.text"]).names == ["json"]
+    assert warm_modules(modules, project, ["pkg.deep.use"]).names == ["json", "pkg", "pkg.text", "pkg.help"]
 
 
 def test_plugins_that_are_installed_are_imported_once_and_those_of_the_project_are_not(project: Path) -> None:
@@ -137,7 +137,7 @@ def test_plugins_that_are_installed_are_imported_once_and_those_of_the_project_a
         ("pkg.plugin", str(project / "src/pkg/plugin.py"), hook),
         ("test_text", str(project / "tests/test_text.py"), hook),
     ]
-    warm = warm_modules(modules, project, "pkg.text")
+    warm = warm_modules(modules, project, ["pkg.text"])
     assert warm == (["_plug", "plug.core"], ["_plug", "plug.core"])
     assert warm.without("_plug") == (["plug.core"], ["plug.core"])
 
@@ -156,3 +156,20 @@ def test_the_inner_runner_needs_python_3_9_and_its_library_alone() -> None:
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.split(".")[0] for name in imported} <= {*sys.stdlib_module_names, "pytest", "_pytest"}
+
+
+@pytest.mark.parametrize(
+    ("text", "imports"),
+    [
+        ("import pkg.text as t\n", True),
+        ("from pkg import text\n", True),
+        ("from pkg.text import other\n", True),
+        ("from pkg import slugify\n", True),
+        ("from pkg import shout\n", False),
+        ("import pkg\n\npkg.text.slugify\n", True),
+        ("from other import slugify\n", False),
+        ("def (", False),
+    ],
+)
+def test_a_module_is_imported_by_its_name_or_through_its_package(text: str, imports: bool) -> None:
+    assert imports_module("pkg.text", text, ["slugify"]) is imports

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -17,6 +19,7 @@ from isobudget.tasks.imports import WarmModules
 from isobudget.tasks.project import find_interpreter
 from isobudget.tasks.project_tests import CandidateLimits, TargetTests, no_tests
 from isobudget.tasks.selection import select
+from isobudget.tasks.selection import tests_importing as importing
 from isobudget.tasks.target import find_target
 from support.solve_project import RIGHT, make_project
 
@@ -169,6 +172,30 @@ def test_the_limit_of_time_ends_a_test_at_once(prepared: TargetTests) -> None:
     assert judged(prepared, RIGHT).passed
 
 
+def test_at_the_limit_of_time_nobody_waits_for_the_process_that_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for its end nor for the next one to start; what is left of it is cleared away when all is done."""
+    make_project(tmp_path)
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_text.py") as tests:
+        tests.prepare()
+        released, ended = Event(), list[int]()
+
+        def slow(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+            assert released.wait(60)
+            ended.append(process.pid)
+            return wait(process, timeout)
+
+        wait = subprocess.Popen.wait
+        monkeypatch.setattr(subprocess.Popen, "wait", slow)
+        assert tests.judge(tests.target.text, time.monotonic() - 1).outcome is Outcome.TIMEOUT
+        assert tests.judge(tests.target.text, time.monotonic() + 1e-4).outcome is Outcome.TIMEOUT
+        assert judged(tests, RIGHT).passed
+        assert not ended
+        released.set()
+    assert ended
+
+
 def test_also_is_run_on_what_passes(tmp_path: Path) -> None:
     make_project(tmp_path)
     (tmp_path / "tests" / "test_more.py").write_text(
@@ -226,9 +253,19 @@ MISTAKES = {
         "from pkg.text import slugify\nA = slugify('a')\ndef test_a():\n    assert A\n",
         "while it is imported",
     ),
-    "fails anyway": (
-        "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert 1 == 2\n",
-        r"1 test of 2 would fail whatever src/pkg/text.py::slugify does: tests/test_x.py::test_b: assert 1 == 2",
+    "fails before it calls it": (
+        "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert slugify is None\n",
+        r"test_b fails without calling it: .*It has the name in it, so it is not left out. .*"
+        r"\(--tests tests/test_x.py::test_a\), or leave out --tests",
+    ),
+    "is a program": (
+        "import subprocess, sys\nfrom pkg.text import slugify\ndef test_a():\n    slugify('a')\n"
+        "def test_b():\n    subprocess.run([sys.executable, '-c', 'pass'], check=True)\n",
+        r"test_b fails without calling it: .*--allow-subprocess\)\. What it starts may call it",
+    ),
+    "only others fail": (
+        "import pkg.text\nasync def test_a():\n    pkg.text.slugify('a')\n",
+        "no test calls it, and 1 test of 1 would fail .*: is async, which pytest needs a plugin for",
     ),
     "all skipped": (
         "import pytest\nfrom pkg.text import slugify\n\n\n@pytest.mark.skip(reason='slow')\n"
@@ -249,6 +286,165 @@ def test_what_the_tests_themselves_skip_or_expect_to_fail_counts(tmp_path: Path)
     with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py") as tests:
         assert len(tests.prepare().expected) == 4
         assert judged(tests, RIGHT).tests_passed == 4
+        assert not judged(tests, "    return text\n").passed
+
+
+FOLDER = {
+    "test_x.py": """import pytest
+from pkg.text import Counter, slugify
+
+
+@pytest.fixture(scope="module")
+def made():
+    return slugify("A B")
+
+
+def test_made(made):
+    assert made == "a-b"
+
+
+def test_made_again(made):
+    assert made != "A B"
+
+
+def test_unwritten():
+    Counter().add("a")
+
+
+def test_both():
+    Counter().add("a")
+    assert slugify("a") == "a"
+
+
+def test_else():
+    assert 1 == 2
+""",
+    "test_broken.py": "def test_a():\n    assert (\n",
+    "test_needs.py": "import nonexistent_package\n",
+}
+
+
+def test_of_a_folder_what_cannot_pass_whatever_is_written_is_left_out(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    for name, text in FOLDER.items():
+        (tmp_path / "tests" / name).write_text(text)
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests", also="tests") as tests:
+        baseline = tests.prepare()
+        # A fixture that called it has failed for the second test, too.
+        assert {"tests/test_x.py::test_made", "tests/test_x.py::test_made_again"} <= baseline.reached
+        assert judged(tests, RIGHT).passed
+    assert len(baseline.expected) == 6
+    assert baseline.left_out == {
+        "tests/test_counter.py::test_add": "needs add, which has no body either",
+        "tests/test_x.py::test_unwritten": "needs add, which has no body either",
+        "tests/test_x.py::test_both": "needs add, which has no body either",
+        "tests/test_x.py::test_else": "assert 1 == 2",
+        "tests/test_broken.py": "does not parse (SyntaxError: '(' was never closed)",
+        "tests/test_needs.py": (
+            "needs 'nonexistent_package', which the project's interpreter does not have; install it there, or name "
+            "another interpreter with --python"
+        ),
+    }
+    assert "4 tests left out, which would fail whatever is written: tests/test_counter.py::test_add (" in baseline.note
+    assert " and 1 more; 2 test files left out, which cannot be collected: tests/test_broken.py (" in baseline.note
+
+
+@pytest.mark.parametrize("packages", [(), ("ns/pkg/__init__.py",)])
+def test_folders_may_be_packages_without_a_file(tmp_path: Path, packages: tuple[str, ...]) -> None:
+    """The module's name is the one that the tests import, and no candidate gets the stub that was imported before."""
+    files = {
+        **dict.fromkeys(packages, ""),
+        "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
+        "ns/pkg/text.py": "def slugify(text, sep='-'):\n    ...\n",
+        "ns/other.py": "from ns.pkg.text import slugify\n\nOTHER = slugify\n",
+        "tests/test_text.py": "from ns.other import OTHER\nfrom ns.pkg import text\n\n\ndef test_slug():\n"
+        "    assert text.slugify('A') == OTHER('A') == 'a'\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with opened(tmp_path, "ns/pkg/text.py::slugify", "tests") as tests:
+        tests.prepare()
+        assert tests.target.module == "ns.pkg.text"
+        assert judged(tests, "    return text.lower()\n").passed
+        assert not judged(tests, "    return text\n").passed
+    found = find_target(str(tmp_path / "ns/pkg/text.py::slugify"))
+    assert importing(tmp_path, ["tests/test_text.py"], found.modules, found.names) == ["tests/test_text.py"]
+
+
+def test_links_and_names_that_get_in_the_way_are_told(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project")
+    (tmp_path / "outside.py").write_text("def slugify():\n    ...\n")
+    (root / "src/pkg/linked.py").symlink_to(tmp_path / "outside.py")
+    with pytest.raises(InputError, match=r"linked.py::slugify: is a link to .*/outside.py, outside of the project"):
+        find_target(str(root / "src/pkg/linked.py::slugify"))
+    for folder in ("a", "b"):
+        (root / "tests" / folder).mkdir()
+        (root / "tests" / folder / "test_text.py").write_text((root / "tests/test_text.py").read_text())
+    with (
+        opened(root, "src/pkg/text.py::slugify", "tests") as tests,
+        pytest.raises(
+            InputError, match=r"test_text.py: has the name of another test file, and neither is in a package"
+        ),
+    ):
+        tests.prepare()
+    (root / "src").rename(root / "lib")
+    (root / "src").mkdir()
+    (root / "src/pkg").symlink_to(root / "lib/pkg")
+    with (root / "pyproject.toml").open("a") as file:
+        file.write('pythonpath = ["src"]\n')
+    with (
+        opened(root, "lib/pkg/text.py::slugify", "tests/test_text.py") as tests,
+        pytest.raises(InputError, match=r"through the link .*src/pkg/text.py, not from lib/pkg/text.py"),
+    ):
+        tests.prepare()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "chosen", "message"),
+    [
+        (
+            "test_x.py",
+            FOLDER["test_x.py"],
+            "tests/test_x.py::test_else",
+            "test_else fails without calling it: assert 1",
+        ),
+        (
+            "test_x.py",
+            "import nonexistent_package, pkg.text\n",
+            "tests",
+            "tests/test_x.py: needs 'nonexistent_package'",
+        ),
+        ("test_x.py", "def test_slugify():\n    slugify(\n", "tests", r"tests/test_x.py: does not parse"),
+    ],
+)
+def test_what_is_named_or_may_be_about_the_target_is_not_left_out(
+    tmp_path: Path, name: str, text: str, chosen: str, message: str
+) -> None:
+    make_project(tmp_path)
+    (tmp_path / "tests" / name).write_text(text)
+    with (
+        opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_text.py", chosen) as tests,
+        pytest.raises(InputError, match=message),
+    ):
+        tests.prepare()
+
+
+def test_what_a_program_calls_is_called(tmp_path: Path) -> None:
+    """The stub is reached in another process, which has nothing of the runner's."""
+    make_project(tmp_path)
+    (tmp_path / "tests/test_x.py").write_text(
+        "import os, subprocess, sys\n\n\ndef test_program():\n"
+        '    code = \'from pkg.text import slugify; assert slugify("A B") == "a-b"\'\n'
+        "    subprocess.run([sys.executable, '-c', code], cwd='src', check=True)\n\n\n"
+        "def test_fork():\n    from pkg.text import slugify\n\n    pid = os.fork()\n    if not pid:\n"
+        "        try:\n            os._exit(slugify('A B') != 'a-b')\n        finally:\n            os._exit(9)\n"
+        "    assert os.waitpid(pid, 0)[1] == 0\n"
+    )
+    limits = CandidateLimits(allow_subprocess=True)
+    with opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py", limits=limits) as tests:
+        assert len(tests.prepare().reached) == 2
+        assert judged(tests, RIGHT).passed
         assert not judged(tests, "    return text\n").passed
 
 
@@ -302,6 +498,11 @@ def test_a_target_that_passes_already(tmp_path: Path) -> None:
         pytest.raises(InputError, match="passes its only test already; there is nothing to solve"),
     ):
         tests.prepare()
+    with (
+        opened(tmp_path, "src/pkg/text.py::shout", "tests/test_text.py") as tests,
+        pytest.raises(InputError, match="passes its only test already; there is nothing to solve"),
+    ):
+        tests.prepare(only_reaching=True)  # others in its file fail
 
 
 def test_an_interpreter_without_pytest_is_named(tmp_path: Path) -> None:

@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Self
 
 import pytest
 
 import isobudget
 from isobudget import api
+from isobudget.backends.base import Generation, Prompt, Sampling
 from isobudget.errors import InputError
 from isobudget.progress import Silent
 from isobudget.tasks.solution import Solution
 from support.command import isobudget as command_line
+from support.fakes import FakeBackend
 from support.solve_project import RIGHT, TEXT, WRONG, answering, declare, enter_project
 
 SLUG = "src/pkg/text.py::slugify"
@@ -142,3 +146,53 @@ def test_ctrl_c_ends_all_of_it(project: Path) -> None:
     assert (only["target"], only["ending"], process.returncode) == (SLUG, "it was interrupted", 1)
     assert len(asked) == 1
     assert (project / "src/pkg/text.py").read_text() == TEXT
+
+
+class Counted(FakeBackend):
+    """Notes when it is opened, closed and told to drop what is in flight; the second sample never comes by itself."""
+
+    def __init__(self, log: list[str], drops: bool) -> None:
+        super().__init__(lambda prompt, seed: "", concurrency=2)
+        self._log, self._given_up = log, Event()
+        if drops:
+            self.drop = self._drop
+
+    def __enter__(self) -> Self:
+        self._log.append("open")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.append("close")
+        self._given_up.set()
+
+    def _drop(self) -> None:
+        self._log.append("drop")
+        self._given_up.set()
+
+    def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
+        if seeds[0] % 2:
+            self._given_up.wait(60)
+        return [
+            replace(one, text=RIGHT if "slugify" in str(prompt)[-200:] else ADD)
+            for one in super().generate(prompt, sampling, seeds)
+        ]
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_models_are_loaded_once_for_all_functions(served: Path, drops: bool) -> None:
+    """What is in flight when one is solved is dropped; a backend that cannot do so is opened anew."""
+    log: list[str] = []
+    (served / "policy.toml").write_text(
+        'format = 1\npolicy = "cascade"\nunit = "flops"\nbudget = 1.0\nstop = "first pass"\nbatched = true\n'
+        'arms = [{name = "small", per_sample = 1.0}]\ndraws = [{arm = "small", count = 2}]\n'
+    )
+    solutions = api.solve_failing(
+        "src",
+        "tests",
+        budget="60s",
+        policy="policy.toml",
+        python=sys.executable,
+        make_backend=lambda _model: Counted(log, drops),
+    )
+    assert [one.solved for one in solutions] == [True, True]
+    assert log == (["open", "drop", "drop", "close"] if drops else ["open", "close", "open", "close"])

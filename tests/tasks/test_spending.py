@@ -132,6 +132,9 @@ def test_a_budget_that_pays_for_nothing_draws_nothing(tmp_path: Path, monkeypatc
         spending, ending = spend(server, default_schedule(["small"]), "20tokens")
         server.close()
     assert (ending, asked, spending.ledger.spent[SAMPLES]) == (Ending.BUDGET, [], 0)
+    assert spending.ledger.notes == [
+        "the next sample of small may cost up to 148 tokens, and 20 tokens of the budget are left"
+    ]
 
 
 def test_time_is_kept_while_a_server_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

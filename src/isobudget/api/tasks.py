@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -15,6 +16,7 @@ from isobudget.errors import InputError, IsobudgetError
 if TYPE_CHECKING:
     from isobudget.progress import Progress
     from isobudget.tasks.models import BackendFactory
+    from isobudget.tasks.open_models import OpenModels
     from isobudget.tasks.show import ShownPrograms, ShownTasks
     from isobudget.tasks.solution import Solution
 
@@ -85,31 +87,37 @@ def solve(
     Raises:
         IsobudgetError: see `isobudget.tasks.solve.solve`, and `Solution.apply` for `apply`.
     """
+    return _solved(locals())
+
+
+def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solution:
+    """What `solve` does with its arguments; `opened` are models that stay open for the next function."""
     from isobudget.files.whole import write_whole
     from isobudget.progress import SILENT
     from isobudget.tasks.options import SolveOptions
     from isobudget.tasks.solve import solve as solve_task
 
-    options = SolveOptions.stated(locals())
+    options, out = SolveOptions.stated(given), given["out"]
     if out is not None:
         _check_out(str(out))
     with ExitStack() as held:  # Ctrl-C waits, from the last draw until the solution is written and told
         solution = solve_task(
-            target,
+            given["target"],
             options,
-            clean=apply and not force,
-            progress=progress or SILENT,
-            make_backend=make_backend,
+            clean=given["apply"] and not given["force"],
+            progress=given["progress"] or SILENT,
+            make_backend=given["make_backend"],
             held=held,
+            opened=opened,
         )
         if solution.solved:
             with _kept(solution):
                 if out is not None:
                     write_whole(Path(out), solution.code.encode())
-                if apply:
-                    solution.apply(force=force)
-        if on_solution is not None:
-            on_solution(solution)
+                if given["apply"]:
+                    solution.apply(force=given["force"])
+        if given["on_solution"] is not None:
+            given["on_solution"](solution)
     return solution
 
 
@@ -141,7 +149,7 @@ def solve_failing(
     on_solution: Callable[[Solution], None] | None = None,
     **options: Any,
 ) -> list[Solution]:
-    """Write every function without a body that a test calls, one after the other.
+    """Write every function without a body that a test calls, one after the other. Models are loaded once for all.
 
     Some functions are left out, and `progress` gets the reason: no test calls them, their tests cannot be run, or the
     file is not valid Python. Ctrl-C ends all of it.
@@ -158,6 +166,7 @@ def solve_failing(
     from isobudget.progress import SILENT
     from isobudget.tasks.baseline import UndecidedError
     from isobudget.tasks.failing import empty_functions
+    from isobudget.tasks.open_models import OpenModels
     from isobudget.tasks.spending import Ending
 
     if options.get("out") is not None:
@@ -166,18 +175,21 @@ def solve_failing(
     empty, solutions, refused = empty_functions(Path(folder)), [], []
     for text in empty.unreadable:
         progress.note(f"left out: {text}")
-    for target in empty.targets:
-        try:
-            solution = solve(target, tests, only_reaching=True, on_solution=on_solution, **options)
-        except UndecidedError as error:
-            refused.append(str(error))
-            progress.note(f"left out: {error}")
-            continue
-        solutions.append(solution)
-        if solution.ending is Ending.INTERRUPTED:
-            break
-        if options.get("apply"):
-            options["force"] = True  # the tree was clean; what changed since is what was applied
+    given = inspect.signature(solve).bind("", tests, on_solution=on_solution, **{"only_reaching": True} | options)
+    given.apply_defaults()
+    with OpenModels(options.get("make_backend"), are_kept=True) as opened:
+        for target in empty.targets:
+            try:
+                solution = _solved(given.arguments | {"target": target}, opened)
+            except UndecidedError as error:
+                refused.append(str(error))
+                progress.note(f"left out: {error}")
+                continue
+            solutions.append(solution)
+            if solution.ending is Ending.INTERRUPTED:
+                break
+            if options.get("apply"):
+                given.arguments["force"] = True  # the tree was clean; what changed since is what was applied
     if refused and not solutions:
         raise InputError(f"{folder}: no function without a body could be decided on, of {len(refused)}: {refused[0]}")
     return solutions

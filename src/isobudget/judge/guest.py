@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import os
 import select
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,6 +67,11 @@ class GuestSetting:
     allow_subprocess: bool = False
 
 
+def _ended(process: subprocess.Popen[bytes], scratch: ScratchFolder) -> None:
+    process.wait()
+    scratch.remove()
+
+
 class Guest:
     """A running guest; use it in a with statement."""
 
@@ -73,6 +80,7 @@ class Guest:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._scratch = ScratchFolder()
+        self._ending: list[threading.Thread] = []
         #: what the program said when it was ready, `ready` the layers of confinement
         self.ready: dict[str, Any] = {}
 
@@ -83,12 +91,17 @@ class Guest:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Start it and wait until it is ready.
+    def start(self, deadline: float = math.inf) -> None:
+        """Start it and wait until it is ready, at most to a deadline on the monotonic clock.
 
         Raises:
+            GuestGoneError: it was not ready by then.
             JudgeError: it cannot be confined or does not come up; the message says why.
         """
+        if time.monotonic() >= deadline:
+            raise GuestGoneError("there was no time left to start it")
+        self.kill()
+        self._leave()
         self._scratch.make()
         ours, theirs = socket.socketpair()
         code = bootstrap("confinement.guest", self._scratch.path, theirs.fileno())
@@ -108,8 +121,11 @@ class Guest:
         try:
             self._send(self._plain())
             self._send(self._first())
-            reply = self._receive(time.monotonic() + START_SECONDS)
+            reply = self._receive(min(deadline, time.monotonic() + START_SECONDS))
         except GuestGoneError:
+            if time.monotonic() >= deadline:
+                self.kill()
+                raise
             reply = {"fault": "its process ended before it was ready"}
         if "fault" in reply:
             self.stop()
@@ -142,10 +158,10 @@ class Guest:
             self._send(request)
             answer = self._receive(deadline)
         except GuestGoneError:
-            self.stop()
+            self.kill()
             raise
         if "fault" in answer:
-            self.stop()
+            self.kill()
             raise GuestGoneError(str(answer["fault"]))
         return answer
 
@@ -154,8 +170,8 @@ class Guest:
         """Whether it has been started, and not ended by this side."""
         return self._control is not None
 
-    def stop(self) -> None:
-        """End it at once, with all that it started."""
+    def kill(self) -> None:
+        """Have it end, with all that it started, and do not wait: on a busy machine that may take seconds."""
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -163,9 +179,22 @@ class Guest:
             # The outer process watches over the first of the pid namespace, which dies with it.
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-            self._process.wait()
-            self._process = None
-        self._scratch.remove()
+
+    def stop(self) -> None:
+        """End it, wait for that, and remove its folder."""
+        self.kill()
+        self._leave()
+        for thread in self._ending:
+            thread.join()
+        self._ending.clear()
+
+    def _leave(self) -> None:
+        """Have a thread wait for what was killed, and remove its folder: the next one need not wait for it."""
+        if self._process is not None:
+            thread = threading.Thread(target=_ended, args=(self._process, self._scratch), name="guest")
+            self._process, self._scratch = None, ScratchFolder()
+            self._ending.append(thread)
+            thread.start()
 
     def _send(self, value: dict[str, Any]) -> None:
         if self._control is None:

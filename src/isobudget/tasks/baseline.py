@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
 
 from isobudget.errors import InputError
 from isobudget.grid import counted, printable
+from isobudget.tasks.body import plain_name
+from isobudget.tasks.failing import unwritten
 from isobudget.tasks.outcome import RunnerReport, last_line
-from isobudget.tasks.selection import Selection
-from isobudget.tasks.stub import MARK
+from isobudget.tasks.selection import Selection, words_of_test
+from isobudget.tasks.stub import MARK, imports_module, names_from
 from isobudget.tasks.target import Target
 
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _CANNOT_IMPORT = re.compile(r"ImportError: cannot import name '(\w+)' from '([\w.]+)'")
 _CONFTEST = re.compile(r"(?:ImportError while loading conftest|ConftestImportFailure:?.*?) '?([^'\n]+conftest\.py)")
 _ASYNC = "async def functions are not natively supported"
+_FORBIDDEN = "Operation not permitted"
+_WORD = re.compile(r"\w+")
+#: tests that a note names
+_NAMED = 3
 _SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*")
 
 
@@ -29,6 +38,7 @@ class Baseline:
         reached: those that call the target.
         also: ids of other tests that passed before, and have to pass again.
         cpu_seconds: what collecting and running them took with stubs.
+        left_out: tests and files of tests that do not decide, though they were among those named, each with the reason.
     """
 
     expected: tuple[str, ...]
@@ -36,16 +46,36 @@ class Baseline:
     reached: frozenset[str]
     also: tuple[str, ...]
     cpu_seconds: float
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def note(self) -> str:
+        """What is left out, in words; empty if nothing is."""
+        files = [name for name in self.left_out if "::" not in name]
+        tests = [name for name in self.left_out if "::" in name]
+        parts = [
+            f"{counted(len(names), noun)} {said}: " + _listed([f"{name} ({self.left_out[name]})" for name in names])
+            for names, noun, said in (
+                (tests, "test", "left out, which would fail whatever is written"),
+                (files, "test file", "left out, which cannot be collected"),
+            )
+            if names
+        ]
+        return "; ".join(parts)
 
 
-def refuse_passing(target: Target, run: RunnerReport) -> None:
+def _listed(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return ", ".join(texts[:_NAMED]) + more
+
+
+def refuse_passing(target: Target, run: RunnerReport, ids: Sequence[str]) -> None:
     """Refuse a target that passes as it is.
 
     Raises:
-        InputError: every test passes already.
+        InputError: every one of these tests passes already.
     """
-    ids = run.collected or ()
-    if ids and len(run.passed(ids, run.excused)) == len(ids) > len(run.skipped):
+    if ids and len(run.passed(ids, run.excused)) == len(ids) > len(run.skipped & set(ids)):
         raise InputError(
             f"{target.task_id}: passes {_all(len(ids), 'test')} already; there is nothing to solve. Add a test "
             "that fails, or remove the body to have it rewritten"
@@ -60,10 +90,53 @@ class UntestedError(UndecidedError):
     """No test calls the target."""
 
 
+def also_left_out(target: Target, also: Selection, run: RunnerReport) -> dict[str, str]:
+    """Files that cannot be collected, of folders whose tests must not be broken, each with the reason.
+
+    Raises:
+        UndecidedError: one is named itself, or pytest does not begin.
+    """
+    if run.fault and not run.collected:
+        raise UndecidedError(_not_begun(target, also, run.fault))
+    files = {name.partition("::")[0]: text for name, text in run.errors.items()}
+    for file, text in files.items():
+        if not file or also.names(file):
+            raise UndecidedError(_collecting(target, file, text))
+    return {file: _collecting(target, file, text).removeprefix(f"{file}: ") for file, text in files.items()}
+
+
+def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[str, str]:
+    """Files of folders that cannot be collected and have nothing to do with the target, each with the reason.
+
+    Empty if one of those that cannot be collected may have: it imports the target or has its name somewhere, or the
+    target is to be a new file, which may be what others lack.
+    """
+    texts = {**tests.files, **tests.unreadable}
+    found: dict[str, str] = {}
+    for name, text in run.errors.items():
+        file = name.partition("::")[0]
+        if target.data is None or MARK in text or file not in texts or tests.names(file):
+            return {}
+        names = _called(target, tests) | ({target.module.rpartition(".")[2]} if file in tests.unreadable else set())
+        if names & set(_WORD.findall(texts[file])) or any(imports_module(one, texts[file]) for one in target.modules):
+            return {}
+        found[file] = _collecting(target, file, text).removeprefix(f"{file}: ")
+    return found
+
+
 def check_baseline(
     target: Target, tests: Selection, run: RunnerReport, *, only_reaching: bool = False
-) -> tuple[str, ...]:
-    """The ids of the tests that have to pass; `only_reaching`, of those alone that call the target.
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The ids of the tests that have to pass, and of those that fail and do not decide, each with the reason.
+
+    A test that fails without calling the target fails the same way whatever the target does. It does not decide, unless
+    it is named by its id, or it might pass all the same: one that has the target's name in it and no other function
+    that has no body, or one that may not start a program here.
+
+    Args:
+        target, tests: what is to be written, and the tests as they were named.
+        run: of these with stubs.
+        only_reaching: whether of all tests only those decide that call the target.
 
     Raises:
         UndecidedError: the tests cannot decide; the message says why and what to do.
@@ -80,10 +153,18 @@ def check_baseline(
         raise UndecidedError(f"{', '.join(tests.arguments)}: pytest finds no tests there")
     _check_skipped(tests, run)
     _check_module(target, tests, run)
-    if only_reaching and run.reached:
-        return tuple(one for one in run.collected if one in run.reached)
-    _check_failures(target, run)
-    return run.collected
+    failing = [one for one in run.collected if run.outcomes.get(one) == "failed" and one not in run.reached]
+    if not run.reached:
+        _refuse_untested(target, run, failing)
+    waiting = _waiting_for(target, tests, failing)
+    if only_reaching:
+        expected = tuple(one for one in run.collected if one in run.reached)
+    else:
+        _check_failing(target, tests, run, failing, waiting)
+        expected = tuple(one for one in run.collected if one not in failing)
+    return expected, {
+        one: f"needs {waiting[one]}, which has no body either" if waiting[one] else _why(run, one) for one in failing
+    }
 
 
 def _not_begun(target: Target, tests: Selection, text: str) -> str:
@@ -130,6 +211,11 @@ def _collecting(target: Target, name: str, text: str) -> str:
         )
     if match := _CANNOT_IMPORT.search(text):
         return f"{where}: imports {match[1]!r}, which {match[2]} does not define; solve writes bodies, not new names"
+    if "import file mismatch" in text:
+        return (
+            f"{where}: has the name of another test file, and neither is in a package; name them apart, or set "
+            "addopts = '--import-mode=importlib' in pytest's configuration"
+        )
     if match := _SYNTAX.search(text):
         return f"{where}: does not parse ({printable(match[0])[:200]})"
     return f"{where}: cannot be collected: {last}"
@@ -141,6 +227,11 @@ def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
     if str(target.path) in files.values():
         return
     elsewhere = files.get(target.module)
+    if elsewhere and Path(elsewhere).resolve() == target.path:
+        raise UndecidedError(
+            f"{tests.arguments[0]}: imports {target.module} through the link {elsewhere}, not from {target.file}; have "
+            "the tests import it from where it is, as by pythonpath in pytest's configuration"
+        )
     if elsewhere:
         raise UndecidedError(
             f"{tests.arguments[0]}: imports {target.module} from {elsewhere}, not from {target.file}; install the "
@@ -149,20 +240,56 @@ def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
     raise UntestedError(f"{', '.join(tests.arguments)}: no test imports {target.file}; name tests that do")
 
 
-def _check_failures(target: Target, run: RunnerReport) -> None:
-    ids = run.collected or ()
-    strangers = [one for one in ids if run.outcomes.get(one) == "failed" and one not in run.reached]
-    if strangers:
-        message = printable(last_line(run.messages.get(strangers[0], "")))
-        if "Operation not permitted" in message:
-            message += " (tests that start programs need --allow-subprocess)"
-        if _ASYNC in run.messages.get(strangers[0], ""):
-            message = "is async, which pytest needs a plugin for, such as pytest-asyncio or anyio"
-        # Of several functions without a body one that no test calls is not told by the others' failures.
-        raise (UndecidedError if run.reached else UntestedError)(
-            f"{counted(len(strangers), 'test')} of {len(ids)} would fail whatever {target.task_id} does: "
-            f"{strangers[0]}: {message}. Mend them, name the tests to run by their ids, or leave out --tests: then "
-            "only those count that call it"
-        )
-    if not run.reached:
+def _why(run: RunnerReport, test: str) -> str:
+    """Why a test fails, with what to do about it where that is known."""
+    text = run.messages.get(test, "")
+    if _ASYNC in text:
+        return "is async, which pytest needs a plugin for, such as pytest-asyncio or anyio"
+    hint = " (tests that start programs need --allow-subprocess)" if _FORBIDDEN in text else ""
+    return printable(last_line(text)) + hint
+
+
+def _refuse_untested(target: Target, run: RunnerReport, failing: Sequence[str]) -> NoReturn:
+    """No test calls it; of those that fail, one is named: it may be meant to."""
+    if not failing:
         raise UntestedError(f"{target.task_id}: no test calls it; name tests that do")
+    raise UntestedError(
+        f"{target.task_id}: no test calls it, and {counted(len(failing), 'test')} of {len(run.collected or ())} would "
+        f"fail whatever it does: {failing[0]}: {_why(run, failing[0])}. Mend them, or name tests that call it"
+    )
+
+
+def _check_failing(
+    target: Target, tests: Selection, run: RunnerReport, failing: Sequence[str], waiting: Mapping[str, str]
+) -> None:
+    """Refuse tests that fail without calling the target, where leaving them out might be wrong."""
+    called = _called(target, tests)
+    for one in failing:
+        said = f"{target.task_id}: {one} fails without calling it: {_why(run, one)}."
+        if tests.names(one):
+            raise UndecidedError(f"{said} Mend it, or do not name it in --tests: it fails whatever is written")
+        if _FORBIDDEN in run.messages.get(one, ""):
+            raise UndecidedError(f"{said} What it starts may call it")
+        if called & words_of_test(tests, one) and not waiting[one]:
+            raise UndecidedError(
+                f"{said} It has the name in it, so it is not left out. Mend it, name the tests that decide by their "
+                f"ids (--tests {next(iter(sorted(run.reached)))}), or leave out --tests: then those decide that call it"
+            )
+
+
+def _waiting_for(target: Target, tests: Selection, failing: Sequence[str]) -> dict[str, str]:
+    """For each test another function without a body whose name is in it; empty where there is none."""
+    if not failing:
+        return {}
+    own = {f"{target.file}::{name}" for name in target.names}
+    names = {plain_name(one.partition("::")[2]) for one in unwritten(target.root) - own}
+    names -= _called(target, tests)
+    return {one: next(iter(sorted(names & words_of_test(tests, one))), "") for one in failing}
+
+
+def _called(target: Target, tests: Selection) -> set[str]:
+    """The names by which tests call the target; of ``__init__`` and the like that of the class."""
+    if not target.names:
+        return set(names_from(target, tests.files.values()))
+    plain = {name: plain_name(name) for name in target.names}
+    return {name.split(".")[-2] if one.startswith("__") and "." in name else one for name, one in plain.items()}

@@ -20,7 +20,7 @@ from isobudget.judge.guest import GuestGoneError
 from isobudget.tasks.body import plain_name
 from isobudget.tasks.inputs import Call, inputs_near
 from isobudget.tasks.project_tests import TargetTests
-from isobudget.tasks.stub import imported_names
+from isobudget.tasks.stub import names_from
 from isobudget.tasks.target import Target
 
 _CALLER = Path(__file__).with_name("caller.py")
@@ -139,13 +139,13 @@ def _calls(tests: TargetTests, text: str) -> list[Call]:
     newline = "" if text.endswith("\n") else "\n"
     noted = f'{text}{newline}__import__("builtins").__isobudget_calls__(globals(), {names!r})\n'
     program = f"{_caller()}\nimport builtins\nbuiltins.__isobudget_calls__ = Calls(tell).wrap\n"
-    told = tests.told(noted, tests.tests.arguments, program)
+    told = tests.told(noted, tests.arguments, program)
     calls = (Call.of(one) for kind, *rest in told if kind == "call" for one in rest)
     return [one for one in dict.fromkeys(calls) if one is not None and one.name in names]
 
 
 def _public_names(tests: TargetTests) -> list[str]:
-    return sorted(set(imported_names(tests.target.module, tests.tests.files.values())))
+    return names_from(tests.target, tests.tests.files.values())
 
 
 def _results(tests: TargetTests, text: str, inputs: Sequence[Call]) -> dict[int, dict[str, str]]:

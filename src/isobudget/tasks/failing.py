@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +37,23 @@ def empty_functions(folder: Path) -> EmptyFunctions:
     if not folder.exists():
         raise InputError(f"{folder}: there is no such folder or file{near_paths(folder)}")
     root, inside = find_root(folder), folder.resolve()
+    found = _empty(root, [name for name in files_of(root, 1 << 20) if (root / name).is_relative_to(inside)])
+    if not found.targets:
+        why = f" that can be read ({found.unreadable[0]})" if found.unreadable else ""
+        raise InputError(f"{folder}: every function{why} has a body; there is nothing to write")
+    return found
+
+
+def unwritten(root: Path) -> frozenset[str]:
+    """Dotted names of the functions of a project without a body, each behind its file and ``::``."""
+    return frozenset(one.removeprefix(f"{root}/") for one in _empty(root, files_of(root, 1 << 20)).targets)
+
+
+def _empty(root: Path, files: Sequence[str]) -> EmptyFunctions:
     targets, unreadable = [], []
-    for name in files_of(root, 1 << 20):
+    for name in files:
         path = root / name
-        if not (path == inside or inside in path.parents) or not _is_source(name):
-            continue
-        data = path.read_bytes()
-        if b"def " not in data:
+        if not _is_source(name) or b"def " not in (data := path.read_bytes()):
             continue
         try:
             functions = functions_by_name(parse_source(decoded(data, name), name)).values()
@@ -50,9 +61,6 @@ def empty_functions(folder: Path) -> EmptyFunctions:
             unreadable.append(str(error))
             continue
         targets += [f"{path}::{one.name}" for one in functions if one.is_to_write]
-    if not targets:
-        why = f" that can be read ({unreadable[0]})" if unreadable else ""
-        raise InputError(f"{folder}: every function{why} has a body; there is nothing to write")
     return EmptyFunctions(tuple(targets), tuple(unreadable))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,19 +27,19 @@ class WarmModules(NamedTuple):
         return WarmModules(names, rewritten)
 
 
-def warm_modules(modules: Iterable[LoadedModule], view: Path, target: str) -> WarmModules:
+def warm_modules(modules: Iterable[LoadedModule], view: Path, targets: Collection[str]) -> WarmModules:
     """Which modules can be imported once.
 
     Args:
         modules: those that were loaded when the tests had run.
         view: the project's root.
-        target: the dotted name of the module that candidates replace.
+        targets: the dotted names of the module that candidates replace.
     """
     loaded = {name: file for name, file, _ in modules if file}
     rewritten = {name for name, file, loader in modules if file and loader == _REWRITING}
     own = {name: Path(file) for name, file in loaded.items() if _is_below(file, view)}
     # The project's own tests and plugins are rebuilt in every process.
-    cold = _reaching(_graph(own), target) | (rewritten & own.keys())
+    cold = _reaching(_graph(own), targets) | (rewritten & own.keys())
     cold |= {name for name in loaded if name.split(".")[0] in ("conftest", "__main__")}
     names = [
         name
@@ -85,9 +85,9 @@ def _imported(node: ast.AST, package: str) -> list[str]:
     return [base, *(f"{base}.{alias.name}" for alias in node.names)]
 
 
-def _reaching(graph: Mapping[str, set[str]], target: str) -> set[str]:
+def _reaching(graph: Mapping[str, set[str]], targets: Collection[str]) -> set[str]:
     """The modules from which the target is reached, itself included."""
-    found = {target}
+    found = set(targets)
     grown = True
     while grown:
         more = {name for name, to in graph.items() if name not in found and to & found}

@@ -136,11 +136,8 @@ class TaskLedger:
             arm: which.
             own_prompt: the most tokens of a prompt that is this sample's alone, as that of a repair.
         """
-        price = self.arms[arm]
         own = own_prompt is not None
-        pays = own or not (price.shares_prompt and arm in self._paid)
-        known = own_prompt if own else self._prompts.get(arm)
-        amounts = price.most(not pays) if known is None else price.amounts(known * pays, known, price.max_tokens)
+        amounts, pays = self._most(arm, own_prompt)
         if self.unit is not None and amounts[self.unit] > self.left + self.limit * _ROUNDING:
             return None
         reservation = TaskReservation(arm, amounts, pays, own)
@@ -148,6 +145,17 @@ class TaskLedger:
         if not own:
             self._paid.add(arm)
         return reservation
+
+    def next_amount(self, arm: str) -> float:
+        """What the next sample costs at its most, in the budget's unit."""
+        return 0.0 if self.unit is None else self._most(arm)[0][self.unit]
+
+    def _most(self, arm: str, own_prompt: int | None = None) -> tuple[dict[str, float], bool]:
+        """What a sample costs at its most, and whether it pays for its prompt; see `reserve`."""
+        price = self.arms[arm]
+        pays = own_prompt is not None or not (price.shares_prompt and arm in self._paid)
+        known = self._prompts.get(arm) if own_prompt is None else own_prompt
+        return price.most(not pays) if known is None else price.amounts(known * pays, known, price.max_tokens), pays
 
     def settle(self, reservation: TaskReservation, generation: Generation) -> dict[str, float]:
         """Count what a sample came to; returns its amounts."""

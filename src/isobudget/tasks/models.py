@@ -121,14 +121,15 @@ class TaskModel:
         prompt = render(self.format, problem, newline=self.resolved.prompt_newline).prompt
         return prompt, most_tokens(prompt)
 
-    def prepared(self, progress: Progress, more_characters: int = 0) -> TaskModel:
+    def prepared(self, progress: Progress, more_characters: int = 0, least_characters: int = 0) -> TaskModel:
         """The same, ready to be opened: weights of an embedded model are fetched and verified.
 
         Args:
             progress: told of what is fetched.
             more_characters: by how much some of its prompts are longer.
+            least_characters: room for a prompt of this length, if its own is shorter: that of another task, say.
         """
-        length = characters(self.rendered.prompt) + more_characters
+        length = max(characters(self.rendered.prompt), least_characters) + more_characters
         room = context_for(length + 256, self.sampling.max_tokens)
         return replace(self, resolved=_impatient(fetch_model(self.resolved, _SLOTS, room, progress)))
 

@@ -7,15 +7,15 @@ be written. A candidate passes if every one of them reports that it passed; then
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from isobudget.errors import JudgeError
 from isobudget.judge.guest import Guest, GuestGoneError, GuestSetting
 from isobudget.judge.verdict import Outcome, Trust, Verdict
-from isobudget.tasks.baseline import Baseline, check_baseline, refuse_passing
+from isobudget.tasks.baseline import Baseline, also_left_out, check_baseline, left_out_files, refuse_passing
 from isobudget.tasks.body import is_hole
 from isobudget.tasks.imports import WarmModules, warm_modules
 from isobudget.tasks.outcome import RunnerReport, verdict_of
@@ -54,7 +54,7 @@ class TargetTests:
     """The tests that decide on a target. Use it in a with statement, and call `prepare` first.
 
     Attributes:
-        target: what is to be written.
+        target: what is to be written; after `prepare` with the name by which the tests import it.
         tests, also: those that have to pass, and those that must not be broken.
         interpreter: the project's.
         limits: of a candidate.
@@ -67,6 +67,8 @@ class TargetTests:
     limits: CandidateLimits = field(default_factory=CandidateLimits)
     _guest: Guest | None = None
     _watched: list[str] = field(default_factory=list)
+    _ignored: list[str] = field(default_factory=list)
+    _targets: set[str] = field(default_factory=set)
     _warm: WarmModules = field(default_factory=WarmModules)
     _baseline: Baseline | None = None
 
@@ -111,21 +113,43 @@ class TargetTests:
             JudgeError: they cannot be confined on this machine.
         """
         self.start()
+        stub = stub_of(self.target, self.tests.files | self.also.files)
+        run = self.run(stub, self.arguments, _BASELINE_SECONDS)
+        if files := left_out_files(self.target, self.tests, run):
+            self._ignored = _ignoring(files)
+            run = self.run(stub, self.arguments, _BASELINE_SECONDS)
+        expected, failing = check_baseline(self.target, self.tests, run, only_reaching=only_reaching)
         if refuse_solved and self.target.data is not None and not self._is_hole():
-            run = self.run(self.target.text, self.tests.arguments, _BASELINE_SECONDS)
-            refuse_passing(self.target, run)
-        texts = self.tests.files | self.also.files
-        run = self.run(stub_of(self.target, texts), self.tests.arguments, _BASELINE_SECONDS)
-        expected = check_baseline(self.target, self.tests, run, only_reaching=only_reaching)
-        self._warm = warm_modules(run.modules, self.target.root, self.target.module)
-        also: tuple[str, ...] = ()
-        if self.also.arguments:
-            before = stub_of(self.target, texts) if self._is_hole() else self.target.text
-            run_also = self.run(before, self.also.arguments, _BASELINE_SECONDS)
-            also = tuple(run_also.passed(run_also.collected or ()))
-        self._baseline = Baseline(expected, run.excused, run.reached, also, run.cpu_seconds)
+            refuse_passing(self.target, self.run(self.target.text, self.arguments, _BASELINE_SECONDS), expected)
+        self._imported_as({name for name, file, _ in run.modules if file == str(self.target.path)})
+        self._warm = warm_modules(run.modules, self.target.root, self._targets)
+        also, lacking = self._passing_also(stub if self._is_hole() else self.target.text)
+        left_out = failing | files | lacking
+        self._baseline = Baseline(expected, run.excused, run.reached, also, run.cpu_seconds, left_out)
         self._warm_up()
         return self._baseline
+
+    def _imported_as(self, names: set[str]) -> None:
+        """Take the names by which the tests have imported the target: which folders are packages, they know best."""
+        if names and self.target.module not in names:
+            self.target = replace(self.target, imported_as=max(names, key=len))
+        self._targets = names | {self.target.module}
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of pytest, for the tests that decide."""
+        return [*self.tests.arguments, *self._ignored]
+
+    def _passing_also(self, before: str) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Ids of the tests that must not be broken, and files of them that cannot be collected."""
+        if not self.also.arguments:
+            return (), {}
+        run = self.run(before, self.also.arguments, _BASELINE_SECONDS)
+        if lacking := also_left_out(self.target, self.also, run):
+            more = (*self.also.arguments, *_ignoring(lacking))
+            self.also = replace(self.also, arguments=more)
+            run = self.run(before, self.also.arguments, _BASELINE_SECONDS)
+        return tuple(run.passed(run.collected or ())), lacking
 
     def _is_hole(self) -> bool:
         return self.target.data is None or all(is_hole(one.node) for one in self.target.functions())
@@ -138,7 +162,7 @@ class TargetTests:
             deadline: on the monotonic clock, at which the tests are stopped.
         """
         baseline, limit = self.baseline, self._limit()
-        run = self._attempt(text, self.tests.arguments, limit, deadline)
+        run = self._attempt(text, self.arguments, limit, deadline)
         if isinstance(run, Verdict):
             return run
         verdict = verdict_of(run, baseline.expected, baseline.excused, self.limits.memory_mb)
@@ -177,8 +201,8 @@ class TargetTests:
             JudgeError: it cannot be started again.
         """
         run = RunnerReport.of(self._ask(text, arguments, cpu_seconds, deadline))
-        if not run.clean:
-            self.stop()
+        if not run.clean and self._guest is not None:
+            self._guest.kill()
         return run
 
     def told(self, text: str, arguments: Sequence[str] | None, program: str) -> list[Any]:
@@ -196,14 +220,14 @@ class TargetTests:
             GuestGoneError: the process that serves the tests ended.
         """
         answer = self._ask(text, arguments, self._limit(), float("inf"), program)
-        if not answer["clean"]:
-            self.stop()
+        if not answer["clean"] and self._guest is not None:
+            self._guest.kill()
         return [one for one in answer["lines"] if isinstance(one, list) and one]
 
     def _ask(
         self, text: str, arguments: Sequence[str] | None, cpu_seconds: float, deadline: float, program: str = ""
     ) -> dict[str, Any]:
-        guest = self._running()
+        guest = self._running(deadline)
         wall = _WALL_FACTOR * cpu_seconds
         request: dict[str, Any] = {
             "op": "run",
@@ -224,11 +248,11 @@ class TargetTests:
         options += ["-n", "0"] * ("xdist" in self.interpreter.modules)
         return options + ["--no-cov"] * ("pytest_cov" in self.interpreter.modules)
 
-    def _running(self) -> Guest:
+    def _running(self, deadline: float) -> Guest:
         assert self._guest is not None
         if not self._guest.running:
-            self._guest.start()
-            self._warm_up()
+            self._guest.start(deadline)
+            self._warm_up(deadline)
         return self._guest
 
     def _start(self, files: Sequence[str]) -> None:
@@ -249,19 +273,24 @@ class TargetTests:
         )
         self._guest.start()
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, deadline: float = float("inf")) -> None:
         while self._warm.names and self._guest is not None:
-            request = {"op": "warm", "target": self.target.module, **self._warm._asdict()}
+            request = {"op": "warm", "targets": sorted(self._targets), **self._warm._asdict()}
             try:
-                answer = self._guest.ask(request, time.monotonic() + _BASELINE_SECONDS)
+                answer = self._guest.ask(request, min(deadline, time.monotonic() + _BASELINE_SECONDS))
             except GuestGoneError as error:
+                if time.monotonic() >= deadline:  # which says nothing of the modules
+                    raise
                 raise JudgeError(f"the modules of the tests cannot be imported: {error}") from None
             if not answer["reached"]:
                 return
             # A package that is installed imports the target: its processes would all have the same one.
             self._warm = self._warm.without(answer["reached"])
-            self._guest.stop()
-            self._guest.start()
+            self._guest.start(deadline)
+
+
+def _ignoring(files: Iterable[str]) -> list[str]:
+    return [f"--ignore={name}" for name in files]
 
 
 def no_tests() -> Selection:

@@ -68,14 +68,14 @@ class Recorder:
         """The number of this model's next sample of this task."""
         return self._first.get(model, self._start)
 
-    def add(self, attempt: Attempt) -> None:
-        """Record one attempt; it is on disk within seconds."""
+    def add(self, attempt: Attempt, seconds_left: float = math.inf) -> None:
+        """Record one attempt; it is on disk within seconds, or when the task ends, if so few are left until then."""
         before = self.first_index(attempt.arm)
         parent = None if attempt.parent is None else attempt.parent + before
         key = (BENCHMARK, attempt.arm, self.problem.task_id, False, attempt.index + before)
         place = (attempt.place, attempt.step, self.explored, attempt.text, parent)
         self._take(sample_row(key, attempt.generation), verdict_row(key, attempt.verdict), AttemptRow(*key, *place))
-        if time.monotonic() - self._written >= _INTERVAL_SECONDS:
+        if time.monotonic() - self._written >= _INTERVAL_SECONDS <= seconds_left:
             self.flush(patience_seconds=0.1)
 
     def end(self, row: TaskRow) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 import tokenize
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from isobudget import syntax
 from isobudget.errors import InputError
 from isobudget.files.near import near_paths
-from isobudget.tasks.body import parse_source
+from isobudget.tasks.body import functions_by_name, parse_source
 from isobudget.tasks.project import CONFIGURATION
-from isobudget.tasks.stub import imported_names
+from isobudget.tasks.stub import imports_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +24,29 @@ class Selection:
     Attributes:
         arguments: for pytest, relative to the root.
         files: the files that they name or hold, relative to the root, with their texts.
+        unreadable: files of folders that are not Python, with what can be read of them.
     """
 
     arguments: tuple[str, ...]
     files: dict[str, str]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self, node_id: str) -> bool:
+        """Whether a file, a class or a test is named itself, and not by a folder or a file that holds it."""
+        if "::" not in node_id:
+            return any(one.partition("::")[0] == node_id for one in self.arguments)
+        named = (one for one in self.arguments if "::" in one)
+        return any(node_id == one or node_id.startswith((f"{one}::", f"{one}[")) for one in named)
 
 
 def select(root: Path, tests: Sequence[str]) -> Selection:
     """Find the tests.
 
     Raises:
-        InputError: there is no such file or folder, it lies outside of the project, or a file does not parse.
+        InputError: there is no such file or folder, it lies outside of the project, or a file that is named does not
+            parse.
     """
-    arguments, files = [], {}
+    arguments, files, unreadable = [], {}, {}
     for one in tests:
         place, mark, inner = one.partition("::")
         path = Path(place)
@@ -50,10 +61,17 @@ def select(root: Path, tests: Sequence[str]) -> Selection:
         relative = path.relative_to(root).as_posix()
         arguments.append(f"{relative}::{inner}" if mark else relative)
         for file in _test_files(path):
-            text = _text_of(file)
-            parse_source(text, str(file.relative_to(root)))
-            files[file.relative_to(root).as_posix()] = text
-    return Selection(tuple(arguments), files)
+            name = file.relative_to(root).as_posix()
+            try:
+                text = _text_of(file)
+                parse_source(text, name)
+            except InputError:
+                if file == path:
+                    raise
+                unreadable[name] = file.read_bytes().decode(errors="replace")
+            else:
+                files[name] = text
+    return Selection(tuple(arguments), files, unreadable)
 
 
 def _test_files(path: Path) -> Iterator[Path]:
@@ -73,15 +91,24 @@ def _text_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error}") from None
 
 
-def tests_importing(root: Path, files: Sequence[str], module: str) -> list[str]:
-    """Test files of the project that import a module, for where no tests are named."""
+def tests_importing(root: Path, files: Sequence[str], modules: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Test files of the project that import a module, or these names of it from a package around it.
+
+    For where no tests are named.
+
+    Args:
+        root, files: the project.
+        modules: the names by which the module may be imported.
+        names: dotted names of functions.
+    """
+    firsts = [one.partition(".")[0] for one in names]
     found = []
     for name in files:
         last = name.rpartition("/")[2]
         if not (last.startswith("test_") or last.endswith("_test.py")) or not last.endswith(".py"):
             continue
         text = (root / name).read_text(encoding="utf-8", errors="replace")
-        if any(True for _ in imported_names(module, [text])):
+        if any(imports_module(one, text, firsts) for one in modules):
             found.append(name)
     return found
 
@@ -100,3 +127,17 @@ def test_names(selection: Selection) -> list[str]:
     names = list(dict.fromkeys(node.name for node in functions if node.name.startswith("test")))
     chosen = {part.partition("[")[0] for one in selection.arguments for part in one.split("::")[1:]}
     return [name for name in names if name in chosen] or names
+
+
+def words_of_test(selection: Selection, node_id: str) -> set[str]:
+    """Names that a test uses, by its pytest id; of one that is not found in its file, all words of that."""
+    file, _, inner = node_id.partition("[")[0].partition("::")
+    if (text := selection.files.get(file)) is None:
+        return set()
+    function = functions_by_name(syntax.parse(text)).get(inner.replace("::", "."))
+    if function is None:
+        return set(re.findall(r"\w+", text))
+    nodes = list(ast.walk(function.node))
+    names = {one.id for one in nodes if isinstance(one, ast.Name)}
+    imported = {one.name.split(".")[-1] for one in nodes if isinstance(one, ast.alias)}
+    return names | imported | {one.attr for one in nodes if isinstance(one, ast.Attribute)}

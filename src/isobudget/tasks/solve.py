@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from isobudget.backends.base import CHARACTERS_PER_TOKEN, Backend, Generation, Prompt
+from isobudget.backends.base import CHARACTERS_PER_TOKEN, Generation, Prompt
 from isobudget.costs.budget import parse_budget
 from isobudget.costs.cost import Unit
 from isobudget.errors import JudgeError
@@ -33,12 +33,13 @@ from isobudget.tasks.confirm import Confirmation, confirm
 from isobudget.tasks.context import PROMPT_TOKENS
 from isobudget.tasks.ledger import SAMPLES, TaskLedger
 from isobudget.tasks.models import BackendFactory, TaskModel
+from isobudget.tasks.open_models import OpenModels
 from isobudget.tasks.options import DEFAULT_BUDGET, WRITTEN, SolveOptions
 from isobudget.tasks.project import read_settings
 from isobudget.tasks.record import BENCHMARK, now, recording, run_beside, run_in
 from isobudget.tasks.repair import repair_task
 from isobudget.tasks.solution import Solution
-from isobudget.tasks.spending import Attempt, Ending, LiveSpending, OpenArm, close_all
+from isobudget.tasks.spending import Attempt, Ending, LiveSpending, OpenArm
 from isobudget.tasks.target import find_target
 from isobudget.tasks.task import Task, budget_note, check_budget, choose, make_task, project_tests
 
@@ -51,6 +52,7 @@ def solve(
     progress: Progress = SILENT,
     make_backend: BackendFactory | None = None,
     held: ExitStack | None = None,
+    opened: OpenModels | None = None,
 ) -> Solution:
     """Solve one task.
 
@@ -61,6 +63,7 @@ def solve(
         progress: told of every attempt.
         make_backend: opens a model; for tests.
         held: what Ctrl-C waits for from the last draw on, so that what came of it is kept; closed by the caller.
+        opened: models that stay open from one task to the next, in place of `make_backend`; closed by the caller.
 
     Raises:
         InputError: target, tests, budget or options are wrong; the message says what to do.
@@ -81,11 +84,11 @@ def solve(
         baseline = tests.prepare(only_reaching=options.only_reaching or not options.tests)
         progress.note(
             f"{found.task_id}: {counted(len(baseline.expected), 'test')} to pass, {len(baseline.reached)} of them "
-            "calling it"
+            f"calling it{baseline.note and '; '}{baseline.note}"
         )
-        task = make_task(found, options, tests, budget, played, models)
+        task = make_task(tests.target, options, tests, budget, played, models)
         with contextlib.nullcontext(held) if held is not None else ExitStack() as kept:
-            return _play(task, target, progress, make_backend, kept)
+            return _play(task, target, progress, opened or OpenModels(make_backend), kept)
 
 
 @dataclass(slots=True)
@@ -116,29 +119,28 @@ def _play(
     task: Task,
     stated: str,
     progress: Progress,
-    make_backend: BackendFactory | None,
+    opened: OpenModels,
     held: ExitStack,
 ) -> Solution:
     repairs = any(split_arm(arm)[1] for arm in task.arms)
-    longer = int((task.options.prompt_tokens or PROMPT_TOKENS) * CHARACTERS_PER_TOKEN) + 1000 if repairs else 0
-    task.models = {name: model.prepared(progress, longer) for name, model in task.models.items()}
+    usual = int((task.options.prompt_tokens or PROMPT_TOKENS) * CHARACTERS_PER_TOKEN) + 1000
+    longer, least = usual if repairs else 0, usual if opened.are_kept else 0
+    task.models = {name: model.prepared(progress, longer, least) for name, model in task.models.items()}
     ledger = TaskLedger.of(task.budget, {name: model.price() for name, model in task.models.items()})
     clock = Clock(task.budget.amount) if task.budget.unit is Unit.SECONDS else Clock()
     run, apart = _run_of(task)
-    backends: dict[str, Backend] = {}
 
     def open_arm(arm: str) -> OpenArm:
         name, times = split_arm(arm)
         model = task.models[name]
-        if name not in backends:
-            backends[name] = _opened(model, make_backend)
-        room = max(1, backends[name].concurrency)
-        return OpenArm(name, backends[name], model.rendered.prompt, model.sampling, room, times, _again(task, model))
+        backend = opened.get(model.resolved)
+        room = max(1, backend.concurrency)
+        return OpenArm(name, backend, model.rendered.prompt, model.sampling, room, times, _again(task, model))
 
     with recording(run, task.problem, explored=bool(task.options.explore)) as recorder:
 
         def on_attempt(attempt: Attempt) -> None:
-            recorder.add(attempt)
+            recorder.add(attempt, clock.left)
             progress.note(_line(attempt, spending, task))
 
         first = max((recorder.first_index(name) for name in task.models), default=0)
@@ -154,7 +156,7 @@ def _play(
             recorder.flush()
             confirmation = _confirmation(task, spending, ending, interrupts, held)
         finally:
-            close_all(list(backends.values()))
+            opened.end_task(spending.abandoned)
         solution = replace(_solution(task, run, spending, ending, apart), confirmation=confirmation)
         recorder.end(_row(task, stated, solution))
         if failure := recorder.close():
@@ -181,14 +183,6 @@ def _after(task: Task) -> Callable[[Sequence[Attempt]], Schedule | None] | None:
         return task.by_case.get(CASES[case_of(share)])
 
     return after
-
-
-def _opened(model: TaskModel, make_backend: BackendFactory | None) -> Backend:
-    backend = model.resolved.settings.open() if make_backend is None else make_backend(model.resolved)
-    backend.__enter__()
-    if (load := getattr(backend, "load", None)) is not None:
-        load()
-    return backend
 
 
 def _again(task: Task, model: TaskModel) -> Callable[[Attempt], tuple[Prompt, int]]:
@@ -248,7 +242,11 @@ def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending, apar
         ending=ending,
         budget=task.options.budget or DEFAULT_BUDGET,
         run=run.path,
-        notes=(*([apart] if apart else []), *spending.ledger.notes, *dict.fromkeys(spending.failures)),
+        notes=(
+            *filter(None, (task.tests.baseline.note, apart)),
+            *spending.ledger.notes,
+            *dict.fromkeys(spending.failures),
+        ),
         repairs=sum(one.parent is not None for one in spending.attempts),
     )
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,8 +23,10 @@ from typing import Protocol
 
 from isobudget.backends.base import Backend, Generation, Prompt, Sampling
 from isobudget.errors import BackendError, IsobudgetError
+from isobudget.grid import with_unit
 from isobudget.judge.verdict import Verdict
 from isobudget.pipeline.interrupts import Interrupts
+from isobudget.policies.repair import split_arm
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.stepper import Draw, Halt, Stepper
 from isobudget.tasks.clock import Clock
@@ -131,6 +132,8 @@ class LiveSpending:
         seed: of the first sample of every model; the others follow.
         passes: how many samples have to pass, where a pass ends the schedule.
         after: what to play when the schedule is done and nothing has passed, by what was drawn; asked once.
+        attempts, failures: what was drawn and judged, and what went wrong.
+        abandoned: names of models that samples were asked of which nobody waits for any more.
     """
 
     schedule: Schedule
@@ -144,6 +147,7 @@ class LiveSpending:
     after: Callable[[Sequence[Attempt]], Schedule | None] | None = None
     attempts: list[Attempt] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    abandoned: set[str] = field(default_factory=set)
     _arms: dict[str, OpenArm] = field(default_factory=dict)
     _landed: queue.SimpleQueue[_Landed] = field(default_factory=queue.SimpleQueue)
     _flying: list[_Flight] = field(default_factory=list)
@@ -189,16 +193,22 @@ class LiveSpending:
             if self._enough:
                 return Ending.PASSED
             if not whole:
-                return self._unpaid()
+                return self._unpaid(move.arm)
         if self._gone and all(arm in self._gone for arm in schedule.arms):
             return Ending.GONE
         return Ending.FINISHED if self.passes > 1 else Ending(move.value)
 
-    def _unpaid(self) -> Ending:
-        """Which budget does not pay for the next draw."""
-        if self.clock.left <= 0:
+    def _unpaid(self, arm: str) -> Ending:
+        """Which budget does not pay for the next draw; what that would cost is noted where it is not one sample."""
+        unit = self.ledger.unit
+        if self.clock.left <= 0 or unit is None:
             return Ending.TIME
-        return Ending.SAMPLES if self.ledger.unit == SAMPLES else Ending.BUDGET
+        if unit == SAMPLES:
+            return Ending.SAMPLES
+        name = split_arm(arm)[0]
+        most, left = with_unit(self.ledger.next_amount(name), unit), with_unit(max(self.ledger.left, 0), unit)
+        self.ledger.notes.append(f"the next sample of {name} may cost up to {most}, and {left} of the budget are left")
+        return Ending.BUDGET
 
     def _drawn(self, move: Draw) -> tuple[list[bool], bool]:
         """What `_batch` returns for a draw; no verdicts if the model no longer answers: from then on it is skipped."""
@@ -298,7 +308,8 @@ class LiveSpending:
 
     def _give_up_repairs(self) -> int:
         """Nothing is in flight, and still there is too little left for a repair: how many are left out."""
-        note = "the budget did not pay for every repair"
+        samples = self.ledger.unit == SAMPLES
+        note = f"the {'samples of the budget were too few' if samples else 'budget did not pay'} for every repair"
         if note not in self.ledger.notes:
             self.ledger.notes.append(note)
         left_out = len(self._to_repair)
@@ -326,6 +337,7 @@ class LiveSpending:
     def _abandon(self) -> None:
         for flight in self._flying:
             self.ledger.give_up(flight.reservation)
+            self.abandoned.add(flight.reservation.arm)
         self._flying.clear()
 
 
@@ -336,13 +348,3 @@ def _generate(arm: OpenArm, flight: _Flight, seed: int, landed: queue.SimpleQueu
         landed.put((flight, error))
     else:
         landed.put((flight, generation))
-
-
-def close_all(backends: list[Backend], patience_seconds: float = 0.3) -> None:
-    """Close backends without waiting long: an engine may be in the middle of a long step that nobody needs."""
-    threads = [threading.Thread(target=one.__exit__, args=(None, None, None), daemon=True) for one in backends]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + patience_seconds
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 
 from isobudget.syntax import parsed
 from isobudget.tasks.body import functions_by_name, parse_source, with_body
 from isobudget.tasks.target import Target
 
 MARK = "isobudget: nothing is written yet"
-_BODY = f'import builtins\nbuiltins.__isobudget_reached__()\nraise NotImplementedError("{MARK}")\n'
+#: made where a program that tests start calls it; the runner looks for it
+_FILE = "/scratch/.isobudget-reached"
+_BODY = f"""import builtins
+getattr(builtins, "__isobudget_reached__", lambda: open("{_FILE}", "w").close())()
+raise NotImplementedError("{MARK}")
+"""
 
 
 def stub_of(target: Target, tests: Mapping[str, str]) -> str:
@@ -21,8 +27,7 @@ def stub_of(target: Target, tests: Mapping[str, str]) -> str:
         tests: the tests' files with their texts.
     """
     if target.data is None:
-        names = sorted(set(imported_names(target.module, tests.values())))
-        return "\n\n".join(_definition(name) for name in names) + "\n"
+        return "\n\n".join(_definition(name) for name in names_from(target, tests.values())) + "\n"
     text = target.text
     for name in target.names:
         text = with_body(text, functions_by_name(parse_source(text, target.file))[name], _BODY)
@@ -44,6 +49,26 @@ def imported_names(module: str, texts: Iterable[str]) -> Iterable[str]:
                 yield from (alias.name for alias in node.names if alias.name != "*")
             elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in (module, last):
                 yield node.attr
+
+
+def names_from(target: Target, texts: Iterable[str]) -> list[str]:
+    """Names that tests take from the target, whatever they import it as, sorted."""
+    kept = list(texts)
+    return sorted({name for module in target.modules for name in imported_names(module, kept)})
+
+
+def imports_module(module: str, text: str, names: Collection[str] = ()) -> bool:
+    """Whether a text imports a module, or from one of the packages around it one of these names of it."""
+    tree = parsed(text)
+    around = {module[: at.start()] for at in re.finditer(r"\.", module)}
+    for node in () if tree is None else ast.walk(tree):
+        if isinstance(node, ast.Import) and any(alias.name == module for alias in node.names):
+            return True
+        if isinstance(node, ast.ImportFrom) and node.module in around:
+            taken = (alias.name for alias in node.names)
+            if any(f"{node.module}.{one}" == module or one in names for one in taken):
+                return True
+    return any(True for _ in imported_names(module, [text]))
 
 
 def _is_module(node: ast.ImportFrom, module: str) -> bool:

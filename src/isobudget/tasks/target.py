@@ -26,6 +26,7 @@ class Target:
         names: dotted names of the functions; empty where the whole file is to be written.
         data: the file's bytes as they were read; None where there is none.
         text: the same as text, line ends as they are; empty where there is none.
+        imported_as: the name by which the tests import it; empty as long as that is not known.
     """
 
     root: Path
@@ -33,6 +34,7 @@ class Target:
     names: tuple[str, ...]
     data: bytes | None
     text: str
+    imported_as: str = ""
 
     @property
     def path(self) -> Path:
@@ -47,7 +49,15 @@ class Target:
     @property
     def module(self) -> str:
         """The dotted name of the module."""
-        return module_name(self.root, self.file)
+        return self.imported_as or module_name(self.root, self.file)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The names by which it may be imported, the likely one first: any folder around it may be a package."""
+        parts = Path(self.file).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        longer = (".".join(parts[at:]) for at in reversed(range(len(parts))))
+        return tuple(dict.fromkeys((self.module, *(one for one in longer if one.endswith(f".{self.module}")))))
 
     @property
     def import_roots(self) -> list[str]:
@@ -90,6 +100,9 @@ def find_target(text: str) -> Target:
         raise InputError(f"{text}: after :: comes the name of a function, or Class.method")
     resolved = path.resolve()
     root = find_root(resolved)
+    here = find_root(path.parent)
+    if path.is_symlink() and not resolved.is_relative_to(here):
+        raise InputError(f"{text}: is a link to {resolved}, outside of the project {here}; name a file of the project")
     if not path.exists():
         return _new_file(text, root, resolved, mark)
     data = resolved.read_bytes()

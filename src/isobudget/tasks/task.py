@@ -84,9 +84,10 @@ def project_tests(target: Target, options: SolveOptions) -> TargetTests:
 
 
 def _found_tests(target: Target) -> list[str]:
-    found = tests_importing(target.root, files_of(target.root, 1 << 20), target.module)
+    found = tests_importing(target.root, files_of(target.root, 1 << 20), target.modules, target.names)
     if not found:
-        raise InputError(f"{target.task_id}: no test file imports {target.module}; name the tests with --tests")
+        likely = " or ".join(one for one in target.modules if not one.startswith("src."))
+        raise InputError(f"{target.task_id}: no test file imports {likely}; name the tests with --tests")
     return [str(target.root / name) for name in found]
 
 

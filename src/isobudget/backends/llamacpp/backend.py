@@ -73,6 +73,7 @@ class LlamaCpp:
         self._slots: list[Slots] = []
         self._inbox: Inbox[Request] = Inbox()
         self._threads: list[threading.Thread] = []
+        self._asked: set[Request] = set()
 
     @property
     def computed_prompt_tokens(self) -> int:
@@ -138,10 +139,19 @@ class LlamaCpp:
                     f"{room} (set a larger context_tokens for this model in the study)"
                 )
         self._start()
-        for request in requests:
-            if not self._inbox.put(request):
-                raise BackendError(f"{self.path.name}: the model is not loaded any more")
-        return [request.future.result() for request in requests]
+        self._asked.update(requests)
+        try:
+            for request in requests:
+                if not self._inbox.put(request):
+                    raise BackendError(f"{self.path.name}: the model is not loaded any more")
+            return [request.future.result() for request in requests]
+        finally:
+            self._asked.difference_update(requests)
+
+    def drop(self) -> None:
+        """Generate nothing more of what was asked for: nobody waits for it. A step under way goes to its end."""
+        for request in list(self._asked):
+            request.fail(BackendError(f"{self.path.name}: this sample is not wanted any more"))
 
     def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
         """How likely each text is after the prompt; see `Backend.score`.
