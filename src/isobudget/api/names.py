@@ -54,6 +54,8 @@ def costs_of(
     stated = (tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens)
     if costs is not None and str(costs) == "paper":
         if any(one is not None for one in stated):
-            raise InputError("--costs paper has its own costs; leave out --tokens-per-second and prices, or the paper")
+            raise InputError(
+                "--costs paper brings its own costs; leave out either --costs paper, or --tokens-per-second and prices"
+            )
         return "paper"
     return one_line_costs(None if costs is None else read_costs(costs), *stated)

@@ -167,14 +167,14 @@ def change_key(
     from isobudget.gateway.store import writing
 
     if change not in _CHANGES:
-        raise InputError(f"a key can be changed by {', '.join(_CHANGES)}, not by {change!r}")
+        raise InputError(f"a change of a key is one of {', '.join(_CHANGES)}, not {change!r}")
     budgets = as_names(budget)
     if change == "budget" and not budgets:
         raise InputError("name the key's new budgets with --budget, such as 5usd/day; --budget none lifts its limits")
     budgets = () if tuple(budgets) == ("none",) else budgets
     parse_period_budgets(budgets)
     if budgets and change != "budget":
-        raise InputError(f"budgets go with the change budget, not with {change}")
+        raise InputError(f"--budget belongs to the change budget, not to {change}")
     events = {
         "open": (keys.OPENED, ""),
         "revoke": (keys.REVOKED, ""),

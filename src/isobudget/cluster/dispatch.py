@@ -174,8 +174,7 @@ class Dispatch(Generic[Item]):
         seat.hello, seat.news, seat.losses_before = seat.handle.hello(), self._now(), self._losses
         if self._losses_in_a_row >= GONE_AFTER:
             raise ClusterError(
-                f"{self._losses_in_a_row} workers of the cluster ended in a row without a result between them: "
-                f"{reason} {RESUME}"
+                f"{self._losses_in_a_row} workers of the cluster in a row ended without a result: {reason} {RESUME}"
             )
 
     def _give_again(self, batch: _Portion[Item], sure: bool) -> None:

@@ -124,8 +124,8 @@ def _require_same(node: Node, says: NodeSays, wanted: Sequence[ActorNeeds]) -> N
         extras = sorted({one.extra for one in wanted if one.extra})
         hint = f" Install the extra there: pip install 'isobudget[{','.join(extras)}]'." if extras else ""
         raise ClusterError(
-            f"{node.address} lacks {', '.join(says.missing)}. Models' files have to be at the same path on every "
-            f"machine of the cluster.{hint}"
+            f"{node.address} lacks {', '.join(says.missing)}. Model files must be at the same path on every machine "
+            f"of the cluster.{hint}"
         )
 
 

@@ -79,7 +79,8 @@ class Budget:
         if self.model is not None:
             if prices is None:
                 raise InputError(
-                    f"samples of a model ({self.model}) are not a budget here; write amounts, or samples such as 4x"
+                    f"a budget cannot be counted in samples of one model ({self.model}) here; write an amount such as "
+                    "60s, or samples of the cheapest model such as 4x"
                 )
             sample = prices[self._one_of(prices)].cost(1)
         return self._finite(self.amount * sample if self.samples else self.amount)
@@ -87,7 +88,10 @@ class Budget:
     def _one_of(self, prices: Mapping[str, SampleCost]) -> str:
         models = meant(str(self.model), prices)
         if len(models) != 1:
-            raise InputError(f"a budget counts samples of {self.model!r}; there are: {', '.join(prices)}")
+            raise InputError(
+                f"a budget counts samples of {self.model!r}, which must match exactly one model; there are: "
+                f"{', '.join(prices)}"
+            )
         return models[0]
 
     def _finite(self, amount: float) -> float:
@@ -137,7 +141,9 @@ def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
         return _bounded(Budget(amount, Unit.USD))
     if counted:
         if rest[0] in "sS" and not amount.is_integer():
-            raise InputError(f"{text!r} is not a budget: samples are whole, such as {math.ceil(amount)}samples")
+            raise InputError(
+                f"{text!r} is not a budget: samples must be a whole number, such as {math.ceil(amount)}samples"
+            )
         return _bounded(Budget(amount, samples=True, model=counted["model"]))
     if not rest:
         return _bounded(Budget(amount))

@@ -80,7 +80,10 @@ def passed_over(asked: Unit | None, budgets: Budgets, chosen: Unit, costs: Costs
     if any(not _OF_FLOPS.isdisjoint(table) for table in costs.tables()):
         return []
     others = listed([str(one) for one in stated])
-    return [f"Counted in flops, which are known without prices. The costs file states {others}: --unit {stated[0]}."]
+    return [
+        f"Counted in flops, which are known without prices. The costs file states {others}; to count in "
+        f"{stated[0]}: --unit {stated[0]}."
+    ]
 
 
 def units_of_report(costs: CostsFile | str | None) -> tuple[Unit, ...]:

@@ -156,7 +156,7 @@ def _seconds_per_token(profile: Profile, slots: int, rate: Callable[[SlotSpeed],
         if low < slots < high:
             return (first + (second - first) * (slots - low) / (high - low)) / slots
     raise InputError(
-        f"the profile of {profile.model} was timed with {', '.join(map(str, known))} slots and says nothing of "
+        f"the profile of {profile.model} was timed with {', '.join(map(str, known))} slots, not with "
         f"{slots}; time it with: isobudget profile {profile.model} --slots ...,{slots}"
     )
 

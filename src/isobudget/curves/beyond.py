@@ -63,7 +63,7 @@ def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: 
     from isobudget.statistics.extrapolation import extrapolate
 
     if curve.selection != TESTS:
-        raise InputError(f"extrapolation guesses pass@k; {curve.label} is chosen by {curve.selection}")
+        raise InputError(f"extrapolation guesses pass@k, but samples of {curve.label} are chosen by {curve.selection}")
     if curve.stop != FIXED:
         raise InputError("extrapolation needs all k samples to be charged; leave out the stop at the first pass")
     bootstrap = bootstrap or Bootstrap()

@@ -28,8 +28,8 @@ def check_models(models: int) -> None:
     """
     if models > _MOST:
         raise InputError(
-            f"{models:,} models make {math.comb(models, 2):,} pairs to judge together; at most {_MOST} models are "
-            "compared: give the results of fewer, such as one family or size at a time"
+            f"{models:,} models make {math.comb(models, 2):,} pairs, too many; at most {_MOST} models can be compared: "
+            "give the results of fewer, such as one family or size at a time"
         )
 
 
@@ -50,6 +50,6 @@ def pairs_note(labels: Sequence[str], best: Iterable[Best]) -> tuple[str, ...]:
     if looked_at == count:
         return ()
     return (
-        f"Of more than {ALL} models crossings and flips are those of the models that are best somewhere, the cheapest "
-        f"and the dearest: {looked_at:,} of {count:,} pairs.",
+        f"With more than {ALL} models, crossings and flips are shown only for the models that are best at some budget, "
+        f"the cheapest and the dearest: {looked_at:,} of {count:,} pairs.",
     )

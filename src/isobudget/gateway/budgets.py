@@ -114,7 +114,7 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
     try:
         found = Period(period.strip().lower()) if slash else default
     except ValueError:
-        raise InputError(f"{text!r}: a budget is for a {', '.join(Period)}; write {written}") from None
+        raise InputError(f"{text!r}: the period of a budget is one of {', '.join(Period)}; write {written}") from None
     budget = parse_budget(amount, written)
     if budget.samples or budget.unit is None:
         raise InputError(f"{text!r}: a budget needs a unit here, one of {', '.join(_UNITS)}; write {written}")
@@ -123,7 +123,7 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
     limit = int(min(budget.amount * STEPS[budget.unit], 2.0 * MOST) + _ROUNDING)
     if limit > MOST:
         most = with_unit(MOST / STEPS[budget.unit], budget.unit)
-        raise InputError(f"{text!r}: is more than a ledger counts, {most}; write {written}")
+        raise InputError(f"{text!r}: is more than a ledger can count, {most}; write {written}")
     if not limit:
         raise InputError(f"{text!r}: is less than the smallest amount that is counted; write {written}")
     return PeriodBudget(budget.unit, limit, found)

@@ -53,7 +53,9 @@ def make_key(store: Store, name: str, budgets: Sequence[str] = ()) -> str:
         InputError: the name or a budget is wrong, or the name is taken.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name[:80]!r} is not a valid key name: up to 64 letters, digits and . _ @ -, no sign first")
+        raise InputError(
+            f"{name[:80]!r} is not a valid key name: up to 64 letters, digits and . _ @ -, with a letter or digit first"
+        )
     parse_period_budgets(budgets)
     secret = PREFIX + secrets.token_urlsafe(32)
     store.add_key(name, hashed(secret), now_us(), json.dumps(list(budgets)))

@@ -42,9 +42,11 @@ _AGAIN_SECONDS = 1.0
 #: characters of a note
 _MOST_NOTE = 300
 #: what makes a call that is more than a budget smaller: of seconds, and of the other units
-_SMALLER = {True: "a call may take all the seconds of its request, which its field budget bounds, such as 30s"}
+_SMALLER = {
+    True: "a call may use all seconds that its request allows; lower them by the request's field budget, such as 30s"
+}
 _SMALLER |= {False: "ask for fewer tokens"}
-RECOVERED = "never settled: counted at its most"
+RECOVERED = "never settled: counted at the most that it may have cost"
 
 log = logging.getLogger("isobudget.gateway")
 
@@ -236,8 +238,8 @@ class Ledger:
 
     def _close_key(self, reservation: Reservation, units: Sequence[str]) -> None:
         model, key = reservation.entry.model, reservation.account
-        why = f"{model} spent more {', '.join(units)} than it was asked for"
-        then = f"the key {key.name!r} is closed" if key.id else "nobody asked with a key, so that none is closed"
+        why = f"{model} spent more {', '.join(units)} than was reserved for the call"
+        then = f"the key {key.name!r} is closed" if key.id else "the request had no key, so no key is closed"
         log.error("%s; %s", why, then)
         if key.id:
             self._jobs.put((KeyEvent(key.id, now_us(), CLOSED, why), None))
@@ -257,7 +259,10 @@ class Ledger:
             self._fails = error is not None
             late = [job for job in jobs if job[1] is None] if error else []
             if ends and late:
-                log.error("%d settlements could not be written; their calls count at their most", len(late))
+                log.error(
+                    "%d settlements could not be written; their calls count at the most that they may have cost",
+                    len(late),
+                )
             for _, written in jobs:
                 if written is not None and written.set_running_or_notify_cancel():
                     written.set_exception(error) if error else written.set_result(None)
@@ -268,7 +273,7 @@ class Ledger:
             self.store.write(rows)
         except Exception as error:
             if not self._fails:
-                log.error("%s; until it can be written, nothing is called", error)
+                log.error("%s; until it can be written, no model is called", error)
             return error if isinstance(error, StorageError) else StorageError(f"the ledger cannot be written: {error}")
         return None
 
@@ -320,10 +325,10 @@ def _check(budget: PeriodBudget, window: Window, most: Amounts, model: str, now:
     elif needed <= free:
         when, seconds = "the rest is set aside for calls in flight", 1.0
     elif end is None:
-        when, seconds = "there is no more of it", None
+        when, seconds = "this budget is not renewed", None
     else:
         moment = datetime.fromtimestamp(end / 1e6, UTC)
-        when, seconds = f"more from {moment:%Y-%m-%d %H:%M:%S} UTC", math.ceil((end - now) / 1e6)
+        when, seconds = f"it is renewed at {moment:%Y-%m-%d %H:%M:%S} UTC", math.ceil((end - now) / 1e6)
     raise RefusedRequestError(
         429,
         "budget_exceeded",

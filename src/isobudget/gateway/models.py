@@ -103,7 +103,7 @@ def _schedule(place: str) -> Schedule:
     policy = read_policy(path)
     if policy.labelled or label:
         raise InputError(
-            f"{place}: requests have no labels; give the file of a policy that draws alike for all of them"
+            f"{place}: it depends on labels of problems, which requests do not have; give a policy without labels"
         )
     if policy.by_case:
         raise InputError(

@@ -123,7 +123,7 @@ def serve_settings(config: str | Path | None = None, stated: Mapping[str, Any] |
     except InputError as error:
         raise InputError(f"{origin}: budget: {error}") from None
     if made.max_tokens > made.most_tokens:
-        raise InputError(f"{origin}: max_tokens: {made.max_tokens} are above most_tokens, {made.most_tokens}")
+        raise InputError(f"{origin}: max_tokens: {made.max_tokens} is more than most_tokens, {made.most_tokens}")
     return made
 
 

@@ -148,11 +148,11 @@ class EngineUpstream(Priced):
 
     async def forward(self, chat: bool, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Nothing is handed on to an engine."""
-        raise BackendError(f"{self.name} runs here and takes no such request")
+        raise BackendError(f"{self.name} runs inside this process and does not accept such a request")
 
     def stream(self, chat: bool, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG002
         """Nothing is handed on to an engine."""
-        raise BackendError(f"{self.name} runs here and takes no such request")
+        raise BackendError(f"{self.name} runs inside this process and does not accept such a request")
 
     async def close(self) -> None:
         """See `Upstream.close`."""

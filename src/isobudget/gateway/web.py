@@ -241,7 +241,7 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
         log.error("%s", error)
         return RefusedRequestError(500, "failed", str(error))
     log.error("a fault: %s", came_from(error))
-    return RefusedRequestError(500, "fault", "a fault of the server; its log says more")
+    return RefusedRequestError(500, "fault", "an internal error of the server; see its log")
 
 
 def came_from(error: BaseException) -> str:

@@ -99,7 +99,9 @@ class Stepper:
         if self._asked is None:
             raise InputError("nothing was asked for: call next() first")
         if len(passed) > self._asked.count or not spent >= 0:
-            raise InputError(f"{len(passed)} verdicts and a cost of {spent!r} do not fit {self._asked}")
+            raise InputError(
+                f"{len(passed)} verdicts and a cost of {spent!r} do not match what was asked for: {self._asked}"
+            )
         self.drawn[self._asked.arm] += len(passed)
         self.spent += spent
         self.passed = self.passed or any(passed)

@@ -77,7 +77,7 @@ def _by_others(pool: Pool, table: list[Floats], train: Sequence[Pool]) -> list[F
                 right.append(one.passed)
     if not rows:
         raise InputError(
-            "the runs to learn from (--train) have no other problems than the ranked ones, and a verifier does not "
+            "the runs to learn from (--train) have only problems that are ranked, and a verifier does not "
             "learn from what it scores; leave --train out to cross-fit by problem"
         )
     model = fit(rows, right)
@@ -154,7 +154,9 @@ def fit(table: Sequence[Floats], right: Sequence[Floats]) -> Any:
         raise MissingExtraError("A learned verifier", "verifier") from None
     target = np.concatenate(right) > 0 if right else np.zeros(0, dtype=bool)
     if not target.any() or target.all():
-        raise InputError("the samples to learn from are all right, or all wrong, or none: a verifier learns from both")
+        raise InputError(
+            "the samples to learn from must include right and wrong ones; here all are the same, or there are none"
+        )
     weight = np.concatenate([np.full(len(row), len(target) / len(right) / len(row)) for row in right])
     least = max(5, len(target) // 100)
     model = HistGradientBoostingClassifier(

@@ -80,7 +80,7 @@ class SharedPool:
             if not lost:
                 break
             if attempt == ATTEMPTS - 1:
-                raise JudgeError(f"the shared pool of judges ended {ATTEMPTS} times over these samples")
+                raise JudgeError(f"the shared pool of judges crashed {ATTEMPTS} times on these samples")
         return [one for one in verdicts if one is not None]
 
     def close(self) -> None:

@@ -26,8 +26,8 @@ def carried_value(value: object, where: str) -> None:
         raise InputError(f"{where}: is nested more than {MOST_DEPTH} deep, which the judge cannot carry")
     if (size := _size(value)) > MOST_VALUE_BYTES:
         raise InputError(
-            f"{where}: takes {size / 2**20:.1f} MiB, and the judge carries {MOST_VALUE_BYTES >> 20}; have tests in "
-            "Python (test, pytest) make large data themselves"
+            f"{where}: takes {size / 2**20:.1f} MiB, but the judge carries at most {MOST_VALUE_BYTES >> 20}; have "
+            "tests in Python (test, pytest) make large data themselves"
         )
 
 
@@ -40,8 +40,8 @@ def carried_source(texts: Iterable[str], where: str) -> None:
     size = sum(len(json.dumps(text)) for text in texts)
     if size > MOST_SOURCE_BYTES:
         raise InputError(
-            f"{where}: takes {size / 2**20:.1f} MiB, and the judge carries {MOST_SOURCE_BYTES >> 20}; have the tests "
-            "make large data themselves"
+            f"{where}: takes {size / 2**20:.1f} MiB, but the judge carries at most {MOST_SOURCE_BYTES >> 20}; have the "
+            "tests make large data themselves"
         )
 
 
