@@ -125,10 +125,10 @@ class GatewayRequest:
 
 
 def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRequest:
-    """Read a request's body. It takes time where the tests are long: not on an event loop.
+    """Read a request's body. Long tests take time to read, so do not call this on an event loop.
 
     Raises:
-        RefusedRequestError: something is wrong with it; the message and `param` say what.
+        RefusedRequestError: the body is wrong; the message and `param` say where.
     """
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")

@@ -23,7 +23,7 @@ _ROUNDING = 1e-6
 
 
 class Period(StrEnum):
-    """For how long a budget is."""
+    """The period of a budget."""
 
     REQUEST = "request"
     MINUTE = "minute"
@@ -67,7 +67,7 @@ class PeriodBudget:
         return int(_begin(self.period, now_us).timestamp()) * _MICRO
 
     def end(self, now_us: int) -> int | None:
-        """When the next one begins; None for all of time."""
+        """When the next period begins; None for all of time."""
         if self.period in (Period.ALL, Period.REQUEST):
             return None
         begin = _begin(self.period, now_us)
@@ -107,7 +107,7 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
         default: the period where none is stated.
 
     Raises:
-        InputError: it is none; the message shows how one is written.
+        InputError: the text is not a budget; the message shows how one is written.
     """
     amount, slash, period = text.partition("/")
     written = _WRITTEN_OF_REQUEST if default is Period.REQUEST else _WRITTEN
@@ -130,5 +130,5 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
 
 
 def parse_period_budgets(texts: Iterable[str]) -> tuple[PeriodBudget, ...]:
-    """Read several; one that is stated twice counts once."""
+    """Read several budgets; one that is stated twice counts once."""
     return tuple(dict.fromkeys(map(parse_period_budget, texts)))

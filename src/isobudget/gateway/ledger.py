@@ -1,13 +1,13 @@
-"""What may be spent: every call is reserved at its most, durably, before it is made, and settled to its true cost.
+"""What may be spent: each call's largest possible cost is reserved durably before it is made, then settled to its cost.
 
-    counted = settled + reserved, and counted + the next call at its most <= budget
+    counted = settled + reserved, and counted + the most that the next call may cost <= budget
 
 for every budget of the key, of everybody together and of the request, so that calls at the same time cannot overspend.
 All decisions are made on one event loop, on whole numbers in memory; a thread writes the rows, all that wait with one
 commit. What cannot be written is not called. A settlement that cannot be written is kept and tried again: until then,
 and after a crash for good, its reservation counts in full.
 
-Not covered: an upstream that spends more than it was asked for. That is booked, told, and closes the key.
+Not covered: an upstream that spends more than was reserved. That is recorded and logged, and closes the key.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class RequestLimits:
 
     @classmethod
     def of(cls, budgets: Sequence[PeriodBudget]) -> RequestLimits:
-        """For the budgets that are for a request."""
+        """From those of the budgets whose period is a request."""
         return cls(tuple((one, Window()) for one in budgets if one.period is Period.REQUEST))
 
 
@@ -107,7 +107,7 @@ class Ledger:
     open: set[Reservation] = field(default_factory=set)
 
     def start(self) -> int:
-        """Settle what was left open, at its most, and begin; returns how many reservations that were.
+        """Settle open reservations at the reserved amount, and begin; returns how many there were.
 
         Raises:
             StorageError: the store cannot be written.
@@ -129,7 +129,7 @@ class Ledger:
         return self._thread is not None and self._thread.is_alive() and not self._fails
 
     def close(self) -> None:
-        """Write what waits, and end. What is still open counts at its most."""
+        """Write what waits, and end. Reservations that are still open count in full."""
         if self._thread is not None:
             for reservation in list(self.open):
                 self.settle(reservation, None, note=RECOVERED)
@@ -176,9 +176,9 @@ class Ledger:
     def settle(
         self, reservation: Reservation, amounts: Amounts | None, note: str = "", exceeded: Sequence[str] = ()
     ) -> None:
-        """Count what a call came to; None counts it at its most. The row follows with the next commit.
+        """Count the cost of a call; None counts the reserved amount. The row follows with the next commit.
 
-        What is said to be `exceeded`, or is above what was reserved, closes the key.
+        A call closes the key if units are listed in `exceeded`, or if it cost more than was reserved.
         """
         if reservation.settled:
             return
@@ -297,7 +297,7 @@ def _text(note: str) -> str:
 
 
 def cannot_keep(model: str, unit: str) -> str:
-    """That a model cannot be held to a budget in a unit in which its cost is not known, and what to do."""
+    """The message that a model whose cost in a unit is not known cannot keep a budget in that unit, and what to do."""
     return f"{unknown_cost(model, unit)}, or state the budget in tokens"
 
 
@@ -321,7 +321,7 @@ def _check(budget: PeriodBudget, window: Window, most: Amounts, model: str, now:
     free = left + window.reserved
     end = budget.end(now)
     if needed > budget.limit:
-        when, seconds = f"one call is more than the whole budget: {_SMALLER[budget.unit is Unit.SECONDS]}", None
+        when, seconds = f"one call may cost more than the whole budget: {_SMALLER[budget.unit is Unit.SECONDS]}", None
     elif needed <= free:
         when, seconds = "the rest is set aside for calls in flight", 1.0
     elif end is None:

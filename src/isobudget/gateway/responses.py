@@ -37,7 +37,8 @@ def as_chat(body: Any) -> dict[str, Any]:
     """The body of a chat that asks for the same.
 
     Raises:
-        RefusedRequestError: it is not an object, or asks for what is not taken here; chat's reader looks at the values.
+        RefusedRequestError: it is not an object, or has a field that is not accepted here. The reader of chats checks
+            the values.
     """
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")

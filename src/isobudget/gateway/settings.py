@@ -104,10 +104,10 @@ class ServeSettings(BaseModel):
 
 
 def serve_settings(config: str | Path | None = None, stated: Mapping[str, Any] | None = None) -> ServeSettings:
-    """The settings of a file, and what is stated beside it, which comes first.
+    """The settings of a file, overridden by options stated beside it.
 
     Raises:
-        InputError: something is wrong with them; all of it is in the message.
+        InputError: settings are wrong; the message lists all mistakes.
     """
     fields = {} if config is None else read_toml(Path(config))
     origin = "serve" if config is None else str(config)

@@ -26,7 +26,7 @@ _AROUND_MESSAGE = 16
 
 
 class Drawn(NamedTuple):
-    """What came of one call: its samples, as many as were asked for or fewer, and the tokens to be paid for."""
+    """The result of one call: as many samples as were asked for, or fewer, and the tokens to be paid for."""
 
     generations: list[Generation]
     prompt_tokens: int
@@ -84,7 +84,7 @@ def most_tokens(prompt: Prompt, overhead: int) -> int:
 
 @dataclass(slots=True)
 class Priced:
-    """What both kinds have in common."""
+    """The common part of both kinds of upstream."""
 
     model: ResolvedModel
     overhead: int
