@@ -1,7 +1,7 @@
 """Problems whose tests a program hands over, one at a time: a training loop, a harness, a service.
 
-Tests are source, or a mapping with the fields of a line of your own problems (`isobudget.problems.own.tests`). What
-kind source is, is read from its top level: a `check` function is called with the entry point, `test_...`
+Tests are source, or a mapping with the fields of a line of your own problems (`isobudget.problems.own.tests`). The
+kind of tests in source is read from its top level: a `check` function is called with the entry point, `test_...`
 functions or classes are pytest's, everything else runs statement by statement in the program's namespace.
 """
 

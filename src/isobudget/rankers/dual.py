@@ -185,7 +185,7 @@ def _by_majority(inputs: RankerInputs) -> Ranking:
 RANKERS = (
     DualAgreement(
         "tests",
-        "dual agreement of samples and tests: of --tests, written by --model, else made (see docs/rankers.md)",
+        "dual agreement of samples and tests (from --tests, else from --model, else made: see docs/rankers.md)",
         (*EXECUTION, "--model", "--tests", "--power"),
     ),
 )

@@ -1,4 +1,4 @@
-"""A learned verifier: how probable it is that a sample is right, judged by what it looks like, added to the likelihood.
+"""A learned verifier: the probability that a sample is right, from features of its text, added to the likelihood.
 
 As in LEVER (Ni et al. 2023), a classifier learns from samples with verdicts, and its log p(right) is added to the
 log-likelihood; as in the paper's second ranker (section 4) nothing is executed. Here the classifier is a gradient
@@ -119,7 +119,7 @@ class Classifier(Ranker):
     """log p(right | prompt, sample) by a classifier that somebody else trained, plus the own likelihood if known."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """NaN where either part is."""
+        """The sum of both parts; NaN where either is NaN."""
         by, own = inputs.classify(), inputs.own("mean")
         label = f"classifier {by.name}"
         note = f"{label}: what the classifier was trained on is not known here; it must not be these problems"

@@ -1,4 +1,4 @@
-"""What the judge can carry between tests and sample: refused while loading, since no sample could be blamed for it."""
+"""Limits on what the judge carries between tests and sample, checked while loading: no sample is to blame for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def carried_value(value: object, where: str) -> None:
     """Check arguments or a result, plain data.
 
     Raises:
-        InputError: they are nested too deeply, or too long.
+        InputError: the value is nested too deeply, or too large.
     """
     if _is_deeper(value, MOST_DEPTH):
         raise InputError(f"{where}: is nested more than {MOST_DEPTH} deep, which the judge cannot carry")
