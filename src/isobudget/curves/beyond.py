@@ -30,7 +30,7 @@ class Beyond:
     Attributes:
         label: of the curve.
         recorded: its k_max, after which the guesses begin.
-        k: doublings of `recorded` up to the k that was asked for, and that; shape (K,), none if it was recorded.
+        k: doublings of `recorded` up to the k that was asked for, and this k; shape (K,), empty if it was recorded.
         cost: what k samples of one problem cost, shape (K,).
         guesses: both models' success with bands at these k; None where there is nothing to guess, or no fit.
         reason: why `guesses` is None, else empty.

@@ -1,4 +1,4 @@
-"""Which pairs of models are looked at one by one: all, or where there are many those that a reader asks about.
+"""Which pairs of models are compared one by one: all, or if there are many, those that a reader asks about.
 
 With M models there are M (M - 1) / 2 pairs. What is clear rests on all of them, however many; crossings and flips take
 longer, and nobody reads them by the thousand. They are computed for every pair of up to `ALL` models, and of more

@@ -128,13 +128,13 @@ def _learned(
 def evaluate_by_case(
     schedules: Mapping[str, Schedule], arms: Sequence[Arm], shares: Shares, opening: Opening
 ) -> Evaluation:
-    """What the opening and the schedules of the cases achieve and spend on each problem, exactly from the counts.
+    """The success and spending of the opening and the cases' schedules on each problem, exactly from the counts.
 
     Args:
         schedules: by case; nothing follows in a case that has none.
         arms: recorded samples.
-        shares: of them.
-        opening: what is drawn before.
+        shares: failing samples of these arms, by case.
+        opening: the draws before the policy looks.
     """
     own = arms[opening.arm]
     chances = case_chances(own.n, shares.failing[own.name], opening.draws)

@@ -1,4 +1,4 @@
-"""Where the shared pool of a user listens: a socket in a folder that is his alone."""
+"""Where a user's shared pool listens: a socket in a folder that only this user can open."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class SharedPool:
         _clients.add(self)
 
     def renew(self) -> None:
-        """Begin anew. In a child that was forked, a lock that another thread held is nobody's, nor are the links."""
+        """Start over in a forked child, where connections and locks of the parent's threads cannot be used."""
         self._lock = threading.Lock()
         self._idle: list[_Link] = []
 
