@@ -16,14 +16,14 @@ Sources = Any
 
 
 def as_names(value: Names) -> tuple[str, ...]:
-    """The texts, of one or of several."""
+    """One text, or several, as a tuple of texts."""
     return (value,) if isinstance(value, str) else tuple(value)
 
 
 def figure_target(
     figure: str | Path | None, width: str | float | None, font: str | None, *, folder: bool = False
 ) -> PictureTarget | None:
-    """Where a figure goes, and how it looks; None if none is asked for, which loads nothing that plots.
+    """Where a figure goes, and how it looks; None if no figure is asked for (then no plotting library is loaded).
 
     Raises:
         InputError, MissingExtraError: see `isobudget.report.figures.picture.target_of`.

@@ -1,4 +1,4 @@
-"""To a Ray cluster: one that is started here, that is found, or at an address. Nothing else starts Ray.
+"""Connecting to a Ray cluster: started here, found, or at an address. Only this module starts Ray.
 
 Ray's usage statistics and dashboard are off, and a cluster that is started here listens on the loopback address, as far
 as Ray allows: it looks for this machine's address by a UDP socket to a public resolver, over which nothing is sent.
@@ -79,7 +79,7 @@ def check_address(text: str) -> str:
 
 
 def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
-    """How many replicas a dry run counts: those that are asked for, 1 if none are, None without a cluster.
+    """How many replicas a dry run assumes: as many as stated, else 1; None without a cluster.
 
     Raises:
         InputError: replicas without a cluster, or none.
@@ -94,12 +94,12 @@ def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
 
 
 def room_note(cluster: str, replicas: int | None, gpus: int) -> str:
-    """What a dry run has to say of the number of replicas; an empty text if that is nothing.
+    """The note of a dry run on the number of replicas; empty if there is none.
 
     Args:
         cluster: its address, which is not contacted.
-        replicas: as asked for.
-        gpus: that the model that needs most would hold.
+        replicas: as stated.
+        gpus: the GPUs that the replicas of the largest model would hold.
     """
     if not replicas:
         counted = "on the cluster, one replica of each model is assumed, since it is not known how many fit"
@@ -162,13 +162,13 @@ def connected(address: str, cpus: int | None = None, note: Callable[[str], None]
 
 
 def lacks_ray() -> MissingExtraError | None:
-    """What is raised where Ray is not installed; None where it is. Ray is not loaded."""
+    """The error to raise if Ray is not installed, else None. Ray is not loaded."""
     found = importlib.util.find_spec("ray")
     return MissingExtraError("work on a cluster (--cluster)", "ray") if found is None else None
 
 
 def require_reachable(address: str) -> None:
-    """What can be known of an address before Ray is loaded.
+    """Check an address as far as is possible before Ray is loaded.
 
     Raises:
         InputError: see `check_address`.

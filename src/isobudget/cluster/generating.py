@@ -94,13 +94,13 @@ def pack(calls: Any) -> tuple[list[PromptCall]]:
 
 
 class Described:
-    """What the replicas say of themselves, as one."""
+    """The descriptions of all replicas, merged into one."""
 
     def __init__(self) -> None:
         self._said: Description | None = None
 
     def ready(self, hello: Hello) -> None:
-        """Take what a replica says.
+        """Record a replica's description.
 
         Raises:
             BackendError: it cannot open the model.

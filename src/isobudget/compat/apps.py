@@ -1,7 +1,7 @@
 """APPS' `run_test`: the list of results of a program, one for each test.
 
 True and False for a test that passed or failed, -1 for one that raised or took too long; [-2] alone for a program that
-does not load or lacks its function. A program that fails goes on with the tests after the first that failed, as there.
+does not load or lacks its function. As in APPS, a program that fails a test still runs the later ones.
 """
 
 from __future__ import annotations

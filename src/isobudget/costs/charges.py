@@ -53,7 +53,7 @@ NOTHING = Charges()
 
 
 def charge_notes(charges: Charges, by_tests: bool) -> list[str]:
-    """What a reader has to know where something is charged that the way of choosing does not need."""
+    """Notes for readers where something is charged that the way of choosing does not need."""
     notes = []
     if charges.scoring and by_tests:
         notes.append("Tests choose here and need no scores; scoring is charged because you asked for it.")

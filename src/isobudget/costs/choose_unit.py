@@ -73,7 +73,7 @@ def in_chosen_unit(
 
 
 def passed_over(asked: Unit | None, budgets: Budgets, chosen: Unit, costs: CostsFile | str | None) -> list[str]:
-    """What to say where nobody asked for flops, and a costs file states prices in other units alone."""
+    """A note if flops were chosen although a costs file states prices in other units only."""
     stated = units_of_costs(costs)
     if asked or stated_units(budgets) or chosen is not Unit.FLOPS or not stated or not isinstance(costs, CostsFile):
         return []

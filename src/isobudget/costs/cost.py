@@ -46,7 +46,7 @@ class Unit(StrEnum):
 
 
 def parse_unit(name: str) -> Unit:
-    """The unit of that name; an `InputError` lists those there are."""
+    """The unit of that name; an `InputError` lists the known ones."""
     try:
         return Unit(name.strip().lower())
     except ValueError:

@@ -79,7 +79,7 @@ class CostsFile:
         return [entry.values for entry in (*self.models.values(), *([self.defaults] if self.defaults else []))]
 
     def lacks(self, model: str) -> InputError:
-        """That nothing here says what a model costs."""
+        """The message that nothing here says what a model costs."""
         return InputError(f'{self.path} has no [models."{model}"]; it has: {", ".join(self.models) or "none"}')
 
     def find(self, model: str) -> Entry | None:

@@ -40,9 +40,9 @@ def measured_seconds(
     """The mean over problems of the mean seconds of a sample.
 
     Args:
-        seconds: those of each problem's samples, a sample's share of the time that its batch took.
-        source: machine, backend and batch.
-        per_problem: mean seconds of computing a prompt, where `seconds` does not include them.
+        seconds: of each problem's samples: a sample's share of the time that its batch took.
+        source: the machine, backend and batch, in words.
+        per_problem: mean seconds for computing a prompt, if `seconds` does not include them.
     """
     mean = mean_over_problems(seconds, f"measured seconds ({source})")
     if not all(np.all(np.isfinite(times)) and np.min(times) >= 0 for times in seconds):
