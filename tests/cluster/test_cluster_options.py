@@ -30,7 +30,10 @@ def test_addresses(address: str) -> None:
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        ("ray://10.0.0.5:10001", r"done by a process on the cluster.* could neither\s+write the run folder .*10.0.0.5:6379"),
+        (
+            "ray://10.0.0.5:10001",
+            r"done by a process on the cluster.* could neither\s+write the run folder .*10.0.0.5:6379",
+        ),
         ("", "must be local, auto, or the head's HOST:PORT"),
         ("10.0.0.5", "must be local, auto"),
         ("10.0.0.5:0", "must be local, auto"),
