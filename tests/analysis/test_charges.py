@@ -94,7 +94,7 @@ def test_another_ranker_costs_one_pass_over_every_sample(run: Run) -> None:
         assert after.per_sample - before.per_sample == pytest.approx(np.mean(passes))
         assert after.per_problem == before.per_problem
         assert "scoring by codellama-13b, one pass over prompt and completion" in after.source
-    assert found.notes == ("Tests choose here and need no scores; scoring is charged because it was asked for.",)
+    assert found.notes == ("Tests choose here and need no scores; scoring is charged because you asked for it.",)
     with pytest.raises(InputError, match=r"scoring is not priced in tokens.*scoring_tokens = "):
         curves(run.path, Unit.TOKENS, charge=["scoring"], ranker="codellama-13b", bootstrap=QUICK)
 

@@ -102,7 +102,7 @@ def test_the_same_models_in_two_sources(tmp_path: Path) -> None:
         (["{c}", "7b@1"], "name sources and two models"),
         (["7b@1", "34b@1"], "name sources and two models"),
         (["{c}", "7b@1", "8b@1"], "8b@1: no such model"),
-        (["{c}", "codellama@1", "7b@1"], "several models have it as a part"),
+        (["{c}", "codellama@1", "7b@1"], "the names of several models contain it"),
         (["{c}", "7b@0", "34b@1"], "k must be at least 1"),
         (["{c}", "7b@5", "34b@1"], "7b@5"),
     ],
@@ -126,7 +126,7 @@ def test_the_source_of_every_price_is_shown(tmp_path: Path) -> None:
     )
     (one,) = found
     rate = "100 completion tokens (command line) at 50 tokens/s (command line)"
-    prompts = "not charged apart; only as far as the stated tokens a second include their time"
+    prompts = "not charged separately; counted as far as the stated tokens per second include their time"
     note = next(note for note in compared_grid(one).notes if "in seconds" in note)
     assert note == (
         f"Cost of a sample in seconds. a-7b@2: our server. a-34b@1: {rate}. "

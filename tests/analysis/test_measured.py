@@ -100,14 +100,14 @@ def test_the_tail_is_priced_as_full_and_said() -> None:
     plain = float(np.mean([one.seconds.mean() for one in found.problems]))
     price = measured(found, Unit.SECONDS).cost("here")
     assert price.per_sample < plain
-    assert "9% of the tokens came while slots were idle, priced as with full ones" in price.source
+    assert "9% of the tokens were generated while slots were idle, priced as if all were full" in price.source
 
 
 def test_a_model_with_too_few_samples_is_marked() -> None:
     found = drawn(3, 2, [46])
     price = measured(found, Unit.SECONDS).cost("here")
     assert price.per_sample == pytest.approx(45 * (STEP / 6 + ROW))
-    assert "with idle slots" in price.source
+    assert "almost all measured while slots were idle" in price.source
     assert "full slots cost less" in price.source
 
 
@@ -115,14 +115,14 @@ def test_what_was_not_timed_apart_is_part_of_the_samples_and_said() -> None:
     rows = [[0, 46, 5.0, math.nan, math.nan]] * 4
     price = measured(of_rows(2, 2, rows, math.nan), Unit.SECONDS).cost("here")
     assert (price.per_sample, price.per_problem) == (5.0, 0.0)
-    assert "the prompt's part is not known apart" in price.source
+    assert "the prompt's share is not known separately" in price.source
     mixed = of_rows(2, 2, rows, math.nan)
     later = replace(mixed.problems[0], prompt_seconds=np.array([math.nan, 3.0]), seconds=np.array([5.0, 2.0]))
     price = measured(replace(mixed, problems=(later, mixed.problems[1])), Unit.SECONDS).cost("here")
     assert (price.per_sample, price.per_problem) == (5.0, 0.0)  # 2 seconds and the prompt's 3 are 5 again
     joules = measured(drawn(4, 4, [46]), Unit.JOULES).cost("here")
     assert joules.per_problem == 0
-    assert "not known apart" in joules.source
+    assert "the prompt's share is not known separately" in joules.source
 
 
 def test_every_sample_may_pay_for_its_prompt() -> None:

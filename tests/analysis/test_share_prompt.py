@@ -91,7 +91,7 @@ def test_a_stated_amount_with_a_shared_part(files: tuple[Path, Path]) -> None:
 
 def test_the_papers_way_has_no_prompt_apart(files: tuple[Path, Path]) -> None:
     assert paid(files[0], "paper", None)[1] == "part of one pass a sample, the paper's way"
-    with pytest.raises(InputError, match="have no prompt apart"):
+    with pytest.raises(InputError, match="do not separate the prompt"):
         api.curves(files[0], costs="paper", share_prompt=True)
 
 

@@ -82,7 +82,7 @@ def test_quantization_reaches_the_engine_and_the_run_which_keeps_to_it(tmp_path:
     merge(run, "models", "m", settings.facts(), tmp_path)
     assert recorded_fields(run["models"]["m"])["quantization"] == "fp8"
     other = stated_model({**fields, "quantization": "awq"}, "here").settings
-    with pytest.raises(RunError, match=r"models\.m\.quantization = 'fp8', the study says 'awq'"):
+    with pytest.raises(RunError, match=r"models\.m\.quantization = 'fp8', but the study says 'awq'"):
         merge(run, "models", "m", other.facts(), tmp_path)
 
 

@@ -170,7 +170,7 @@ def run(tmp_path: Path) -> Path:
     ("lost", "message"),
     [
         ("samples", "holds no samples to judge"),
-        ("problems", "has samples for the problem .* and lacks it"),
+        ("problems", "has samples for .*, but lacks the problem"),
         ("samples/part-000001.parquet", "holds no samples to judge"),
     ],
 )
@@ -213,7 +213,7 @@ def test_verdicts_by_other_rules_are_shown_and_never_mixed(run: Path, stated: in
     next((run / "verdicts").glob("*.parquet")).unlink()
     with made.writing(), made.verdict_writer() as writer:
         writer.add(list(synthetic_run(run.parent / "again", PAIR, seed=1).verdicts())[:3])
-    with pytest.raises(RunError, match="They are not mixed"):
+    with pytest.raises(RunError, match="Verdicts by different rules are not mixed"):
         judge_run(run, workers=1, check=None)
     assert len(load_run(run).verdict_keys()) == 3
 

@@ -48,10 +48,10 @@ def test_replicas_have_a_sum_and_no_gpu_hours_without_gpus(capsys: pytest.Captur
 
 
 def test_more_replicas_than_there_is_room_for_are_remarked() -> None:
-    assert "one replica of each model is counted" in room_note("local", None, 0)
+    assert "one replica of each model is assumed" in room_note("local", None, 0)
     assert room_note("local", 1, 0) == ""
     assert f"this machine has {own_cores()} cores" in room_note("local", own_cores() + 1, 0)
-    assert "with 8 GPUs in all is only known" in room_note("auto", 4, 8)
+    assert "with 8 GPUs in all is known only" in room_note("auto", 4, 8)
 
 
 def test_a_missing_part_that_two_models_need_is_one_mistake() -> None:
@@ -65,7 +65,7 @@ def test_a_missing_part_that_two_models_need_is_one_mistake() -> None:
 
 def test_a_source_with_a_name_before_it_says_how_models_are_called(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_text('{"task_id": "p", "passed": true}\n')
-    with pytest.raises(InputError, match=r"name the file 7b\.jsonl, or state a model in its records"):
+    with pytest.raises(InputError, match=r"rename the file to 7b\.jsonl, or add the field"):
         read_results(f"7b={tmp_path / 'r.jsonl'}")
 
 

@@ -227,7 +227,7 @@ def test_tests_may_be_written_in_a_conversation(isobudget: Command) -> None:
     files = sample_files(["    return a + b\n", "    return a - b\n"], [1, 0])
     with BadServer() as server:
         options = ["-r", "tests", "--model", "m", "--backend", "server", "--url", server.url, "--api", "chat"]
-        refused(isobudget("rank", *files, *options, "--out", "kept"), "none is a call with literal arguments")
+        refused(isobudget("rank", *files, *options, "--out", "kept"), "no test is a call with literal arguments")
         asked = [body["messages"][-1]["content"] for body in server.requests]
     assert any("Write tests of add0 for the task above" in text for text in asked)
     assert len(list(read_rows(Path("kept/tests"), WrittenRow))) == 16
@@ -271,7 +271,7 @@ def test_tests_may_be_written_in_a_conversation(isobudget: Command) -> None:
         (["-r", "tests", "--tests", "absent.jsonl"], "absent.jsonl: cannot be read: No such file"),
         (["-r", "tests", "--tests", "."], "cannot be read: Is a directory"),
         (["-r", "tests", "--tests", "torn.jsonl"], "torn.jsonl, line 2: is not JSON"),
-        (["-r", "verifier-alone", "--train", "run"], "have no other problems than the ranked ones"),
+        (["-r", "verifier-alone", "--train", "run"], "have only problems that are ranked"),
     ],
 )
 def test_what_cannot_be_asked_of_a_run(isobudget: Command, arguments: list[str], message: str) -> None:

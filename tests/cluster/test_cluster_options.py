@@ -30,7 +30,10 @@ def test_addresses(address: str) -> None:
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        ("ray://10.0.0.5:10001", r"proxy .* could not\s+write the run folder .*10.0.0.5:6379"),
+        (
+            "ray://10.0.0.5:10001",
+            r"done by a process on the cluster.* could neither\s+write the run folder .*10.0.0.5:6379",
+        ),
         ("", "must be local, auto, or the head's HOST:PORT"),
         ("10.0.0.5", "must be local, auto"),
         ("10.0.0.5:0", "must be local, auto"),
@@ -96,12 +99,12 @@ def test_a_token_that_would_abort_the_process_is_refused(
     place = tmp_path / ".ray" / "auth_token"
     place.parent.mkdir()
     place.write_bytes(token)
-    with pytest.raises(ClusterError, match=f"{place}: is no token of Ray"):
+    with pytest.raises(ClusterError, match=f"{place}: is not a token of Ray"):
         connect.require_reachable("local")
     alone.setenv("RAY_AUTH_TOKEN", "one that can be sent")
     connect.require_reachable("local")
     alone.setenv("RAY_AUTH_TOKEN", "ä")
-    with pytest.raises(ClusterError, match="RAY_AUTH_TOKEN: is no token"):
+    with pytest.raises(ClusterError, match="RAY_AUTH_TOKEN: is not a token"):
         connect.require_reachable("local")
     alone.setenv("RAY_AUTH_MODE", "disabled")
     connect.require_reachable("local")
@@ -138,7 +141,7 @@ def test_what_ray_goes_by_is_said_where_it_does_not_start(alone: pytest.MonkeyPa
     ]
     for name in ("RAY_TMPDIR", "RAY_worker_niceness", "TMPDIR"):
         alone.setenv(name, "/somewhere")
-    assert said().endswith(". Set here, and followed by Ray: RAY_TMPDIR, RAY_worker_niceness, TMPDIR")
+    assert said().endswith(". Variables set here that Ray follows: RAY_TMPDIR, RAY_worker_niceness, TMPDIR")
 
 
 def test_no_actor_is_divided_between_machines() -> None:
@@ -194,7 +197,7 @@ def test_a_dry_run_counts_replicas(capsys: pytest.CaptureFixture[str]) -> None:
     one = api.dry_run("paper-code-llama", cluster="auto")
     assert one.replicas[0].hours == pytest.approx(2 * seven.hours)
     assert one.replicas[0].usd == pytest.approx(seven.usd)
-    assert any("--replicas N counts N" in note for note in one.notes)
+    assert any("to assume N of each: --replicas N" in note for note in one.notes)
     assert not any("--replicas N" in note for note in plan.notes)
     assert "replicas" not in api.dry_run("paper-code-llama").to_dict()
     assert plan.to_dict()["replicas"][0]["model"] == "codellama-7b"

@@ -170,5 +170,5 @@ def test_auto_does_not_wait_for_a_head_that_is_gone(
     done = on_loopback(*judge_command(files, "ray.jsonl", "--cluster", "auto"))
     assert done.returncode == 2
     said = " ".join(done.stderr.split())
-    assert "--cluster auto: Ray says that the head of a cluster of this machine is at 127.0.0.1:1, and nothing" in said
+    assert "--cluster auto: Ray looks for this machine's cluster at 127.0.0.1:1, but nothing" in said
     assert "ray stop" in said

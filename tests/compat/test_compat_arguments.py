@@ -118,10 +118,10 @@ def test_tests_that_are_read_already() -> None:
 
 
 def test_a_folder_that_the_list_does_not_have() -> None:
-    with pytest.raises(InputError, match="prob_index 3: problem_list has 1 folders"):
+    with pytest.raises(InputError, match="prob_index 3 is out of range: problem_list has 1 folders"):
         apps.run_test(problem_list=["x"], prob_index=3, test="x")
     for given in ({"prob_path": {"inputs": []}}, {"problem_list": [3], "prob_index": 0}):
-        with pytest.raises(InputError, match=r"a problem is named by its folder, not by a (dict|int)"):
+        with pytest.raises(InputError, match=r"name a problem by its folder, not by a (dict|int)"):
             apps.run_test(**given, test="x")
     with pytest.raises(InputError, match="problem_list: pass a list"):
         apps.run_test(problem_list=5, prob_index=0, test="x")  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def test_what_is_no_list_of_problems(odd: Any) -> None:
     "tests", [{"inputs": {1}, "outputs": {2}}, {"inputs": np.array(["1"]), "outputs": ["1"]}, b"{}"]
 )
 def test_tests_of_apps_that_json_does_not_have(tests: Any) -> None:
-    with pytest.raises(InputError, match="problem 0: holds what JSON does not"):
+    with pytest.raises(InputError, match="problem 0: holds a value that JSON cannot hold"):
         apps.results([tests], [["x"]])
 
 

@@ -194,6 +194,6 @@ def test_the_price_that_a_model_was_declared_with_is_enough(tmp_path: Path) -> N
     assert np.mean([own.mean() for own in amounts]) == pytest.approx(price.per_sample)
     with pytest.raises(
         InputError,
-        match=r"does not record usd; others that runs do: flops[^;]*joules; usd takes a costs file, or a price",
+        match=r"does not record usd; units that runs record: flops[^;]*joules; usd needs a costs file, or a price",
     ):
         sample_cost(loaded.run, by_name["own-gpus"], Unit.USD)

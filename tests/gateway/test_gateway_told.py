@@ -144,7 +144,7 @@ def test_a_key_with_seconds_is_told_how_to_ask_for_fewer(script: Script, tmp_pat
         FakeUpstream(lambda number, body: script.reply) as upstream,
         serving(tmp_path, {"m": upstream}, budgets=("60seconds/hour",)) as gateway,
     ):
-        with pytest.raises(openai.RateLimitError, match="which its field budget bounds"):
+        with pytest.raises(openai.RateLimitError, match="lower them by the request's field budget"):
             asked(gateway)
         assert asked(gateway, extra_body={"isobudget": {"budget": "30s"}}).choices
 
@@ -152,7 +152,7 @@ def test_a_key_with_seconds_is_told_how_to_ask_for_fewer(script: Script, tmp_pat
 def test_tests_that_do_not_end_are_told_apart_from_a_model_that_does_not(gateway: Running, script: Script) -> None:
     script.reply = Reply(GOOD)
     hanging = {"tests": "import time\ntime.sleep(60)\nassert double(2) == 4\n", "samples": 1, "budget": "1.5s"}
-    with pytest.raises(openai.InternalServerError, match="the tests of the 1 samples that came had not ended"):
+    with pytest.raises(openai.InternalServerError, match="the tests of the 1 samples that arrived had not finished"):
         asked(gateway, extra_body={"isobudget": hanging})
 
 
@@ -208,7 +208,7 @@ def test_a_job_at_which_a_judge_fails_is_judged_again_and_then_told() -> None:
     [
         ('budget = "5usd/day"', "serve.toml: budget: is a list of strings"),
         ('budget = ["5usd/day", "x"]', "serve.toml: budget: 'x' is not a budget"),
-        ("max_tokens = 20000", "serve.toml: max_tokens: 20000 are above most_tokens, 16384"),
+        ("max_tokens = 20000", "serve.toml: max_tokens: 20000 is more than most_tokens, 16384"),
         ("prot = 1", "serve.toml: prot: is not known"),
     ],
 )

@@ -182,7 +182,7 @@ def test_what_is_no_number_of_tokens_is_noted(tmp_path: Path, wrong: object) -> 
         path = inspect_log(tmp_path / "log.json", log)
         assert samples(path)[0].completion_tokens is None
         assert samples(path)[0].prompt_tokens in (3, 6)
-        assert "where `output_tokens` is not a " in str(read_results(path).taken[0])
+        assert "values of `output_tokens` other than a " in str(read_results(path).taken[0])
 
 
 def test_inspect_attachments_parts_and_agents(tmp_path: Path) -> None:

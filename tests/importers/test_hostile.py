@@ -104,7 +104,7 @@ def test_a_member_is_read_and_its_checksum_counts(tmp_path: Path) -> None:
     good = zip_with(tmp_path / "good.eval", "samples/a_epoch_1.json", zstd(sample), zlib.crc32(sample), len(sample))
     assert read_results(good).rows[0].passed == (True,)
     bad = zip_with(tmp_path / "bad.eval", "samples/a_epoch_1.json", zstd(sample), 1, len(sample))
-    with pytest.raises(InputError, match="its checksum does not fit"):
+    with pytest.raises(InputError, match="its checksum does not match"):
         read_results(bad)
 
 
@@ -196,8 +196,12 @@ def test_an_empty_name_is_not_the_current_folder() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("p.jsonl", {"task_id": "HumanEval/0", "prompt": "", "canonical_solution": "", "test": ""}, "problems, and no"),
-        ("m.jsonl", {"task_id": 2, "text": "", "code": "def f(): pass", "test_list": []}, "problems, and no results"),
+        ("p.jsonl", {"task_id": "HumanEval/0", "prompt": "", "canonical_solution": "", "test": ""}, "problems, not"),
+        (
+            "m.jsonl",
+            {"task_id": 2, "text": "", "code": "def f(): pass", "test_list": []},
+            "holds problems, not results",
+        ),
         ("e.csv", "", "no rows. A CSV has a heading and a row for each problem and model: model,task_id,n,c"),
         ("e.csv", "model,task_id,n,c\n", "no rows. A CSV has a heading"),
         ("h.csv", "Model,Task_ID,N,C\nm,a,10,3\n", "line 1: no column is called task_id; the first line is 'Model,"),

@@ -173,13 +173,16 @@ LINE = {"task_id": "a", "form": "text", "prompt": "Do it.", "entry_point": "f"}
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"arguments": [[LONG]], "results": [1]}, r"field arguments\[0\]: takes 16.0 MiB, and the judge carries 15"),
+        (
+            {"arguments": [[LONG]], "results": [1]},
+            r"field arguments\[0\]: takes 16.0 MiB, but the judge carries at most 15",
+        ),
         ({"arguments": [[1]], "results": [LONG]}, r"field results\[0\]: takes 16.0 MiB"),
         ({"arguments": [json.loads(nested(150))], "results": [1]}, "nested more than 100 deep"),
         ({"arguments": [[1]], "results": [json.loads(nested(150))]}, "nested more than 100 deep"),
         ({"call_inputs": [[LONG]], "reference": ADDS}, r"field call_inputs\[0\]: takes 16.0 MiB"),
         ({"call_inputs": [nested(150)], "reference": ADDS}, "nested more than 100 deep"),
-        ({"test": f"def check(f):\n    assert f('{LONG}')\n"}, "field test: takes 16.0 MiB, .* carries 7"),
+        ({"test": f"def check(f):\n    assert f('{LONG}')\n"}, "field test: takes 16.0 MiB, .* carries at most 7"),
         ({"test_list": [f"assert f('{LONG[:4 << 20]}')"] * 2}, "field test_list: takes 8.0 MiB"),
         ({"pytest": f"from solution import f\ndef test_a():\n    assert f('{LONG}')\n"}, "field pytest: takes 16.0"),
     ],

@@ -80,7 +80,9 @@ def test_another_reference_or_test_is_judged(judge: Judge, other: Problem) -> No
 
 def test_failures_are_judged_every_time(judge: Judge, cache: Path) -> None:
     for _ in range(2):
-        with pytest.raises(InputError, match=r"the reference of Own/1: failed, at assert candidate\(2\) == 4"):
+        with pytest.raises(
+            InputError, match=r"a reference solution fails its tests: Own/1: failed, at assert candidate\(2\) == 4"
+        ):
             require_references([square(), square(WRONG, name="Own/1")], judge)
     assert len(cache.read_text().split()) == 1
 

@@ -345,7 +345,7 @@ def test_a_model_in_several_files_is_read_as_one(tmp_path: Path) -> None:
     assert (shape.layers, shape.vocabulary, shape.gated_mlp, shape.tied_embeddings) == (2, 320, True, False)
     assert load_architecture(str(second)) == shape
     second.unlink()
-    with pytest.raises(ModelError, match=r"one of 2 parts; not beside it: m-00002-of-00002\.gguf"):
+    with pytest.raises(ModelError, match=r"one of 2 parts; missing next to it: m-00002-of-00002\.gguf"):
         load_architecture(str(first))
     first.rename(tmp_path / "renamed.gguf")
     with pytest.raises(ModelError, match=r"not called like \.\.\.-00001-of-00002\.gguf"):

@@ -109,7 +109,7 @@ def test_ctrl_c_says_at_once_what_it_waits_for(*, first_ends: bool) -> None:
         came.extend(results)
     (text,) = said
     assert text.startswith(f"Stopping: nothing new is started. Waiting for {gate.concurrency} samples in flight, ")
-    assert ("about 1 s" if first_ends else "how long is not known yet") in text
+    assert ("about 1 s" if first_ends else "time left not known yet") in text
     assert len(came) == gate.concurrency + first_ends
 
 

@@ -156,7 +156,7 @@ def test_changed_settings_are_refused_before_anything_is_drawn(tmp_path: Path, s
     generate(parse_study(study_text, "mine"), tmp_path / "run", make_backend=Backends())
     warmer = parse_study(study_text + "[sampling]\ntemperature = 1.5\n", "mine")
     backends = Backends()
-    with pytest.raises(RunError, match=r"benchmarks\.own\.temperature = 0\.8, the study says 1\.5"):
+    with pytest.raises(RunError, match=r"benchmarks\.own\.temperature = 0\.8, but the study says 1\.5"):
         generate(warmer, tmp_path / "run", make_backend=backends)
     kept_newline = parse_study(study_text.replace('"strip"', '"keep"'), "mine")
     with pytest.raises(RunError, match=r"models\.small\.prompt_newline"):

@@ -58,7 +58,7 @@ def test_text() -> None:
         (((("", 1),),), "arm of a step"),
         (((("a", 1), ("b", 1)), Stop.NEVER, False, 0.0), "share of the last step"),
         (((("a", 1), ("b", 1)), Stop.NEVER, False, 1.5), "share of the last step"),
-        (((("a", 1),), Stop.NEVER, False, 0.5), "a step before the last"),
+        (((("a", 1),), Stop.NEVER, False, 0.5), "a mixture needs at least two steps"),
     ],
 )
 def test_what_is_no_schedule(arguments: tuple[object, ...], message: str) -> None:

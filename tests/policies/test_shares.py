@@ -162,10 +162,10 @@ def test_no_more_is_stated_than_its_schedules_reach() -> None:
 
 def test_what_cannot_be_learned_by_shares() -> None:
     own, shares, _ = mixed(0)
-    with pytest.raises(InputError, match="needs arms of which how many tests"):
+    with pytest.raises(InputError, match="needs arms that record how many tests"):
         learn_by_share(own, [4.0], Shares({}))
     hidden = [Arm.of("cheap", 20, own[0].c, 1.0, hidden=np.ones(120)), own[1]]
-    with pytest.raises(InputError, match="knows one suite of tests"):
+    with pytest.raises(InputError, match="works with one suite of tests"):
         learn_by_share(hidden, [4.0], shares)
     assert not learn_by_share(own, [0.5], shares)[0].draws
     with pytest.raises(InputError, match="by_share"):

@@ -101,9 +101,9 @@ def test_misuse() -> None:
     with pytest.raises(InputError, match="nothing was asked for"):
         stepper.record([True])
     stepper.next()
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="do not match what was asked for"):
         stepper.record([True, True])
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="do not match what was asked for"):
         stepper.record([True], -1.0)
     with pytest.raises(InputError, match="more samples of a than the 1 recorded"):
         replay(first_pass("a", 2), {"a": [False]})

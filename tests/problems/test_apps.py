@@ -249,7 +249,7 @@ def test_wrong_tests_name_the_file(tmp_path: Path, content: object, message: str
     [
         ({"question__txt": None}, r"question\.txt: is missing or empty"),
         ({"question__txt": " "}, r"question\.txt: is missing or empty"),
-        ({"metadata__json": None}, r"metadata\.json: is missing; every problem of APPS has a folder"),
+        ({"metadata__json": None}, r"metadata\.json: is missing; a folder of APPS holds"),
         ({"metadata__json": "[]"}, r"metadata\.json: must be an object with the field difficulty"),
         ({"metadata__json": "{}"}, r"metadata\.json, difficulty: must be a string, not null"),
         ({"metadata__json": "{"}, r"metadata\.json: is not JSON"),

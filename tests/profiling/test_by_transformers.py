@@ -69,7 +69,7 @@ def test_a_profile_by_transformers_prices_samples(tmp_path: Path) -> None:
 def test_what_does_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"by llama\.cpp or transformers, not by 'vllm'"):
         profile("codellama-7b", SHORT, backend="vllm")
-    with pytest.raises(InputError, match="writes none to disk"):
+    with pytest.raises(InputError, match="writes no file"):
         profile("codellama-7b", SHORT, backend="transformers", keep=True)
     for backend in ("transformers", "llama.cpp"):
         with pytest.raises(InputError, match="is a folder; name a file"):

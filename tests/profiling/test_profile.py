@@ -158,7 +158,7 @@ def test_what_does_not_fit_the_disk_is_not_begun(scratch: Path) -> None:
 
 def test_what_does_not_fit_the_memory_is_not_begun(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": 8, "SC_PAGE_SIZE": 4096}.__getitem__)
-    with pytest.raises(InputError, match="what would be timed is the disk"):
+    with pytest.raises(InputError, match="the disk would be timed, not the model"):
         profile_of(TINY)
     assert not list(scratch.iterdir())
 
@@ -323,7 +323,7 @@ def test_the_first_token_comes_with_the_prompt() -> None:
 
 @pytest.mark.parametrize("slots", [1, 11])
 def test_outside_of_what_was_profiled_nothing_is_guessed(slots: int) -> None:
-    with pytest.raises(InputError, match=rf"timed with 2, 10 slots and says nothing of {slots}; .*--slots"):
+    with pytest.raises(InputError, match=rf"timed with 2, 10 slots, not with {slots}; .*--slots"):
         profile_seconds(PROFILE, TokenUse.of(1, [[2]]), slots)
 
 
@@ -370,7 +370,7 @@ def test_a_costs_file_takes_a_profile(tmp_path: Path) -> None:
             BY_HAND,
             "completion_tokens and tokens_per_second \\(or a profile",
         ),
-        (COSTS + "batch = 4", BY_HAND, r'models\."m".*says nothing of 4'),
+        (COSTS + "batch = 4", BY_HAND, r'models\."m".*not with 4'),
         (COSTS, "model =", "not valid TOML"),
         (COSTS, 'model = "m"', r"no \[\[slots\]\] table"),
         (COSTS, "slots = 3", r"no \[\[slots\]\] table"),

@@ -151,7 +151,7 @@ newline = "trim"
         "formats.b.example: is missing",
         "formats.b.template: a single '{'",
         "formats.c.newline: does not belong to a format of kind chat",
-        "formats.c.template: {solution} is known for solved examples only",
+        "formats.c.template: {solution} can be used for solved examples only",
         "formats.d.template: must hold {prompt}",
         "formats.d.stop: must be a list of strings",
         "formats.d.extraction: must be one of none, function, block, program, not 'guess'",
@@ -230,7 +230,7 @@ def test_line_ends_of_shown_solutions() -> None:
 def test_too_few_examples() -> None:
     unsolved = Problem("own/w", "own", "Open.", "f", TESTS, None, Form.TEXT)
     with pytest.raises(
-        InputError, match=r"own: format 'apps-2-shot' shows 2 solved problems, and there is 1. Load .*'apps-0-shot'"
+        InputError, match=r"own: format 'apps-2-shot' shows 2 solved problems, but there is 1. Load .*'apps-0-shot'"
     ):
         render(find_format("apps-2-shot"), STDIN, (OTHER, unsolved, STDIN))
 

@@ -67,7 +67,7 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").unlink()
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "love.txt").write_text("dear")
-    with pytest.raises(RunError, match=r"holds other things \(love\.txt\)"):
+    with pytest.raises(RunError, match=r"holds other files \(love\.txt\)"):
         Run.create(tmp_path / "letters", "mine")
     assert [path.name for path in (tmp_path / "letters").iterdir()] == ["love.txt"]
 

@@ -111,7 +111,7 @@ def test_an_old_run_goes_on_with_the_same_prompts_and_seeds(old: Path, study_tex
 
 def test_an_old_run_refuses_another_prompt_format(old: Path, study_text: str) -> None:
     changed = parse_study(study_text + '[prompt]\nformat = "chat"\n', "mine")
-    with pytest.raises(RunError, match=r"prompts\.own\.format = 'completion', the study says 'chat'"):
+    with pytest.raises(RunError, match=r"prompts\.own\.format = 'completion', but the study says 'chat'"):
         generate(changed, old, make_backend=Backends())
 
 

@@ -22,7 +22,7 @@ LAYERS = {"separate process": True, "mount namespace": False, "system call filte
 def test_layers_that_a_run_records_are_shown() -> None:
     shown = dict(machine_facts({"judge_layers": LAYERS}))["Layers of confinement"]
     assert shown == (
-        "2 of 3 stood around every sample: separate process, system call filter; not there: mount namespace"
+        "2 of 3 were active around every sample: separate process, system call filter; inactive: mount namespace"
     )
     assert "not there" not in dict(machine_facts({"judge_layers": {"one": True}}))["Layers of confinement"]
 
@@ -39,7 +39,7 @@ def test_layers_and_trust_stand_on_the_page_and_in_its_json(tmp_path: Path) -> N
     other = synthetic_run(tmp_path / "two", PAIR)
     made = build_report([run.path, other.path], tmp_path / "out", units=[Unit.FLOPS], bootstrap=FEW)
     text = without_scripts(made.page.read_text())
-    assert "2 of 3 stood around every sample" in text
+    assert "2 of 3 were active around every sample" in text
     assert "not recorded" in text
     record = json.loads(made.json.read_text())
     stated = {name: one["judge_layers"] for name, one in record["runs"].items()}

@@ -122,7 +122,11 @@ def test_tests_that_cannot_be_read_are_said() -> None:
         ([RIGHT], None, "tests: pass one for each completion, or one for all, not NoneType"),
         ([RIGHT], [None], "must be source or an object with fields, not NoneType"),
         ([RIGHT], 5, "tests: pass one for each"),
-        ([RIGHT], {"arguments": [[{1}, 2]], "results": [3], "entry_point": "add"}, "holds what JSON does not"),
+        (
+            [RIGHT],
+            {"arguments": [[{1}, 2]], "results": [3], "entry_point": "add"},
+            "holds a value that JSON cannot hold",
+        ),
         ([RIGHT], {"arguments": [[10**5000, 0]], "results": [0], "entry_point": "add"}, "too many digits"),
     ],
 )
@@ -207,7 +211,7 @@ def test_the_socket_is_its_users_alone(own_pool: Path) -> None:
     place = socket_path()
     assert (place.stat().st_mode & 0o777, place.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     place.parent.chmod(0o777)
-    with pytest.raises(JudgeError, match="not a folder of this user alone"):
+    with pytest.raises(JudgeError, match="not a folder that only this user can open"):
         SharedPool().judge([(given_problem(TESTS, "add"), RIGHT)])
     place.parent.chmod(0o700)
 

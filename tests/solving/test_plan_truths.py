@@ -172,7 +172,7 @@ def test_the_gateway_says_that_requests_have_no_labels(tmp_path: Path, costs: Pa
     counted = written(tmp_path / "c.jsonl", rows)
     api.plan(counted, costs=costs, unit="seconds", budget="2x", policy="by_label", replicates=200, write=file)
     for named in (file, f"{file}#a"):
-        with pytest.raises(InputError, match="requests have no labels; give the file of a policy that draws alike"):
+        with pytest.raises(InputError, match="it depends on labels of problems, which requests do not have"):
             make_offer(ServeSettings(policies=(str(named),)))
 
 

@@ -109,7 +109,7 @@ def check_a_model_of_the_hub(tmp_path: Path, model: Path, lines: str) -> None:
         second = hub.add("o/tiny", files | {"README.md": b"Better weights now."})
         done = run("o/tiny", "", 2)
         assert done.returncode == 2
-        assert f"of commit {first} of o/tiny, and what was loaded now is commit {second}" in done.stderr
+        assert f"of commit {first} of o/tiny, but commit {second} was loaded now" in done.stderr
         assert len(samples_of(out)) == 2 * len(TASKS)
         hub.script = lambda *_: 503  # what is pinned and here already needs no hub
         done = run("o/tiny", f'revision = "{first}"\n', 2)

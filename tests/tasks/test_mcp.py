@@ -104,6 +104,6 @@ def test_who_starts_it_in_a_terminal_is_told_what_it_waits_for(tmp_path: Path) -
     finally:
         os.close(ours)
         os.close(theirs)
-    assert "waiting for an agent's messages on standard input" in typed.stderr
+    assert "waiting for messages from an agent on standard input" in typed.stderr
     silent = subprocess.run(command, stdin=subprocess.DEVNULL, check=False, env=environment, **options)
     assert (silent.returncode, silent.stdout, silent.stderr) == (0, "", "")

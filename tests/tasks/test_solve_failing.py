@@ -100,7 +100,10 @@ def test_nothing_to_decide_on_is_told_and_no_success(served: Path) -> None:
     (served / "tests/test_counter.py").unlink()
     done = command_line(*command("--tests", "tests", "--json"))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error: src: no function without a body could be decided on, of 1: tests: no test imports" in done.stderr
+    assert (
+        "error: src: tests cannot decide on any function without a body (1 found); the first: tests: no test imports"
+        in done.stderr
+    )
     with pytest.raises(InputError, match="--out takes one file, and --failing may write several"):
         api.solve_failing("src", "tests", out="found.py")
 

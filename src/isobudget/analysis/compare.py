@@ -63,7 +63,7 @@ def curves(
         made = [one_run(name, charges=charges, **how._asdict()) for name in names]
         return _with_notes(made, passed_over(asked, budgets, unit, table))
     if selection == LIKELIHOOD:
-        raise InputError(f"{shown} has no likelihoods to choose by; that takes one run folder")
+        raise InputError(f"{shown} has no likelihoods to choose by; --select likelihood needs a single run folder")
     models, prices, notes = recorded_counts(runs, others, unit, table, charges, from_, budgets)
     asked, unit = unit, next(iter(prices.values())).unit
     how = _How(stop, extrapolate, Written(budgets, unit), bootstrap)

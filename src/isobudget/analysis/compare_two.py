@@ -136,7 +136,9 @@ def compare_two(
             (_side(one, labels[0]), _side(one, labels[1])) for one in _by_benchmark(known, benchmark, sources).values()
         ]
         if any((one[0], one[1]) == (other[0], other[1]) for one, other in pairs):
-            raise InputError(f"{labels[0]} and {labels[1]} are the same model and number of samples; name two sides")
+            raise InputError(
+                f"{labels[0]} and {labels[1]} are the same model and number of samples; name two that differ"
+            )
     elif not labels and len(sources) == 2:
         before, notes = _recorded(sources[:1], costs, from_)
         after, more = _recorded(sources[1:], costs, from_)
@@ -198,7 +200,7 @@ def _side(entries: Sequence[_Recorded], label: str) -> tuple[_Recorded, int, str
     known = [one.counts.name for one in entries]
     fits = [one for one in entries if one.counts.name in meant(name, known)]
     if len(fits) != 1 or k < 1:
-        what = "several models have it as a part" if len(fits) > 1 else "no such model"
+        what = "the names of several models contain it" if len(fits) > 1 else "no such model"
         what = "k must be at least 1" if k < 1 else what
         raise InputError(f"{label}: {what}.{did_you_mean(name, known)} There are: {', '.join(known)}")
     return fits[0], k, f"{fits[0].counts.name}@{k}"
@@ -229,7 +231,7 @@ def _same_models(
         held = "; ".join(f"{source} has {_held(one)}" for source, one in zip(sources, (before, after), strict=True))
         raise InputError(
             f"{' and '.join(map(str, sources))} have no model and benchmark in common: {held}. Give them the same "
-            "names (fields model and benchmark), or name two models of one benchmark, as 7b@5 34b@1"
+            "names (fields model and benchmark), or name two models of one benchmark, such as 7b@5 34b@1"
         )
     return [
         ((one, k, f"{one.counts.name}@{k} ({sources[0]})"), (other, k, f"{other.counts.name}@{k} ({sources[1]})"))

@@ -175,7 +175,7 @@ def judge_remedy(run: Run) -> str:
     if all(isinstance(one.tests, NoTests) for one in run.problems().values()) and "imported" in run.facts:
         return (
             "their tests are not known here; import them again with: isobudget import FILE --rejudge --problems "
-            "PROBLEMS, their benchmark or a JSONL file with their tests"
+            "PROBLEMS (their benchmark, or a JSONL file with their tests)"
         )
     return f"judge them with: isobudget judge {run.path}"
 
@@ -326,9 +326,9 @@ def _poolable(
     keep |= np.isin(places.task_of(groups_of(samples["key"])), unstopped)
     if not keep.any():
         raise RunError(
-            f"{run.path}: its samples were drawn until one passed, so that pass@k of them would be too high (a true "
-            "pass@1 of 0.25 reads 0.45 where at most eight are drawn). Draw some regardless: isobudget solve TARGET "
-            "--explore N"
+            f"{run.path}: its samples were drawn until one passed, so pass@k would be too high (a true pass@1 "
+            "of 0.25 would read 0.45 with at most eight draws). To draw N samples whether or not one passes: isobudget "
+            "solve TARGET --explore N"
         )
     return {name: values[keep] for name, values in samples.items()}
 

@@ -67,7 +67,7 @@ def measured(samples: ModelSamples, unit: Unit) -> Measured:
     if all(np.all(np.isfinite(one)) for one in apart):
         return Measured(unit, tuple(amounts), mean_over_problems(apart), ("prompt charged once a problem", *notes))
     shared = [own + _share(prompt) for own, prompt in zip(amounts, apart, strict=True)]
-    notes = ["the prompt's part is not known apart: it is shared by the samples that were generated", *notes]
+    notes = ["the prompt's share is not known separately: it is spread over the generated samples", *notes]
     return Measured(unit, tuple(shared), 0.0, tuple(notes))
 
 
@@ -82,15 +82,18 @@ def _at_full_slots(problems: tuple[ProblemSamples, ...]) -> tuple[list[FloatArra
     own = [one.seconds for one in problems]
     idle = np.concatenate([one.idle_tokens for one in problems])
     if not np.all(np.isfinite(idle)):
-        return own, ["idle slots are part of it"] if np.any(idle > 0) else []
+        return own, ["time of idle slots included"] if np.any(idle > 0) else []
     steps = sum(float(np.maximum(one.completion_tokens - 1, 0).sum()) for one in problems)
     full = steps - float(idle.sum())
     if not np.any(idle):
         return own, []
     if full < _ENOUGH * steps:
         return own, [
-            "nearly all of it with idle slots, as too few samples were generated together: full slots cost less"
+            "almost all measured while slots were idle, since too few samples were generated at once: full slots cost "
+            "less"
         ]
     rate = sum(float((one.seconds - one.idle_seconds).sum()) for one in problems) / full
     priced = [one.seconds - one.idle_seconds + rate * one.idle_tokens for one in problems]
-    return priced, [f"{1 - full / steps:.0%} of the tokens came while slots were idle, priced as with full ones"]
+    return priced, [
+        f"{1 - full / steps:.0%} of the tokens were generated while slots were idle, priced as if all were full"
+    ]

@@ -102,7 +102,7 @@ def price_model(
             _entry(costs, names, unit), architecture=architecture, seconds=seconds, devices=devices, when=when
         )
     if charges.share_prompt is not None and costs == PAPER:
-        raise InputError("the paper's costs have no prompt apart; whether it is shared cannot be chosen with them")
+        raise InputError("the paper's costs do not separate the prompt, so prompt sharing cannot be chosen with them")
     if charges.share_prompt is not None:
         entry = replace(entry, values={**entry.values, "share_prompt": charges.share_prompt})
     price = _paper(model, unit) if costs == PAPER else cost_from_entry(entry, model, unit, use)

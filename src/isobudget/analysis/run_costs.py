@@ -88,7 +88,7 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
 def measured_usd(usd: Sequence[NDArray[np.float64]], model: str) -> SampleCost:
     """The mean over problems of what a sample was billed; an `InputError` if that is not known of every sample."""
     if not all(np.isfinite(amounts).all() for amounts in usd):
-        raise InputError(f"what samples of {model} cost in usd was not recorded; give a costs file (--costs)")
+        raise InputError(f"the cost of {model}'s samples in usd was not recorded; give a costs file (--costs)")
     mean = mean_over_problems([amounts.tolist() for amounts in usd], "recorded usd")
     return SampleCost(Unit.USD, mean, 0.0, "as recorded by the samples' source", prompt=AS_RECORDED)
 
@@ -157,14 +157,14 @@ def recorded_architecture(run: Run, model: str) -> Architecture:
     facts = run.facts["models"][model]
     if "architecture" not in facts:
         raise InputError(
-            f"{run.path}: the architecture of {model} is not known, so its flops are not either. State its "
-            "architecture in the study (a known name, a config.json or a GGUF file), or price it by a costs file"
+            f"{run.path}: the architecture of {model} is not known, and so neither are its flops. State its "
+            "architecture in the study (a known name, a config.json or a GGUF file), or its price in a costs file"
         )
     source = facts.get("architecture_source") or f"GGUF header of {facts.get('file', 'its weights')}"
     return Architecture(**facts["architecture"], source=source)
 
 
 def _not_recorded(unit: Unit) -> InputError:
-    price = "; usd takes a costs file, or a price of the model in your models file" if unit is Unit.USD else ""
+    price = "; usd needs a costs file, or a price of the model in your models file" if unit is Unit.USD else ""
     others = ", ".join(one for one in RUN_UNITS if one is not unit)
-    return InputError(f"this run does not record {unit}; others that runs do: {others}{price}")
+    return InputError(f"this run does not record {unit}; units that runs record: {others}{price}")

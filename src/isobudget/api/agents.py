@@ -1,7 +1,7 @@
 """Tools for coding agents by the Model Context Protocol: `isobudget mcp` serves `solve`, `judge` and `plan` over stdio.
 
 An agent writes tests and leaves the code to cheap models: what comes back has passed them, confined, and is priced.
-Paths are below one project's folder; nothing in it is changed unless the server was started so.
+Paths lie below one project's folder; nothing in it is changed unless the server was started with `allow_apply`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, 
 
 
 class Tools:
-    """What agents may call."""
+    """The tools that agents may call."""
 
     def __init__(self, project: Path, allow_apply: bool) -> None:
         self._project, self._allow_apply = project, allow_apply

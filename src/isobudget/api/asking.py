@@ -95,7 +95,7 @@ def curves(
         font: font of the figure and its size, such as times,9; by default sans,8.
 
     Raises:
-        InputError: a file, a model without a cost, or a budget is wrong, or what is asked for cannot be combined.
+        InputError: a file, a model without a cost, or a budget is wrong, or options cannot be combined.
         RunError: the folder is not a run, or nothing in it is judged.
     """
     from isobudget.analysis.compare import curves as compare

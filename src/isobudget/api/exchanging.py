@@ -35,7 +35,7 @@ def import_results(
         sources: as `source` in `curves`.
         out: the run folder; by default runs/ and the first file's name.
         from_: as in `curves`.
-        problems: the problems that the samples are of, to run their tests.
+        problems: the problems that the samples belong to, to run their tests.
         benchmark: name of the benchmark where the files do not say.
         verdicts: verdicts on the samples, if they are in another file.
         rejudge: run the tests here too, and show where the verdicts differ. In Python the source's verdicts are kept

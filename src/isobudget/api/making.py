@@ -188,7 +188,7 @@ def run(
         made, done, _ = generate_and_judge(plan, out, unsafe=unsafe, check=check, progress=progress, executor=executor)
     if done.failures and not part_paths(made.path / "samples"):
         first = done.failures[0].reason
-        raise BackendError(f"no sample came; {len(done.failures)} problems failed, the first: {first}")
+        raise BackendError(f"no sample was generated; {len(done.failures)} problems failed, the first: {first}")
     return RunResult(build_report(made, progress=progress), done)
 
 
@@ -253,7 +253,8 @@ def judge(
         of_files = {"--problems": problems, "--output": output, "--resume": resume or None}
         if wrong := [option for option, value in of_files.items() if value is not None]:
             raise InputError(
-                f"{' and '.join(wrong)}: only for a file of samples; a run folder has its own and resumes by itself"
+                f"{' and '.join(wrong)}: only for a file of samples; a run folder has its own problems and verdicts, "
+                "and resumes by itself"
             )
         with _executor(cluster, judge, progress) as executor:
             return judge_folder(samples, limits=limits, workers=workers, unsafe=unsafe, executor=executor, **how)

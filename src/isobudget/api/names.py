@@ -16,14 +16,14 @@ Sources = Any
 
 
 def as_names(value: Names) -> tuple[str, ...]:
-    """The texts, of one or of several."""
+    """One text, or several, as a tuple of texts."""
     return (value,) if isinstance(value, str) else tuple(value)
 
 
 def figure_target(
     figure: str | Path | None, width: str | float | None, font: str | None, *, folder: bool = False
 ) -> PictureTarget | None:
-    """Where a figure goes, and how it looks; None if none is asked for, which loads nothing that plots.
+    """Where a figure goes, and how it looks; None if no figure is asked for (then no plotting library is loaded).
 
     Raises:
         InputError, MissingExtraError: see `isobudget.report.figures.picture.target_of`.
@@ -54,6 +54,8 @@ def costs_of(
     stated = (tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens)
     if costs is not None and str(costs) == "paper":
         if any(one is not None for one in stated):
-            raise InputError("--costs paper has its own costs; leave out --tokens-per-second and prices, or the paper")
+            raise InputError(
+                "--costs paper brings its own costs; leave out either --costs paper, or --tokens-per-second and prices"
+            )
         return "paper"
     return one_line_costs(None if costs is None else read_costs(costs), *stated)

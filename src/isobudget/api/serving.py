@@ -1,4 +1,4 @@
-"""`api.serve`, and what belongs to it: keys, the ledger, and the judge as a service."""
+"""`api.serve`, with its keys and its ledger, and the judge as a service."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path |
     """Make a key of the gateway; it is shown once, and only its hash is kept.
 
     Args:
-        name: whose it is, for the ledger.
+        name: of the key's owner, for the ledger.
         budget: what it may spend, such as ``5usd/day``, ``1e6tokens/hour``, ``0.01usd/request`` or ``20usd`` in all.
         ledger: as in `serve`.
 
@@ -147,7 +147,7 @@ def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path |
 def change_key(
     name: str, change: str, *, budget: str | Sequence[str] = (), ledger: str | Path | None = None
 ) -> dict[str, str]:
-    """Change a key of the gateway, at once; returns what it is then: name, since, budgets, state.
+    """Change a key of the gateway at once; returns the changed key: name, since, budgets, state.
 
     Args:
         name: the key's name.
@@ -167,14 +167,14 @@ def change_key(
     from isobudget.gateway.store import writing
 
     if change not in _CHANGES:
-        raise InputError(f"a key can be changed by {', '.join(_CHANGES)}, not by {change!r}")
+        raise InputError(f"a change of a key is one of {', '.join(_CHANGES)}, not {change!r}")
     budgets = as_names(budget)
     if change == "budget" and not budgets:
         raise InputError("name the key's new budgets with --budget, such as 5usd/day; --budget none lifts its limits")
     budgets = () if tuple(budgets) == ("none",) else budgets
     parse_period_budgets(budgets)
     if budgets and change != "budget":
-        raise InputError(f"budgets go with the change budget, not with {change}")
+        raise InputError(f"--budget belongs to the change budget, not to {change}")
     events = {
         "open": (keys.OPENED, ""),
         "revoke": (keys.REVOKED, ""),
@@ -229,7 +229,7 @@ def _results(rows: list[dict[str, Any]]) -> Results[dict[str, Any]]:
 
 
 def ledger_path(path: str | Path | None) -> Path:
-    """Where a ledger is that is named like this, or not at all."""
+    """The path of a ledger; the default one where none is named."""
     from isobudget.gateway.settings import ServeSettings
 
     return ServeSettings(ledger=None if path is None else str(path)).ledger_path

@@ -191,7 +191,10 @@ def solve_failing(
             if options.get("apply"):
                 given.arguments["force"] = True  # the tree was clean; what changed since is what was applied
     if refused and not solutions:
-        raise InputError(f"{folder}: no function without a body could be decided on, of {len(refused)}: {refused[0]}")
+        raise InputError(
+            f"{folder}: tests cannot decide on any function without a body ({len(refused)} found); the first: "
+            f"{refused[0]}"
+        )
     return solutions
 
 

@@ -66,7 +66,7 @@ def curves(
 
     if as_frontier and (form != "table" or given.get("charge") or given["select"] != "tests"):
         raise InputError(
-            "--frontier adds a table of policies that stop by tests and pay for generating alone; it cannot be "
+            "--frontier adds a table of policies that stop by tests and are charged for generation alone; it cannot be "
             "combined with --json, --csv (isobudget plan has them), --charge or --select likelihood"
         )
     if as_plot and form != "table":

@@ -93,7 +93,7 @@ def _replicas_grid(plan: DryRun) -> Grid:
     rows = [(one.model, str(one.replicas), *_taken([one])) for one in plan.replicas]
     rows += [("in all", "", *_taken(plan.replicas))] * (len(rows) > 1)
     columns = ("model", "replicas", "GPUs", "GPU-hours", "time", "usd")
-    most = "GPUs of the sum: the most that are held at once. "
+    most = "GPUs in all: the most that are held at once. "
     note = f"{most * (len(rows) > 1 and any(one.gpus for one in plan.replicas))}- = needs no GPU; ? = unknown."
     return Grid("On the cluster, one model after another", columns, tuple(rows), notes=(note,))
 

@@ -56,5 +56,5 @@ def _lines(made: ImportedRun) -> list[str]:
     if made.disagreements is not None:
         lines += filter(None, [made.judged_here()])
         others = [(theirs, ours, n) for (theirs, ours), n in made.disagreements.items() if theirs != ours]
-        lines += [f"  {theirs} there, {ours} here: {n:,}" for theirs, ours, n in others[:_MOST_KINDS]]
+        lines += [f"  {theirs} in the source, {ours} here: {n:,}" for theirs, ours, n in others[:_MOST_KINDS]]
     return [*map(printable, lines), f"run folder: {made.path}"]

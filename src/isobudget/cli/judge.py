@@ -82,7 +82,7 @@ def judge(
     else:
         _print(summary)
         if summary.run is not None:
-            print(f"See what follows with: isobudget report {summary.run}")
+            print(f"See the results with: isobudget report {summary.run}")
     if summary.invalid:
         number = summary.outcomes["invalid"]
         print(f"{number} samples could not be judged; the first: {summary.invalid}", file=sys.stderr)
@@ -158,5 +158,5 @@ def _notes(summary: JudgeSummary) -> Iterator[str]:
     if 2 * summary.outcomes.get("syntax_error", 0) > total:
         yield (
             "over half of the samples do not compile: are they whole outputs, with prose around the code? "
-            "Then --extraction block takes it out"
+            "If so, --extraction block takes the code out of them"
         )

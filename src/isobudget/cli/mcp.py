@@ -21,5 +21,8 @@ def mcp(given: dict[str, Any]) -> None:
     from isobudget import api
 
     if sys.stdin.isatty():
-        print("waiting for an agent's messages on standard input; its settings start this command", file=sys.stderr)
+        print(
+            "waiting for messages from an agent on standard input (usually the agent starts this command)",
+            file=sys.stderr,
+        )
     api.mcp(**given)

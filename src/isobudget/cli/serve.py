@@ -128,7 +128,7 @@ def ledger(
     from isobudget.report.tables.ledger import ledger_grid
 
     if same is not None and given.setdefault("path", same) != same:
-        raise typer.BadParameter("name the file once", param_hint="--ledger")
+        raise typer.BadParameter("two different ledgers are given; name one", param_hint="--ledger")
     _show(api.ledger(**given), lambda rows: ledger_grid(rows, given.get("request")), as_json, "nothing spent yet")
 
 

@@ -102,7 +102,10 @@ def _show(solution: Solution, *, applied: bool, out: Path | None) -> None:
         print(printable(solution.diff) if sys.stdout.isatty() else solution.diff, end="", flush=True)
     print(solution.summary, file=sys.stderr)
     if solution.confirmation is not None and solution.confirmation.tests:
-        print("\nProposed tests, by what most of them return; keep those that are right:\n", file=sys.stderr)
+        print(
+            "\nProposed tests: each expects what most of the programs return. Keep those that are right:\n",
+            file=sys.stderr,
+        )
         print(printable(solution.confirmation.tests), file=sys.stderr)
     if solution.solved and applied:
         print(f"Written to {solution.target.path}.", file=sys.stderr)

@@ -59,7 +59,7 @@ class PromptCall:
 
 @dataclass(frozen=True, slots=True)
 class CallAnswer:
-    """What became of a call: its samples, None for those that did not come, and why, and whether to ask again."""
+    """The result of a call: its samples (None for missing ones), why some are missing, and whether to ask again."""
 
     generations: tuple[Generation | None, ...]
     error: str = ""
@@ -96,7 +96,7 @@ class _Timed:
             self._done += items
 
     def pulse(self) -> Pulse:
-        """How far it is."""
+        """The actor's progress."""
         with self._lock:
             now = time.monotonic()
             busy = self._busy_seconds + (now - self._since if self._running else 0.0)
@@ -120,11 +120,11 @@ class JudgeActor:
             os.sched_setaffinity(0, before)
 
     def hello(self) -> Hello:
-        """That it is ready, or why it is not."""
+        """Reports that the actor is ready, or why it is not."""
         return Hello(os.getpid(), self._error, layers=None if self._error else self._judge.layers)
 
     def pulse(self) -> Pulse:
-        """How far it is."""
+        """The actor's progress."""
         return self._timed.pulse()
 
     def stop(self) -> None:
@@ -186,11 +186,11 @@ class GenerationActor:
         self._pool = ThreadPoolExecutor(self._most)
 
     def hello(self) -> Hello:
-        """That it is ready, or why it is not."""
+        """Reports that the actor is ready, or why it is not."""
         return Hello(os.getpid(), self._error, None if self._error else self.backend.describe())
 
     def pulse(self) -> Pulse:
-        """How far it is."""
+        """The actor's progress."""
         return self._timed.pulse()
 
     def stop(self) -> None:

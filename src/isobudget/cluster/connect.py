@@ -1,4 +1,4 @@
-"""To a Ray cluster: one that is started here, that is found, or at an address. Nothing else starts Ray.
+"""Connecting to a Ray cluster: started here, found, or at an address. Only this module starts Ray.
 
 Ray's usage statistics and dashboard are off, and a cluster that is started here listens on the loopback address, as far
 as Ray allows: it looks for this machine's address by a UDP socket to a public resolver, over which nothing is sent.
@@ -68,8 +68,8 @@ def check_address(text: str) -> str:
         return text
     if text.startswith("ray://"):
         raise InputError(
-            f"--cluster {text}: with a ray:// address this process would be a proxy of one on the cluster, which could "
-            "not write the run folder here nor go on when the connection breaks. Run isobudget on a machine of the "
+            f"--cluster {text}: with a ray:// address the work would be done by a process on the cluster, which could "
+            "neither write the run folder here nor go on when the connection breaks. Run isobudget on a machine of the "
             f"cluster with --cluster auto, or give the head's address: {text.removeprefix('ray://').split(':')[0]}:6379"
         )
     match = re.fullmatch(r"([\w.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})", text)
@@ -79,7 +79,7 @@ def check_address(text: str) -> str:
 
 
 def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
-    """How many replicas a dry run counts: those that are asked for, 1 if none are, None without a cluster.
+    """How many replicas a dry run assumes: as many as stated, else 1; None without a cluster.
 
     Raises:
         InputError: replicas without a cluster, or none.
@@ -94,22 +94,22 @@ def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
 
 
 def room_note(cluster: str, replicas: int | None, gpus: int) -> str:
-    """What a dry run has to say of the number of replicas; an empty text if that is nothing.
+    """The note of a dry run on the number of replicas; empty if there is none.
 
     Args:
         cluster: its address, which is not contacted.
-        replicas: as asked for.
-        gpus: that the model that needs most would hold.
+        replicas: as stated.
+        gpus: the GPUs that the replicas of the largest model would hold.
     """
     if not replicas:
-        counted = "on the cluster one replica of each model is counted, since what fits is not known"
-        return f"{counted}; --replicas N counts N"
+        counted = "on the cluster, one replica of each model is assumed, since it is not known how many fit"
+        return f"{counted}; to assume N of each: --replicas N"
     if replicas == 1:
         return ""
     if cluster == LOCAL and not gpus and replicas > own_cores():
         return f"--replicas {replicas}: this machine has {own_cores()} cores, and each replica needs one at least"
     held = f", with {gpus} GPUs in all" if gpus else ""
-    return f"--replicas {replicas}: whether the cluster has room for so many{held} is only known when it is connected"
+    return f"--replicas {replicas}: whether the cluster has room for so many{held} is known only once it is connected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +162,13 @@ def connected(address: str, cpus: int | None = None, note: Callable[[str], None]
 
 
 def lacks_ray() -> MissingExtraError | None:
-    """What is raised where Ray is not installed; None where it is. Ray is not loaded."""
+    """The error to raise if Ray is not installed, else None. Ray is not loaded."""
     found = importlib.util.find_spec("ray")
     return MissingExtraError("work on a cluster (--cluster)", "ray") if found is None else None
 
 
 def require_reachable(address: str) -> None:
-    """What can be known of an address before Ray is loaded.
+    """Check an address as far as is possible before Ray is loaded.
 
     Raises:
         InputError: see `check_address`.
@@ -229,8 +229,8 @@ def _require_head_found() -> None:
         return
     if head and (why := _unanswered(head)):
         raise ClusterError(
-            f"--cluster auto: Ray says that the head of a cluster of this machine is at {head}, and {why}. "
-            "If it is gone, clear it away with: ray stop. If another is meant, give its HOST:PORT"
+            f"--cluster auto: Ray looks for this machine's cluster at {head}, but {why}. If that cluster is gone, "
+            "clear its traces away with: ray stop. If you mean another cluster, give its HOST:PORT"
         )
 
 
@@ -290,7 +290,7 @@ def _require_token_sendable() -> None:
             where, token = str(path), path.read_bytes().decode("latin-1")
     if not re.fullmatch(r"[ -~]*", token.strip()):
         raise ClusterError(
-            f"{where}: is no token of Ray, as it has characters other than printable ASCII. Set it anew, or remove it"
+            f"{where}: is not a token of Ray: it has characters other than printable ASCII. Set it again, or remove it"
         )
 
 
@@ -299,7 +299,7 @@ def _variables_hint() -> str:
     ours = {*_VARIABLES.items(), *_ALWAYS.items()}
     theirs = sorted(name for name, value in os.environ.items() if name.startswith("RAY_") and (name, value) not in ours)
     theirs += ["TMPDIR"] if "TMPDIR" in os.environ else []
-    return f". Set here, and followed by Ray: {', '.join(theirs)}" if theirs else ""
+    return f". Variables set here that Ray follows: {', '.join(theirs)}" if theirs else ""
 
 
 class _RayThread:
@@ -335,7 +335,9 @@ class _RayThread:
             self._thread = threading.Thread(target=self._hold, name="ray", daemon=True)
             self._thread.start()
             if not self._open.wait(CONNECT_SECONDS):
-                raise ClusterError(f"--cluster {self._address}: Ray did not come within {CONNECT_SECONDS:g} s{hint}")
+                raise ClusterError(
+                    f"--cluster {self._address}: no connection to Ray within {CONNECT_SECONDS:g} s{hint}"
+                )
             if not self._failed:
                 return
             self._thread.join(CLOSE_SECONDS)

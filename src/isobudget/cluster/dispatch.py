@@ -78,7 +78,7 @@ class _Seat(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Guilty(Generic[Item]):
-    """The result of an item that ends the workers that it is given to."""
+    """The result of an item that crashes every worker that gets it."""
 
     item: Item
     reason: str
@@ -89,9 +89,9 @@ class Dispatch(Generic[Item]):
 
     Args:
         fleet: starts workers.
-        stall_seconds: a worker of which nothing has come for so long is held for lost.
-        on_ready: called with what each new worker answers when it is ready; what it raises ends everything.
-        note: told of what the user should know.
+        stall_seconds: a worker that has sent nothing for so long counts as lost.
+        on_ready: called with each new worker's answer when it is ready; an error that it raises ends everything.
+        note: called with messages for the user.
     """
 
     def __init__(
@@ -174,8 +174,7 @@ class Dispatch(Generic[Item]):
         seat.hello, seat.news, seat.losses_before = seat.handle.hello(), self._now(), self._losses
         if self._losses_in_a_row >= GONE_AFTER:
             raise ClusterError(
-                f"{self._losses_in_a_row} workers of the cluster ended in a row without a result between them: "
-                f"{reason} {RESUME}"
+                f"{self._losses_in_a_row} workers of the cluster in a row ended without a result: {reason} {RESUME}"
             )
 
     def _give_again(self, batch: _Portion[Item], sure: bool) -> None:

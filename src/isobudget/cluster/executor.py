@@ -44,7 +44,7 @@ def on_cluster(address: str, replicas: int | None = None, progress: Progress = S
     Ray is started, or joined, by the first thing that needs it.
 
     Raises:
-        InputError: the address or the number is none.
+        InputError: the address or the number of replicas is not valid.
         MissingExtraError: Ray is not installed.
         ClusterError: there is no such cluster.
     """
@@ -62,7 +62,7 @@ def executor_at(
     """The executor that a command's options ask for: without an address this process, and nothing of Ray is loaded.
 
     Raises:
-        InputError: replicas without a cluster, or backends that are made otherwise than by their settings on one.
+        InputError: replicas are stated without a cluster, or `make_backend` with one.
         MissingExtraError, ClusterError: see `on_cluster`.
     """
     if cluster is None:
@@ -100,7 +100,7 @@ class Cluster:
 
     @cached_property
     def machines(self) -> Machines:
-        """Those of the cluster.
+        """The machines of the cluster.
 
         Raises:
             ClusterError: there is no such cluster, or a machine of it is of another version.
@@ -155,7 +155,7 @@ class Cluster:
 
         Raises:
             BackendError: a replica cannot open the model.
-            ClusterError: none comes, or all are lost.
+            ClusterError: no replica starts, or all are lost.
         """
         if model.settings.runs_elsewhere:
             with Local().generating(model, samples) as backend:

@@ -1,4 +1,4 @@
-"""What starts workers and hears of them, and what a worker is to the dispatcher: a small Protocol each."""
+"""Protocols of the dispatcher: a fleet, which starts workers and hears from them, and a handle of one worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class WorkerLostError(Exception):
 
 
 class Handle(Protocol):
-    """One worker. What it is asked comes back as a reference at once."""
+    """One worker. Each request returns a reference to its answer at once."""
 
     def hello(self) -> Ref:
         """Answered when it is ready."""
@@ -26,11 +26,11 @@ class Handle(Protocol):
         ...
 
     def pulse(self) -> Ref:
-        """Answered with its `Pulse`, whatever it is at."""
+        """Answered with the worker's `Pulse`, even while it is busy."""
         ...
 
     def stop(self) -> None:
-        """Have it begin nothing more of what it has been given; what it has begun is still answered."""
+        """Have the worker begin no more items; those already begun are still answered."""
         ...
 
     def end(self) -> None:
@@ -50,11 +50,11 @@ class Fleet(Protocol):
         ...
 
     def wait(self, refs: Sequence[Ref], seconds: float) -> list[Ref]:
-        """Those that are answered or lost, after this many seconds at most."""
+        """The references that are answered or lost, after this many seconds at most."""
         ...
 
     def value(self, ref: Ref) -> Any:
-        """What was answered.
+        """The answer behind a reference.
 
         Raises:
             WorkerLostError: the worker ended before it answered.

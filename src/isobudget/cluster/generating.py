@@ -72,7 +72,7 @@ def result_of(call: Work, answer: CallAnswer | Guilty[Work]) -> Future[list[Gene
     future: Future[list[Generation]] = Future()
     if isinstance(answer, Guilty):
         error = BackendError(
-            f"the engine ended each time that it was given this ({len(call.keys)} samples of one prompt, alone): "
+            f"the engine ended every time it was given this request alone ({len(call.keys)} samples of one prompt): "
             f"{answer.reason}"
         )
         error.again = False
@@ -94,13 +94,13 @@ def pack(calls: Any) -> tuple[list[PromptCall]]:
 
 
 class Described:
-    """What the replicas say of themselves, as one."""
+    """The descriptions of all replicas, merged into one."""
 
     def __init__(self) -> None:
         self._said: Description | None = None
 
     def ready(self, hello: Hello) -> None:
-        """Take what a replica says.
+        """Record a replica's description.
 
         Raises:
             BackendError: it cannot open the model.

@@ -1,4 +1,4 @@
-"""The machines of a cluster as they come and go while work is done: said once each, and asked before they are counted.
+"""The machines of a cluster as they come and go: each change is reported once, and new ones are checked before use.
 
 Ray itself places workers on a machine as soon as it has joined; one that cannot do the work, or would do it otherwise,
 is therefore an error, as at the start.
@@ -51,7 +51,7 @@ class Machines:
                 ask_nodes(self._ray, self.known, wanted)
 
     def now(self) -> list[Node]:
-        """Those of this moment. A new one counts when it has said what it has; nobody waits for that.
+        """The machines at this moment. A new one counts once it has answered; nobody waits for its answer.
 
         Raises:
             ClusterError: the head has gone, none is alive, or one that has joined cannot do the work.

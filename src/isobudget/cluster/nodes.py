@@ -1,4 +1,4 @@
-"""What a cluster has and what a study asks of it, before anything is begun: said, and refused where it cannot be."""
+"""What a cluster has and what a study needs, compared before anything is begun; an error says what is missing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ActorNeeds:
     replicas: int | None = None
 
     def in_words(self) -> str:
-        """What each holds."""
+        """The CPUs and GPUs that each actor holds, in words."""
         return " and ".join([*[counted(self.gpus, "GPU")] * (self.gpus > 0), counted(self.cpus, "CPU")])
 
 
@@ -50,7 +50,7 @@ class NodeSays:
 
 
 def own_versions() -> tuple[str, ...]:
-    """Of what has to be the same everywhere: isobudget, its judge's rules, Python."""
+    """The versions that must be the same everywhere: isobudget, its judge's rules, Python."""
     python = ".".join(platform.python_version_tuple()[:2])
     return f"isobudget {version('isobudget')}", f"rules of the judge {RULES}", f"Python {python}"
 
@@ -97,7 +97,7 @@ def ask(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> dict[A
 
 
 def hear(ray: Any, ref: Any, node: Node, wanted: Sequence[ActorNeeds]) -> None:
-    """Take what a machine says.
+    """Receive what a machine says of itself.
 
     Raises:
         ClusterError: see `ask_nodes`.
@@ -124,8 +124,8 @@ def _require_same(node: Node, says: NodeSays, wanted: Sequence[ActorNeeds]) -> N
         extras = sorted({one.extra for one in wanted if one.extra})
         hint = f" Install the extra there: pip install 'isobudget[{','.join(extras)}]'." if extras else ""
         raise ClusterError(
-            f"{node.address} lacks {', '.join(says.missing)}. Models' files have to be at the same path on every "
-            f"machine of the cluster.{hint}"
+            f"{node.address} lacks {', '.join(says.missing)}. Model files must be at the same path on every machine "
+            f"of the cluster.{hint}"
         )
 
 
@@ -139,7 +139,7 @@ def fits(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
 
 
 def require(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
-    """How many actors there will be.
+    """How many actors the cluster will run.
 
     Raises:
         ClusterError: not that many fit, or none does.

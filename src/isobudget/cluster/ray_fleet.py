@@ -90,7 +90,7 @@ class RayFleet:
         ) as error:
             raise WorkerLostError(_why_lost(error)) from None
         except errors.GetTimeoutError:
-            raise WorkerLostError(f"an answer did not come over within {FETCH_SECONDS:g} s.") from None
+            raise WorkerLostError(f"an answer was not transferred within {FETCH_SECONDS:g} s.") from None
 
 
 class _RayHandle:

@@ -1,7 +1,7 @@
 """APPS' `run_test`: the list of results of a program, one for each test.
 
 True and False for a test that passed or failed, -1 for one that raised or took too long; [-2] alone for a program that
-does not load or lacks its function. A program that fails goes on with the tests after the first that failed, as there.
+does not load or lacks its function. As in APPS, a program that fails a test still runs the later ones.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def run_test(
     folders: list[Any] = [prob_path] if prob_path is not None else list(problem_list or ())
     at = 0 if prob_path is not None else int(prob_index or 0)
     if not -len(folders) <= at < len(folders):
-        raise InputError(f"prob_index {at}: problem_list has {len(folders)} folders")
+        raise InputError(f"prob_index {at} is out of range: problem_list has {len(folders)} folders")
     if not isinstance(folder := folders[at], str | os.PathLike):
         kind = type(folder).__name__
-        raise InputError(f"a problem is named by its folder, not by a {kind}; tests that are read go to apps.results")
+        raise InputError(f"name a problem by its folder, not by a {kind}; pass loaded tests to apps.results")
     path = Path(folder) / "input_output.json"
     text = read_text(path)
     return parse_json(text, str(path)) if test is None else results([text], [[test]], workers=1)[0][0]
@@ -86,7 +86,7 @@ def results(
     """
     check_lists(input_outputs=input_outputs, generations=generations)
     if len(input_outputs) != len(generations):
-        raise InputError(f"{len(input_outputs)} problems, and lists of programs for {len(generations)}")
+        raise InputError(f"{len(input_outputs)} problems, but lists of programs for {len(generations)}")
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(input_outputs)]
     programs_by_problem = programs_of(generations, "generations")
     work = [(problem, one) for problem, programs in zip(problems, programs_by_problem, strict=True) for one in programs]
@@ -112,7 +112,7 @@ def _problem(data: str | Mapping[str, Any], where: str) -> Problem:
     try:
         text = data if isinstance(data, str) else json.dumps(data)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: holds what JSON does not ({error})") from error
+        raise InputError(f"{where}: holds a value that JSON cannot hold ({error})") from error
     entry_point, tests = parse_tests(text, where)
     return Problem(where, "apps", "", entry_point, tests, form=Form.TEXT)
 

@@ -1,4 +1,4 @@
-"""What the drop-ins are called with, checked before anything is judged: afterwards the verdicts would be lost."""
+"""Checks of the drop-ins' arguments before anything is judged: an error afterwards would lose the verdicts."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def sizes_of(k: Iterable[int], name: str = "k") -> tuple[int, ...]:
 
 
 def check_lists(**lists: Any) -> None:
-    """See that what should be a list has a length.
+    """Check that arguments are lists, or have a length as lists do.
 
     Raises:
-        InputError: something else stands for a list.
+        InputError: an argument is something else.
     """
     for name, value in lists.items():
         if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
@@ -64,7 +64,7 @@ def path_of(value: Any, name: str) -> Path:
     """The path of a file or folder.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a path.
     """
     if not isinstance(value, str | os.PathLike):
         raise InputError(f"{name}: pass a path, not {value!r:.60}")

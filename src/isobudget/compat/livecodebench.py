@@ -61,7 +61,7 @@ def codegen_metrics(
     sizes = sizes_of(k_list, "k_list")
     check_lists(samples_list=samples_list, generations_list=generations_list)
     if len(samples_list) != len(generations_list):
-        raise InputError(f"{len(samples_list)} problems, and lists of programs for {len(generations_list)}")
+        raise InputError(f"{len(samples_list)} problems, but lists of programs for {len(generations_list)}")
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(samples_list)]
     generations = programs_of(generations_list, "generations_list")
     pairs = [(problem, one) for problem, programs in zip(problems, generations, strict=True) for one in programs]

@@ -16,10 +16,10 @@ _PATIENCE = 10.0
 
 
 def judge_all(pairs: Iterable[tuple[Problem, str]], workers: int | None, timeout_seconds: float) -> list[Verdict]:
-    """The verdicts on pairs of a problem and a program; more workers than the judge may have are as many as it may.
+    """The verdicts on pairs of a problem and a program; `workers` above the judge's limit count as that limit.
 
     Raises:
-        JudgeError: samples cannot be confined here, or one could not be judged; it is no failure of the sample.
+        JudgeError: samples cannot be confined here, or one could not be judged, which is not a failure of the sample.
         InputError: the timeout is not a number of seconds, or there is to be no worker.
     """
     if not is_number(timeout_seconds) or not 0 < timeout_seconds <= MOST_SECONDS:

@@ -52,7 +52,7 @@ class Bill:
 
 
 def billed_usd(bills: Sequence[Bill], full: float, cached: float | None) -> tuple[float, float, str]:
-    """Of all problems on average, what samples share and what each pays in usd, and in words how it was billed.
+    """Of all problems on average, the usd that samples share and that each pays, and how it was billed, in words.
 
     Args:
         bills: one a problem, at least one.

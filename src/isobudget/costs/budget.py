@@ -66,9 +66,9 @@ class Budget:
     model: str | None = None
 
     def times(self, sample: float, unit: Unit | None = None, prices: Mapping[str, SampleCost] | None = None) -> float:
-        """The budget in the unit that is asked for elsewhere, samples counted at the price of one.
+        """The budget as an amount of another option's unit; a number of samples is multiplied by a sample's price.
 
-        Samples of a model count as multiples of one of its own, from `prices`, as the others do of the cheapest one's.
+        Samples of a named model are priced from `prices`; other samples at the price of the cheapest model's sample.
 
         Raises:
             InputError: it is of another unit, names a model that has no price here, or is too large a number.
@@ -79,7 +79,8 @@ class Budget:
         if self.model is not None:
             if prices is None:
                 raise InputError(
-                    f"samples of a model ({self.model}) are not a budget here; write amounts, or samples such as 4x"
+                    f"a budget cannot be counted in samples of one model ({self.model}) here; write an amount such as "
+                    "60s, or samples of the cheapest model such as 4x"
                 )
             sample = prices[self._one_of(prices)].cost(1)
         return self._finite(self.amount * sample if self.samples else self.amount)
@@ -87,7 +88,10 @@ class Budget:
     def _one_of(self, prices: Mapping[str, SampleCost]) -> str:
         models = meant(str(self.model), prices)
         if len(models) != 1:
-            raise InputError(f"a budget counts samples of {self.model!r}; there are: {', '.join(prices)}")
+            raise InputError(
+                f"a budget counts samples of {self.model!r}, which must match exactly one model; there are: "
+                f"{', '.join(prices)}"
+            )
         return models[0]
 
     def _finite(self, amount: float) -> float:
@@ -99,9 +103,9 @@ class Budget:
         """The budget in a unit.
 
         Args:
-            unit: to count in.
+            unit: the unit to count in.
             prices: what a sample of each model costs in it, by the model's name.
-            costs: amounts that tables show, see `as_shown`.
+            costs: the amounts that the tables show, see `as_shown`.
 
         Raises:
             InputError: the budget is of another unit, or counts samples of a model that has no price here.
@@ -119,11 +123,11 @@ def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
     """Read a budget.
 
     Args:
-        text: it.
-        written: how one is written where it is asked for, for the message.
+        text: the budget as written.
+        written: how a budget is written here, for the message.
 
     Raises:
-        InputError: it is none, and the message shows how one is written; or it is above `MOST_AMOUNT`.
+        InputError: the text is not a budget (the message shows how one is written), or is above `MOST_AMOUNT`.
     """
     match = _TEXT.fullmatch(text.strip())
     amount = float(match["number"].replace(",", "")) if match else 0.0
@@ -137,7 +141,9 @@ def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
         return _bounded(Budget(amount, Unit.USD))
     if counted:
         if rest[0] in "sS" and not amount.is_integer():
-            raise InputError(f"{text!r} is not a budget: samples are whole, such as {math.ceil(amount)}samples")
+            raise InputError(
+                f"{text!r} is not a budget: samples must be a whole number, such as {math.ceil(amount)}samples"
+            )
         return _bounded(Budget(amount, samples=True, model=counted["model"]))
     if not rest:
         return _bounded(Budget(amount))
@@ -186,7 +192,7 @@ class Written:
 
 
 def as_shown(budget: float, unit: Unit, costs: ArrayLike) -> float:
-    """The budget, or the largest of the costs above it that tables show as they show it.
+    """The budget, or the largest cost above it that tables show with the same digits.
 
     A budget with more digits than are shown is exact.
     """
@@ -199,7 +205,7 @@ def as_shown(budget: float, unit: Unit, costs: ArrayLike) -> float:
 
 
 def shown_note(typed: Iterable[float], taken: Iterable[float], unit: Unit) -> list[str]:
-    """What a reader has to know where a budget stands for a cost that is shown so."""
+    """A note for readers where a budget stands for a cost that is shown with the same digits."""
     written = {with_unit(amount, unit): amount for amount in typed}
     moved = sorted({amount for amount in taken if written.get(with_unit(amount, unit), amount) < amount})
     exact = ", ".join(f"{with_unit(amount, unit)} is {amount:.6g} {unit}" for amount in moved)

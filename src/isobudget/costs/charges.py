@@ -53,12 +53,12 @@ NOTHING = Charges()
 
 
 def charge_notes(charges: Charges, by_tests: bool) -> list[str]:
-    """What a reader has to know where something is charged that the way of choosing does not need."""
+    """Notes for readers where something is charged that the way of choosing does not need."""
     notes = []
     if charges.scoring and by_tests:
-        notes.append("Tests choose here and need no scores; scoring is charged because it was asked for.")
+        notes.append("Tests choose here and need no scores; scoring is charged because you asked for it.")
     if charges.judge and not by_tests:
-        notes.append("No test is needed to choose by likelihood; judging is charged because it was asked for.")
+        notes.append("No test is needed to choose by likelihood; judging is charged because you asked for it.")
     return notes
 
 
@@ -90,7 +90,7 @@ def parse_charges(names: Sequence[str], ranker: str | None = None, share_prompt:
         if name not in (JUDGE, SCORING):
             raise InputError(f"cannot charge {name!r}; what can be charged is {JUDGE} and {SCORING}")
     if ranker is not None and SCORING not in names:
-        raise InputError(f"a ranker's architecture is for charging its passes; ask for that too: --charge {SCORING}")
+        raise InputError(f"a ranker's architecture is used only to charge its passes; add --charge {SCORING}")
     scorer = None if ranker is None else load_architecture(ranker)
     return Charges(JUDGE in names, SCORING in names, scorer, share_prompt)
 

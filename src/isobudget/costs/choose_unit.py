@@ -73,14 +73,17 @@ def in_chosen_unit(
 
 
 def passed_over(asked: Unit | None, budgets: Budgets, chosen: Unit, costs: CostsFile | str | None) -> list[str]:
-    """What to say where nobody asked for flops, and a costs file states prices in other units alone."""
+    """A note if flops were chosen although a costs file states prices in other units only."""
     stated = units_of_costs(costs)
     if asked or stated_units(budgets) or chosen is not Unit.FLOPS or not stated or not isinstance(costs, CostsFile):
         return []
     if any(not _OF_FLOPS.isdisjoint(table) for table in costs.tables()):
         return []
     others = listed([str(one) for one in stated])
-    return [f"Counted in flops, which are known without prices. The costs file states {others}: --unit {stated[0]}."]
+    return [
+        f"Counted in flops, which are known without prices. The costs file states {others}; to count in "
+        f"{stated[0]}: --unit {stated[0]}."
+    ]
 
 
 def units_of_report(costs: CostsFile | str | None) -> tuple[Unit, ...]:

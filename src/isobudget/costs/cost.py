@@ -29,7 +29,7 @@ LEAST_PRICE, MOST_PRICE = 1e-30, 1e30
 #: how the tokens of a prompt are counted, for the tables
 SHARED, EACH_PAYS, AS_BILLED = "shared, charged once a problem", "paid by every sample", "as the server billed it"
 UNCOUNTED, ONE_PASS = "completions only, prompts not counted", "part of one pass a sample, the paper's way"
-BY_RATE = "not charged apart; only as far as the stated tokens a second include their time"
+BY_RATE = "not charged separately; counted as far as the stated tokens per second include their time"
 AS_RECORDED = "as far as the samples' source counted them"
 _AS_STATED = "as in the stated price"
 
@@ -46,7 +46,7 @@ class Unit(StrEnum):
 
 
 def parse_unit(name: str) -> Unit:
-    """The unit of that name; an `InputError` lists those there are."""
+    """The unit of that name; an `InputError` lists the known ones."""
     try:
         return Unit(name.strip().lower())
     except ValueError:

@@ -79,7 +79,7 @@ class CostsFile:
         return [entry.values for entry in (*self.models.values(), *([self.defaults] if self.defaults else []))]
 
     def lacks(self, model: str) -> InputError:
-        """That nothing here says what a model costs."""
+        """The message that nothing here says what a model costs."""
         return InputError(f'{self.path} has no [models."{model}"]; it has: {", ".join(self.models) or "none"}')
 
     def find(self, model: str) -> Entry | None:
@@ -304,8 +304,8 @@ def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     if stated := [key for key in BY_TOKEN if key in values]:
         if missing := [key for key in BY_TOKEN[:2] if key not in values]:
             raise InputError(
-                f"{entry.where}: {missing[0]} is missing beside {stated[0]}; a price per token needs both, and 0 "
-                "where nothing is charged"
+                f"{entry.where}: {missing[0]} is missing beside {stated[0]}; a price per token needs both; state "
+                "0 if nothing is charged"
             )
         read, written, cached = (values.get(key) for key in BY_TOKEN)
         return TokenPrice(model, float(read or 0), float(written or 0), cached, "", entry.source_of(*stated))
@@ -337,7 +337,7 @@ _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCos
     ),
     Unit.DEVICE_SECONDS: (
         _device_seconds,
-        "state device_seconds = ..., or gpus and what gives seconds, such as --tokens-per-second N",
+        "state device_seconds = ..., or gpus and something that gives seconds, such as --tokens-per-second N",
     ),
     Unit.TOKENS: (
         _tokens,

@@ -14,7 +14,7 @@ from isobudget.errors import InputError
 def device_seconds(seconds: SampleCost, devices: int | None, devices_source: str = "") -> SampleCost:
     """Seconds x the GPUs that the model holds meanwhile; a processor counts as one device, and so does what is unknown.
 
-    It is what models of different size on one machine should be compared by: one that holds eight GPUs keeps seven more
+    Compare models of different size on one machine by it: one that holds eight GPUs keeps seven more
     of them from others than one that holds one. `devices_source` is who says how many. A cost in another unit than
     seconds is an `InputError`.
     """

@@ -1,4 +1,4 @@
-"""What is said of one model's costs, and where each figure was said: a file's entry, its defaults, the command line.
+"""What is known of one model's costs, and where each figure was stated: a file's entry, its defaults, the command line.
 
 A price is often made of several figures, a rate from an option and a length from a file. Each keeps its origin, so that
 the price's source names where every number came from.

@@ -72,7 +72,7 @@ class OneLine(CostsFile):
         return Entry("command line", MappingProxyType(values), prices, hours, Path(), origins=MappingProxyType(origins))
 
     def lacks(self, model: str) -> InputError:
-        """That nothing here says what a model costs."""
+        """The message that nothing here says what a model costs."""
         if self.base is not None:
             return self.base.lacks(model)
         how = "price it in a costs file (--costs)" if "," in model else f"add {model}=..."
@@ -102,7 +102,7 @@ class OneLine(CostsFile):
 
 
 def require_models(costs: CostsFile | str | None, names: Sequence[str]) -> None:
-    """Refuse options that name none of the models there are; an `InputError` says which."""
+    """Refuse options that name none of the models there are; an `InputError` names them."""
     if isinstance(costs, OneLine):
         costs.require(names)
 

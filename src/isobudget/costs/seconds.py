@@ -40,9 +40,9 @@ def measured_seconds(
     """The mean over problems of the mean seconds of a sample.
 
     Args:
-        seconds: those of each problem's samples, a sample's share of the time that its batch took.
-        source: machine, backend and batch.
-        per_problem: mean seconds of computing a prompt, where `seconds` does not include them.
+        seconds: of each problem's samples: a sample's share of the time that its batch took.
+        source: the machine, backend and batch, in words.
+        per_problem: mean seconds for computing a prompt, if `seconds` does not include them.
     """
     mean = mean_over_problems(seconds, f"measured seconds ({source})")
     if not all(np.all(np.isfinite(times)) and np.min(times) >= 0 for times in seconds):
@@ -156,7 +156,7 @@ def _seconds_per_token(profile: Profile, slots: int, rate: Callable[[SlotSpeed],
         if low < slots < high:
             return (first + (second - first) * (slots - low) / (high - low)) / slots
     raise InputError(
-        f"the profile of {profile.model} was timed with {', '.join(map(str, known))} slots and says nothing of "
+        f"the profile of {profile.model} was timed with {', '.join(map(str, known))} slots, not with "
         f"{slots}; time it with: isobudget profile {profile.model} --slots ...,{slots}"
     )
 

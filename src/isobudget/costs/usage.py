@@ -36,7 +36,7 @@ class TokenUse:
         share_prompt: whether the samples of a problem share its prompt.
         label: where the counts of completions come from, for the cost's source; of prompts too where both were
             recorded.
-        prompt_label: what is to be said of prompts beside it, to follow it.
+        prompt_label: what the cost's source says of prompts, after `label`.
         prompt_known: whether `prompt` was recorded or stated; if not, it is a placeholder.
         bills: what a server billed for each problem's prompts, where it was recorded.
     """

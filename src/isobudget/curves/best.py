@@ -1,4 +1,4 @@
-"""The best model at each budget, and against which others that is clear.
+"""The best model at each budget, and the models that it is clearly better than.
 
 At equal success the model that reaches it with the smaller total is the best. A model counts as clearly worse only if
 the difference is clear with all models judged together (see `statistics.winners`) and its recorded samples suffice for

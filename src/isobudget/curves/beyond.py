@@ -30,7 +30,7 @@ class Beyond:
     Attributes:
         label: of the curve.
         recorded: its k_max, after which the guesses begin.
-        k: doublings of `recorded` up to the k that was asked for, and that; shape (K,), none if it was recorded.
+        k: doublings of `recorded` up to the k that was asked for, and this k; shape (K,), empty if it was recorded.
         cost: what k samples of one problem cost, shape (K,).
         guesses: both models' success with bands at these k; None where there is nothing to guess, or no fit.
         reason: why `guesses` is None, else empty.
@@ -63,7 +63,7 @@ def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: 
     from isobudget.statistics.extrapolation import extrapolate
 
     if curve.selection != TESTS:
-        raise InputError(f"extrapolation guesses pass@k; {curve.label} is chosen by {curve.selection}")
+        raise InputError(f"extrapolation guesses pass@k, but samples of {curve.label} are chosen by {curve.selection}")
     if curve.stop != FIXED:
         raise InputError("extrapolation needs all k samples to be charged; leave out the stop at the first pass")
     bootstrap = bootstrap or Bootstrap()

@@ -106,13 +106,13 @@ class Comparison(Shown):
         return recommend(self.curves, self.best, self.bootstrap.simultaneous is not False)
 
     def differences(self) -> tuple[Difference, ...]:
-        """Of two models, and no more: the dearer less the cheaper at every budget, with what could be detected."""
+        """For two models: the dearer's success less the cheaper's at every budget, with the detectable one."""
         if len(self.curves) != 2:
             return ()
         return differences(*self.curves, self.budgets, self.bootstrap)
 
     def curve(self, label: str) -> Curve:
-        """The curve with that label; an `InputError` names those there are."""
+        """The curve with that label; an `InputError` lists the labels."""
         by_label = {curve.label: curve for curve in self.curves}
         if label not in by_label:
             raise InputError(f"no curve {label!r}; there are: {', '.join(by_label)}")

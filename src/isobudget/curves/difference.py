@@ -30,7 +30,7 @@ class Difference:
         k, k_other: samples that the budget pays for.
         difference: in [-1, 1].
         low, high: its paired interval over problems, of this pair and budget by itself.
-        power: what such a comparison can find.
+        power: the difference that such a comparison can detect.
         capped: whether one of the two has fewer samples than the budget pays for.
     """
 

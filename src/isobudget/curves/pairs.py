@@ -1,4 +1,4 @@
-"""Which pairs of models are looked at one by one: all, or where there are many those that a reader asks about.
+"""Which pairs of models are compared one by one: all, or if there are many, those that a reader asks about.
 
 With M models there are M (M - 1) / 2 pairs. What is clear rests on all of them, however many; crossings and flips take
 longer, and nobody reads them by the thousand. They are computed for every pair of up to `ALL` models, and of more
@@ -28,8 +28,8 @@ def check_models(models: int) -> None:
     """
     if models > _MOST:
         raise InputError(
-            f"{models:,} models make {math.comb(models, 2):,} pairs to judge together; at most {_MOST} models are "
-            "compared: give the results of fewer, such as one family or size at a time"
+            f"{models:,} models make {math.comb(models, 2):,} pairs, too many; at most {_MOST} models can be compared: "
+            "give the results of fewer, such as one family or size at a time"
         )
 
 
@@ -50,6 +50,6 @@ def pairs_note(labels: Sequence[str], best: Iterable[Best]) -> tuple[str, ...]:
     if looked_at == count:
         return ()
     return (
-        f"Of more than {ALL} models crossings and flips are those of the models that are best somewhere, the cheapest "
-        f"and the dearest: {looked_at:,} of {count:,} pairs.",
+        f"With more than {ALL} models, crossings and flips are shown only for the models that are best at some budget, "
+        f"the cheapest and the dearest: {looked_at:,} of {count:,} pairs.",
     )

@@ -1,4 +1,4 @@
-"""Where sliders over budgets and prices stop, and every difference that they can reach.
+"""The stops of a page's sliders over budgets and prices, and the differences of models at each of them.
 
 A page that is read without Python shows a comparison at any budget and at other prices. What it needs is computed here
 once: for each model at most `MOST` numbers of samples, with every k where there are no more; in each unit the budgets
@@ -78,7 +78,7 @@ def sliders(comparisons: Mapping[Unit, Comparison]) -> Sliders:
 
 
 def numbers_of_samples(models: int) -> int:
-    """How many numbers of samples are kept of each model at most, given how many models there are."""
+    """The most numbers of samples that are kept for each model, given how many models there are."""
     pairs = max(models * (models - 1) // 2, 1)
     return max(_FEWEST, min(MOST, math.isqrt(_MOST_PAIRED // pairs)))
 

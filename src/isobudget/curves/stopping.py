@@ -33,7 +33,7 @@ _SOLVED = 1.0 - 1e-12
 
 
 def parse_stop(name: str) -> str:
-    """The stopping rule of that name; an `InputError` says which there are."""
+    """The stopping rule of that name; an `InputError` lists the rules."""
     if name not in (FIXED, FIRST_PASS):
         raise InputError(f"unknown stopping rule {name!r}; it is {FIXED} or {FIRST_PASS}")
     return name

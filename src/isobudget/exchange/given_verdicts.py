@@ -42,7 +42,7 @@ class GivenVerdicts:
             if row.passed is None:
                 raise InputError(
                     f"{path}, line {row.line}: only counts of {row.task_id}; verdicts on samples of another file need "
-                    "a `passed` list, one for each"
+                    "a `passed` list with one entry for each sample"
                 )
             benchmark = known.benchmark(row.benchmark, row.task_id)
             task_id = known.spelt(benchmark, row.task_id) or row.task_id

@@ -46,7 +46,7 @@ class ImportedRun:
         same = sum(n for (theirs, ours), n in self.disagreements.items() if theirs == ours)
         new = sum(n for (theirs, _), n in self.disagreements.items() if theirs == NOT_JUDGED)
         others = sum(self.disagreements.values()) - same - new
-        parts = [f"{counted(same, 'verdict')} as the source's, {counted(others, 'other')}"] if same or others else []
+        parts = [f"{counted(same, 'verdict')} the same as the source's, {others:,} different"] if same or others else []
         parts += [f"{counted(new, 'sample')} that came without a verdict"] if new else []
         return f"judged here: {'; '.join(parts) or 'no sample'}"
 

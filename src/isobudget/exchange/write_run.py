@@ -237,8 +237,8 @@ class _Writer:
         form = self._forms.setdefault((benchmark, model), sample.form)
         if form != sample.form and sample.text is not None:
             raise InputError(
-                f"{readable.source.where(sample.line)}: a {sample.form}, where samples of {model} were {form}s before; "
-                "import them apart"
+                f"{readable.source.where(sample.line)}: a {sample.form}, but earlier samples of {model} are {form}s; "
+                "import them separately"
             )
         self._of_model[model].add(len(self._sources))
         if self._given is not None and not sample.greedy:

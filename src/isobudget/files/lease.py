@@ -82,7 +82,7 @@ def put_held(path: Path, data: bytes) -> None:
     elif (lease := _HELD.get(str(path.parent))) is not None:
         lease.put(path, data)
     elif path.put_new(data) is None:
-        raise RunError(f"{path}: exists already, and is written only while this process holds the run")
+        raise RunError(f"{path}: exists already; it can be written only while this process holds the run")
 
 
 def release_other(folder: Path) -> str:
@@ -158,8 +158,8 @@ class Lease:
         if left > 0:
             raise RunError(
                 f"{self.folder} is in use by another isobudget ({stated.holder}), whose lease ends in {left:.0f} s "
-                f"unless it is renewed. Wait for it to end; if it is gone, wait so long or end its lease with: "
-                f"isobudget check {self.folder} --take-over"
+                "unless it is renewed. Wait for that process; if it is gone, wait until the lease ends, or end it "
+                f"with: isobudget check {self.folder} --take-over"
             )
         self.write(self._mine(), version)
 

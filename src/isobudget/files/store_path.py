@@ -63,9 +63,7 @@ def place(where: str | os.PathLike[str]) -> Path:
     text = str(where)
     if _URL.fullmatch(text):
         if ".." in text.split("/"):
-            raise InputError(
-                f"{StorePath(text)}: names in an object store cannot have .. in them; write the place itself"
-            )
+            raise InputError(f"{StorePath(text)}: a path in an object store cannot contain ..; write it without")
         return StorePath(text)
     if other := _ADDRESS.fullmatch(text):
         raise InputError(_meant(other["scheme"], other["rest"].lstrip("/")))
@@ -80,7 +78,7 @@ def _meant(scheme: str, rest: str) -> str:
     if known and not rest:
         return f"{scheme}://: names no bucket; write {known}://BUCKET/RUN"
     hint = f"; write {known}://{rest}" if known else ""
-    return f"{scheme}://{rest}: no place that isobudget reads or writes: only paths, s3://, gs:// and az:// are{hint}"
+    return f"{scheme}://{rest}: isobudget cannot read or write there, only at paths, s3://, gs:// and az://{hint}"
 
 
 class StorePath(PosixPath):

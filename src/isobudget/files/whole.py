@@ -139,7 +139,7 @@ def storage_error(error: OSError, path: Path) -> StorageError:
     """The error for a failed write to `path`: what happened and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageError(
-            f"{path}: the disk is full. What was recorded before is whole; free some space and run again."
+            f"{path}: the disk is full. What was recorded before is intact; free some space and run again."
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"{path}: no permission to write there. Choose another folder.")

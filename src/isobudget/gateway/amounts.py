@@ -2,7 +2,7 @@
 
     usd 10^-9, flops 10^6, seconds 10^-6, joules 10^-3, tokens 1
 
-A fraction of a step counts as a whole one: what is spent is never told too low.
+A fraction of a step counts as a whole one, so that spending is never understated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Amounts(NamedTuple):
 
     @classmethod
     def of(cls, amounts: Mapping[str, float]) -> Amounts:
-        """From amounts by unit; NaN and what is missing is not known."""
+        """From amounts by unit; NaN and missing units mean unknown."""
         return cls(*(steps(Unit(name), amounts.get(name, math.nan)) for name in cls._fields))
 
     def plain(self) -> dict[str, float | None]:
@@ -50,7 +50,7 @@ class Amounts(NamedTuple):
         return self._asdict()
 
     def plus(self, other: Amounts) -> Amounts:
-        """The sum; not known where either is not."""
+        """The sum; unknown in a unit where either is unknown."""
         pairs = zip(self, other, strict=True)
         return Amounts(*(None if a is None or b is None else a + b for a, b in pairs))
 

@@ -48,7 +48,7 @@ log = logging.getLogger("isobudget.gateway")
 
 @dataclass(slots=True)
 class Gateway:
-    """A gateway's parts, and what it does with a request."""
+    """A gateway: its parts, and its handlers of requests."""
 
     settings: ServeSettings
     offer: Offer
@@ -58,7 +58,7 @@ class Gateway:
     metrics: Metrics
 
     def app(self) -> Starlette:
-        """The application. It owns the parts: they begin and end with it."""
+        """The ASGI application; the gateway's parts start and stop with it."""
         web = Web(self.settings, Keys(self.store, self.settings.is_local), self.metrics, self._not_ready)
         gauges = {"judge_queue": lambda: len(self.judges.jobs), "open_reservations": lambda: len(self.ledger.open)}
         self.metrics.gauges.update(gauges)
@@ -94,7 +94,7 @@ class Gateway:
         recovered = self.ledger.start()
         if recovered:
             calls = "1 call was" if recovered == 1 else f"{recovered} calls were"
-            log.warning("%s in flight when the last gateway ended: counted at the most", calls)
+            log.warning("%s in flight when the last gateway ended: counted at the most that they may have cost", calls)
         try:
             await asyncio.to_thread(self.judges.__enter__)
             for model in self.offer.models.values():

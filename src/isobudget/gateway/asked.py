@@ -125,10 +125,10 @@ class GatewayRequest:
 
 
 def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRequest:
-    """Read a request's body. It takes time where the tests are long: not on an event loop.
+    """Read a request's body. Long tests take time to read, so do not call this on an event loop.
 
     Raises:
-        RefusedRequestError: something is wrong with it; the message and `param` say what.
+        RefusedRequestError: the body is wrong; the message and `param` say where.
     """
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")
@@ -142,7 +142,9 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRe
         raise bad_request("stream_options must be an object", "stream_options")
     prompt = _messages(body, settings.fields) if chat else _text(body, "prompt")
     if prompt is None and is_policy:
-        raise bad_request("a policy takes messages of text; tools and their results go to a single model", "messages")
+        raise bad_request(
+            "a policy accepts only messages of text; send tools and their results to a single model", "messages"
+        )
     tests = _tests(options, prompt, settings)
     if options.require_verified and tests is None:
         raise bad_request(
@@ -204,12 +206,12 @@ def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Se
     known = shared | _OF_MODELS | (_OF_CHAT if chat else _OF_COMPLETIONS) | set(more)
     for name in body:
         if name not in known:
-            raise bad_request(f"the field {str(name)[:80]!r} is not taken here", str(name)[:80], "unknown_parameter")
+            raise bad_request(f"the field {str(name)[:80]!r} is not accepted here", str(name)[:80], "unknown_parameter")
         if is_policy and name not in shared and body[name] not in (None, False, [], {}):
-            raise bad_request(f"{name} goes to a single model, not to a policy", name, "unsupported_parameter")
+            raise bad_request(f"{name} is accepted for a single model, not for a policy", name, "unsupported_parameter")
     tools = [] if body.get("tools") is None else body["tools"]
     if not isinstance(tools, list) or not all(isinstance(one, dict) and one.get("type") in _TOOLS for one in tools):
-        raise bad_request(f"tools must be a list of tools of type {' or '.join(_TOOLS)}; others cost more", "tools")
+        raise bad_request(f"tools must be a list of tools of type {' or '.join(_TOOLS)}; others cost extra", "tools")
 
 
 def check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -> None:
@@ -217,7 +219,7 @@ def check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -
     for name in value:
         if name not in known and value[name] not in _IDLE:
             where = f"{place}.{str(name)[:80]}"
-            raise bad_request(f"the field {where!r} is not taken here", where, "unknown_parameter")
+            raise bad_request(f"the field {where!r} is not accepted here", where, "unknown_parameter")
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
@@ -297,7 +299,7 @@ def _message(one: Mapping[str, Any], place: str, more: Sequence[str]) -> Message
 def _text_of_part(part: Any, place: str, more: Sequence[str]) -> str:
     text = part.get("text") if isinstance(part, dict) and part.get("type", "text") == "text" else None
     if not isinstance(text, str):
-        raise bad_request(f"{place}: only text is taken; what images and audio cost cannot be bounded", place)
+        raise bad_request(f"{place}: only text is accepted; the cost of images and audio cannot be bounded", place)
     check_known(part, _OF_PARTS | set(more), place)
     return text
 
@@ -330,7 +332,8 @@ def _limits(options: Options) -> tuple[PeriodBudget, ...]:
         raise bad_request(str(error), "isobudget.budget") from None
     if found.period is not Period.REQUEST:
         raise bad_request(
-            "the budget of a request is for a request; write it without a period, such as 0.01usd", "isobudget.budget"
+            "a request's budget is for that request only; write it without a period, such as 0.01usd",
+            "isobudget.budget",
         )
     return (found,)
 

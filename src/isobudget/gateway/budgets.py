@@ -23,7 +23,7 @@ _ROUNDING = 1e-6
 
 
 class Period(StrEnum):
-    """For how long a budget is."""
+    """The period of a budget."""
 
     REQUEST = "request"
     MINUTE = "minute"
@@ -67,7 +67,7 @@ class PeriodBudget:
         return int(_begin(self.period, now_us).timestamp()) * _MICRO
 
     def end(self, now_us: int) -> int | None:
-        """When the next one begins; None for all of time."""
+        """When the next period begins; None for all of time."""
         if self.period in (Period.ALL, Period.REQUEST):
             return None
         begin = _begin(self.period, now_us)
@@ -107,14 +107,14 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
         default: the period where none is stated.
 
     Raises:
-        InputError: it is none; the message shows how one is written.
+        InputError: the text is not a budget; the message shows how one is written.
     """
     amount, slash, period = text.partition("/")
     written = _WRITTEN_OF_REQUEST if default is Period.REQUEST else _WRITTEN
     try:
         found = Period(period.strip().lower()) if slash else default
     except ValueError:
-        raise InputError(f"{text!r}: a budget is for a {', '.join(Period)}; write {written}") from None
+        raise InputError(f"{text!r}: the period of a budget is one of {', '.join(Period)}; write {written}") from None
     budget = parse_budget(amount, written)
     if budget.samples or budget.unit is None:
         raise InputError(f"{text!r}: a budget needs a unit here, one of {', '.join(_UNITS)}; write {written}")
@@ -123,12 +123,12 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
     limit = int(min(budget.amount * STEPS[budget.unit], 2.0 * MOST) + _ROUNDING)
     if limit > MOST:
         most = with_unit(MOST / STEPS[budget.unit], budget.unit)
-        raise InputError(f"{text!r}: is more than a ledger counts, {most}; write {written}")
+        raise InputError(f"{text!r}: is more than a ledger can count, {most}; write {written}")
     if not limit:
         raise InputError(f"{text!r}: is less than the smallest amount that is counted; write {written}")
     return PeriodBudget(budget.unit, limit, found)
 
 
 def parse_period_budgets(texts: Iterable[str]) -> tuple[PeriodBudget, ...]:
-    """Read several; one that is stated twice counts once."""
+    """Read several budgets; one that is stated twice counts once."""
     return tuple(dict.fromkeys(map(parse_period_budget, texts)))

@@ -1,7 +1,7 @@
 """One call of a model: reserved, made, settled; and made again where it failed and that may help.
 
-Every attempt has a reservation of its own. One that was surely not served is settled at nothing; one that may have
-been, and gave nothing that can be counted, at its most.
+Every attempt has a reservation of its own. An attempt that was surely not served is settled at
+zero; one that may have been served, and whose cost cannot be counted, is settled at the reserved amount.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MORE_TOKENS = 8
 
 @dataclass(slots=True)
 class Spent:
-    """What a request has spent: settled calls, and those that were given up at their most."""
+    """What a request has spent: settled calls, and the most that calls given up may have cost."""
 
     amounts: Amounts = NOTHING
     prompt_tokens: int = 0
@@ -73,11 +73,11 @@ class Payer:
 
     @property
     def left_seconds(self) -> float:
-        """Until the deadline."""
+        """Seconds until the deadline."""
         return self.deadline - time.monotonic()
 
     def most(self, amounts: Mapping[str, float]) -> Amounts:
-        """What a call may come to: its amounts by unit, and no more seconds than are left."""
+        """The most that a call may cost: its amounts by unit, and no more seconds than are left."""
         return Amounts.of({**amounts, Unit.SECONDS: max(0.0, self.left_seconds)})
 
 
@@ -91,7 +91,7 @@ class CallBill:
 
     @classmethod
     def of_samples(cls, price: ArmPrice, count: int, *, prompt_paid: bool) -> CallBill:
-        """The most that a call for so many samples may come to: so many times one, the prompt as well."""
+        """The most that a call for so many samples may come to: that many times the cost of one, prompt included."""
         one = price.most(prompt_paid)
         amounts = {unit: count * amount for unit, amount in one.items()}
         return cls(amounts, 0 if prompt_paid else count * price.prompt_tokens, count * price.max_tokens)
@@ -115,7 +115,7 @@ class OpenCall:
         self._began = time.monotonic()
 
     def settle(self, bill: CallBill, note: str = "") -> Amounts:
-        """It came to so much."""
+        """Settle the call at this cost."""
         seconds = time.monotonic() - self._began
         amounts = Amounts.of({**bill.amounts, Unit.SECONDS: seconds})
         longer = bill.completion_tokens > self._most.completion_tokens + MORE_TOKENS
@@ -123,13 +123,13 @@ class OpenCall:
         return amounts
 
     def give_up(self, note: str) -> None:
-        """Nobody knows what it came to: it counts at its most."""
+        """Settle the call at the most that it may have cost, since its cost is not known."""
         seconds = Amounts.of({Unit.SECONDS: time.monotonic() - self._began}).seconds
         amounts = self._reservation.entry.amounts._replace(seconds=seconds)
         self._book(amounts, self._most.prompt_tokens, self._most.completion_tokens, note)
 
     def not_served(self, note: str) -> None:
-        """It came to nothing."""
+        """Settle the call at zero: it was not served."""
         if not self._reservation.settled:
             self._payer.ledger.settle(self._reservation, NOTHING, note)
 
@@ -141,7 +141,7 @@ class OpenCall:
 
 @contextlib.asynccontextmanager
 async def open_call(payer: Payer, upstream: Upstream, most: CallBill) -> AsyncIterator[OpenCall]:
-    """Reserve a call, and see to it that it is settled: by the caller, or at its most if that fails."""
+    """Reserve a call, and make sure that it is settled: by the caller, or else at the reserved amount."""
     async with upstream.gate.place(payer.account.id):
         reservation = await payer.ledger.reserve(
             payer.account, payer.request, upstream.name, payer.most(most.amounts), payer.limits
@@ -163,8 +163,8 @@ async def with_attempts(payer: Payer, attempt: Callable[[], Awaitable[T]]) -> T:
     """Make a call, and make it again where that may help, while there is time and budget.
 
     Raises:
-        BackendError: it failed for good.
-        RefusedRequestError: it is not paid for.
+        BackendError: the call failed for good.
+        RefusedRequestError: a budget does not pay for the call.
     """
     last: BackendError | None = None
     for number in range(payer.attempts):

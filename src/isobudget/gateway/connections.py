@@ -2,7 +2,7 @@
 
 uvicorn closes a connection that is idle after an answer, but waits for ever for the first byte of a new one and for the
 rest of a request's headers. Where there are as many connections as may be, the one that has been silent longest makes
-room for a new one; if all of them are at work, the new one is told 503.
+room for a new one; if all of them are at work, the new one is answered with 503.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 
 
 @dataclass(slots=True)
 class ConnectionLimits:
-    """What connections of one server share: how long they may be silent, how many there may be, and who is silent."""
+    """Shared by a server's connections: how long they may be silent, their largest number, and which are silent."""
 
     seconds: float
     most: int

@@ -44,7 +44,7 @@ Job = tuple[Problem, str]
 
 @dataclass(slots=True)
 class JudgeService:
-    """The service's parts, and what it does with a request."""
+    """The judge's service: its parts, and its handlers of requests."""
 
     settings: ServeSettings
     store: SqliteStore
@@ -52,7 +52,7 @@ class JudgeService:
     metrics: Metrics
 
     def app(self) -> Starlette:
-        """The application. It owns the judges: they begin and end with it."""
+        """The ASGI application; the judges start and stop with it."""
         web = Web(self.settings, Keys(self.store, self.settings.is_local), self.metrics, lambda: "")
         self.metrics.gauges["judge_queue"] = lambda: len(self.judges.jobs)
 
@@ -103,7 +103,7 @@ def read_jobs(body: Any) -> list[Job]:
     """The problems and programs of a batch.
 
     Raises:
-        RefusedRequestError: it is none.
+        RefusedRequestError: the body is not a batch.
     """
     if (
         not isinstance(body, dict)

@@ -2,8 +2,8 @@
 
 Jobs wait in one queue by key, and keys take turns. A judge stays with its key while that has jobs, and, where others
 wait, for some of them: to start over takes a quarter of a second. An idle judge starts over as well,
-so that nothing that tests left behind stays, and it is ready for the next key. A program for whose verdict nobody waits
-any more, because its client hung up or another sample passed, is ended.
+so that nothing that tests left behind stays, and it is ready for the next key. If nobody waits for a verdict any more,
+because the client hung up or another sample passed, its program is ended.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ UNWANTED_SECONDS = 1.0
 
 
 class Waiting:
-    """Whether somebody waits for a verdict: told on the event loop's thread, asked on a judge's."""
+    """Whether somebody waits for a verdict: set on the event loop's thread, read on a judge's thread."""
 
     def __init__(self) -> None:
         self._given_up = math.inf
 
     def told(self, verdict: asyncio.Future[Verdict]) -> None:
-        """The future of the one who waits is done: cancelled, if that one has given up."""
+        """Callback: the waiting future is done (cancelled, if the waiting side has given up)."""
         if verdict.cancelled():
             self._given_up = time.monotonic()
 
     @property
     def is_over(self) -> bool:
-        """Whether that one has given up."""
+        """Whether nobody waits any more."""
         return self._given_up < math.inf
 
     @property
     def is_long_over(self) -> bool:
-        """Whether that was so long ago that the program is to be ended."""
+        """Whether nobody has waited for so long that the program should be ended."""
         return time.monotonic() - self._given_up > UNWANTED_SECONDS
 
 
@@ -88,7 +88,7 @@ class FairJobs:
             return sum(map(len, self._waiting.values()))
 
     def put(self, jobs: Sequence[Job]) -> None:
-        """Add jobs of one key after those that it has. `JudgeError` if nothing is taken any more."""
+        """Add jobs of one key after those that it has. `JudgeError` if no more jobs are taken."""
         with self._changed:
             if self._closed:
                 raise JudgeError("the judges were closed")
@@ -196,9 +196,10 @@ class Judges:
                 thread.join()
 
     def submit(self, key: int, problem: Problem, programs: Sequence[str]) -> list[asyncio.Future[Verdict]]:
-        """Have programs judged for a key, at least one: a future each on the running loop.
+        """Have one or more programs judged for a key; returns a future for each on the running loop.
 
-        One that is cancelled is not judged, or ended soon; one fails with `JudgeError` if the judge does.
+        The program of a cancelled future is not judged, or is ended soon. If the judge fails, so does the future
+        (`JudgeError`).
         """
         now = time.monotonic()
         jobs = [Job(key, problem, program, Future(), now, Waiting()) for program in programs]

@@ -2,7 +2,7 @@
 
 A key has 256 random bits, so that a plain hash is enough. Where no key was ever made, and the server listens on this
 machine alone, everybody is the account `local`. Keys are looked up for every request, so that one that was revoked is
-refused at once; so is one that was closed because an upstream spent more than it was asked for, until it is opened.
+refused at once; so is one that was closed because an upstream spent more than was reserved, until it is opened.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def make_key(store: Store, name: str, budgets: Sequence[str] = ()) -> str:
         InputError: the name or a budget is wrong, or the name is taken.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name[:80]!r} is not a valid key name: up to 64 letters, digits and . _ @ -, no sign first")
+        raise InputError(
+            f"{name[:80]!r} is not a valid key name: up to 64 letters, digits and . _ @ -, with a letter or digit first"
+        )
     parse_period_budgets(budgets)
     secret = PREFIX + secrets.token_urlsafe(32)
     store.add_key(name, hashed(secret), now_us(), json.dumps(list(budgets)))
@@ -61,7 +63,7 @@ def make_key(store: Store, name: str, budgets: Sequence[str] = ()) -> str:
 
 
 def change_key(store: Store, name: str, event: str, detail: str) -> KeyRow:
-    """Note what becomes of a key: new budgets, `opened` or `revoked`; returns it with that.
+    """Record a change of a key (new budgets, `opened` or `revoked`); returns the changed key.
 
     Raises:
         InputError: there is no such key, or it was revoked, which is for good.
@@ -77,7 +79,7 @@ def change_key(store: Store, name: str, event: str, detail: str) -> KeyRow:
 
 
 def hashed(secret: str) -> bytes:
-    """What is kept of a key."""
+    """The hash of a key, which is all that is kept of it."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 

@@ -1,13 +1,13 @@
-"""What may be spent: every call is reserved at its most, durably, before it is made, and settled to its true cost.
+"""What may be spent: each call's largest possible cost is reserved durably before it is made, then settled to its cost.
 
-    counted = settled + reserved, and counted + the next call at its most <= budget
+    counted = settled + reserved, and counted + the most that the next call may cost <= budget
 
 for every budget of the key, of everybody together and of the request, so that calls at the same time cannot overspend.
 All decisions are made on one event loop, on whole numbers in memory; a thread writes the rows, all that wait with one
 commit. What cannot be written is not called. A settlement that cannot be written is kept and tried again: until then,
 and after a crash for good, its reservation counts in full.
 
-Not covered: an upstream that spends more than it was asked for. That is booked, told, and closes the key.
+Not covered: an upstream that spends more than was reserved. That is recorded and logged, and closes the key.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ _AGAIN_SECONDS = 1.0
 #: characters of a note
 _MOST_NOTE = 300
 #: what makes a call that is more than a budget smaller: of seconds, and of the other units
-_SMALLER = {True: "a call may take all the seconds of its request, which its field budget bounds, such as 30s"}
+_SMALLER = {
+    True: "a call may use all seconds that its request allows; lower them by the request's field budget, such as 30s"
+}
 _SMALLER |= {False: "ask for fewer tokens"}
-RECOVERED = "never settled: counted at its most"
+RECOVERED = "never settled: counted at the most that it may have cost"
 
 log = logging.getLogger("isobudget.gateway")
 
@@ -66,7 +68,7 @@ class RequestLimits:
 
     @classmethod
     def of(cls, budgets: Sequence[PeriodBudget]) -> RequestLimits:
-        """For the budgets that are for a request."""
+        """From those of the budgets whose period is a request."""
         return cls(tuple((one, Window()) for one in budgets if one.period is Period.REQUEST))
 
 
@@ -105,7 +107,7 @@ class Ledger:
     open: set[Reservation] = field(default_factory=set)
 
     def start(self) -> int:
-        """Settle what was left open, at its most, and begin; returns how many reservations that were.
+        """Settle open reservations at the reserved amount, and begin; returns how many there were.
 
         Raises:
             StorageError: the store cannot be written.
@@ -127,7 +129,7 @@ class Ledger:
         return self._thread is not None and self._thread.is_alive() and not self._fails
 
     def close(self) -> None:
-        """Write what waits, and end. What is still open counts at its most."""
+        """Write what waits, and end. Reservations that are still open count in full."""
         if self._thread is not None:
             for reservation in list(self.open):
                 self.settle(reservation, None, note=RECOVERED)
@@ -174,9 +176,9 @@ class Ledger:
     def settle(
         self, reservation: Reservation, amounts: Amounts | None, note: str = "", exceeded: Sequence[str] = ()
     ) -> None:
-        """Count what a call came to; None counts it at its most. The row follows with the next commit.
+        """Count the cost of a call; None counts the reserved amount. The row follows with the next commit.
 
-        What is said to be `exceeded`, or is above what was reserved, closes the key.
+        A call closes the key if units are listed in `exceeded`, or if it cost more than was reserved.
         """
         if reservation.settled:
             return
@@ -236,8 +238,8 @@ class Ledger:
 
     def _close_key(self, reservation: Reservation, units: Sequence[str]) -> None:
         model, key = reservation.entry.model, reservation.account
-        why = f"{model} spent more {', '.join(units)} than it was asked for"
-        then = f"the key {key.name!r} is closed" if key.id else "nobody asked with a key, so that none is closed"
+        why = f"{model} spent more {', '.join(units)} than was reserved for the call"
+        then = f"the key {key.name!r} is closed" if key.id else "the request had no key, so no key is closed"
         log.error("%s; %s", why, then)
         if key.id:
             self._jobs.put((KeyEvent(key.id, now_us(), CLOSED, why), None))
@@ -257,7 +259,10 @@ class Ledger:
             self._fails = error is not None
             late = [job for job in jobs if job[1] is None] if error else []
             if ends and late:
-                log.error("%d settlements could not be written; their calls count at their most", len(late))
+                log.error(
+                    "%d settlements could not be written; their calls count at the most that they may have cost",
+                    len(late),
+                )
             for _, written in jobs:
                 if written is not None and written.set_running_or_notify_cancel():
                     written.set_exception(error) if error else written.set_result(None)
@@ -268,7 +273,7 @@ class Ledger:
             self.store.write(rows)
         except Exception as error:
             if not self._fails:
-                log.error("%s; until it can be written, nothing is called", error)
+                log.error("%s; until it can be written, no model is called", error)
             return error if isinstance(error, StorageError) else StorageError(f"the ledger cannot be written: {error}")
         return None
 
@@ -292,7 +297,7 @@ def _text(note: str) -> str:
 
 
 def cannot_keep(model: str, unit: str) -> str:
-    """That a model cannot be held to a budget in a unit in which its cost is not known, and what to do."""
+    """The message that a model whose cost in a unit is not known cannot keep a budget in that unit, and what to do."""
     return f"{unknown_cost(model, unit)}, or state the budget in tokens"
 
 
@@ -316,14 +321,14 @@ def _check(budget: PeriodBudget, window: Window, most: Amounts, model: str, now:
     free = left + window.reserved
     end = budget.end(now)
     if needed > budget.limit:
-        when, seconds = f"one call is more than the whole budget: {_SMALLER[budget.unit is Unit.SECONDS]}", None
+        when, seconds = f"one call may cost more than the whole budget: {_SMALLER[budget.unit is Unit.SECONDS]}", None
     elif needed <= free:
         when, seconds = "the rest is set aside for calls in flight", 1.0
     elif end is None:
-        when, seconds = "there is no more of it", None
+        when, seconds = "this budget is not renewed", None
     else:
         moment = datetime.fromtimestamp(end / 1e6, UTC)
-        when, seconds = f"more from {moment:%Y-%m-%d %H:%M:%S} UTC", math.ceil((end - now) / 1e6)
+        when, seconds = f"it is renewed at {moment:%Y-%m-%d %H:%M:%S} UTC", math.ceil((end - now) / 1e6)
     raise RefusedRequestError(
         429,
         "budget_exceeded",

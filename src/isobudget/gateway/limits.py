@@ -11,12 +11,12 @@ from isobudget.gateway.faults import overloaded
 
 
 class FairGate:
-    """So many places; who waits for one is let in by turns of the keys. To be used on one event loop.
+    """A number of places, given to waiting calls in turns of their keys. To be used on one event loop.
 
     Args:
         places: at the same time.
-        most_waiting: more than so many that wait are sent away.
-        what: is full, for the message.
+        most_waiting: how many may wait; more are sent away.
+        what: the name of what is full, for the message.
     """
 
     def __init__(self, places: int, most_waiting: int = 10_000, what: str = "the server") -> None:

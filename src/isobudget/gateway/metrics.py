@@ -16,7 +16,7 @@ PREFIX = "isobudget_"
 
 @dataclass(slots=True)
 class Metrics:
-    """Counts; `gauges` are asked when somebody reads."""
+    """Counters, and `gauges`, which are called when somebody reads the metrics."""
 
     counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = field(default_factory=Counter)
     gauges: dict[str, Callable[[], float]] = field(default_factory=dict)

@@ -37,7 +37,7 @@ class Offer:
     policies: Mapping[str, Schedule]
 
     def schedule(self, name: str, chance: float, param: str = "model") -> Schedule:
-        """A policy's schedule. `RefusedRequestError` (404) if there is none of that name, which stands in `param`."""
+        """A policy's schedule. `RefusedRequestError` (404, the name in `param`) if there is none of that name."""
         if name not in self.policies:
             there = ", ".join(self.policies)
             raise RefusedRequestError(
@@ -52,7 +52,7 @@ class Offer:
         return self.models[name]
 
     def unknown_model(self, name: str) -> RefusedRequestError:
-        """What is said where there is none of that name."""
+        """The error where there is no model of that name."""
         there = ", ".join(self.names())
         return RefusedRequestError(404, "model_not_found", f"no model {name[:80]!r}; there are: {there}", param="model")
 
@@ -76,8 +76,8 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
     """The models and policies that the settings name; weights of embedded models are fetched.
 
     Raises:
-        InputError: a policy draws from what is no model, or two have one name.
-        ModelError, MissingExtraError: a model, or what it needs, is not here.
+        InputError: a policy draws from something that is not a model, or two policies have one name.
+        ModelError, MissingExtraError: a model, or an extra that it needs, is not installed here.
     """
     policies: dict[str, Schedule] = {}
     for place in settings.policies:
@@ -103,7 +103,7 @@ def _schedule(place: str) -> Schedule:
     policy = read_policy(path)
     if policy.labelled or label:
         raise InputError(
-            f"{place}: requests have no labels; give the file of a policy that draws alike for all of them"
+            f"{place}: it depends on labels of problems, which requests do not have; give a policy without labels"
         )
     if policy.by_case:
         raise InputError(

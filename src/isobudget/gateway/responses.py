@@ -37,14 +37,15 @@ def as_chat(body: Any) -> dict[str, Any]:
     """The body of a chat that asks for the same.
 
     Raises:
-        RefusedRequestError: it is not an object, or asks for what is not taken here; chat's reader looks at the values.
+        RefusedRequestError: it is not an object, or has a field that is not accepted here. The reader of chats checks
+            the values.
     """
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")
     for name, value in body.items():
         idle = value is None or value in _IDLE.get(name, ())
         if not idle and name not in (*_SAME, *_RENAMED, "instructions"):
-            said = f"{str(name)[:80]} is not taken by /v1/responses here; ask /v1/chat/completions"
+            said = f"{str(name)[:80]} is not accepted by /v1/responses here; use /v1/chat/completions"
             raise bad_request(said, str(name)[:80], "unsupported_parameter")
     made = {name: body[name] for name in _SAME if body.get(name) is not None}
     if body.get("max_output_tokens") is not None:
@@ -64,13 +65,13 @@ def _messages(given: Any) -> list[dict[str, Any]]:
 
 def _message(one: Any, place: str) -> dict[str, Any]:
     if not isinstance(one, dict) or one.get("type", "message") != "message" or one.get("role") not in _ROLES:
-        raise bad_request(f"{place}: only messages of {', '.join(_ROLES)} are taken", place)
+        raise bad_request(f"{place}: only messages of {', '.join(_ROLES)} are accepted", place)
     check_known(one, _OF_MESSAGES, place)
     content = one.get("content")
     if isinstance(content, list):
         known = all(isinstance(part, dict) and part.get("type") in _TEXTS for part in content)
         if not known:
-            raise bad_request(f"{place}: only text is taken; what images and files cost cannot be bounded", place)
+            raise bad_request(f"{place}: only text is accepted; the cost of images and files cannot be bounded", place)
         for part in content:
             check_known(part, _OF_PARTS, place)
         content = [{"type": "text", "text": part.get("text")} for part in content]

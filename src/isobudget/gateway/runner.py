@@ -125,7 +125,11 @@ class Play:
         if not self.samples and (error := self.refusal or self.failure) is not None:
             raise error
         if not self.samples:
-            came = f"the tests of the {unjudged} samples that came had not ended" if unjudged else "no sample came"
+            came = (
+                f"the tests of the {unjudged} samples that arrived had not finished"
+                if unjudged
+                else "no sample arrived"
+            )
             raise RefusedRequestError(504, "timeout", f"{ending}, and {came}", retry_after_seconds=5.0)
         return ending
 

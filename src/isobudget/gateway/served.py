@@ -7,7 +7,7 @@ count one of them, so that the first call for several asks for log-probabilities
 its most, a token for every byte of the texts. So does whatever a server does not count. A server that refuses `n`, or
 leaves it out, or gives one text for all, is asked for one sample at a time as well.
 
-What one sample of several used is not known apart: it is a share by the size of its text.
+The tokens of one sample of several are not known; each sample's share is estimated from the size of its text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running a server: its parts put together from settings, the ledger held against a second one, uvicorn around it."""
+"""Running a server: its parts from the settings, the ledger locked against a second server, and uvicorn around it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def need_extra() -> None:
 
 @contextlib.contextmanager
 def open_ledger(settings: ServeSettings) -> Iterator[SqliteStore]:
-    """The ledger's file, held against a second server.
+    """The ledger's file, locked against a second server.
 
     Raises:
         RunError: another server uses it.
@@ -78,7 +78,7 @@ def check_open(settings: ServeSettings, store: SqliteStore) -> None:
 
 
 def check_budgets(offer: Offer, budgets: Sequence[PeriodBudget]) -> None:
-    """Say which models a budget keeps from being asked, since their cost is not known; `InputError` if it is all."""
+    """Log the models that a budget rules out because their cost is not known; `InputError` if it rules out all."""
     from isobudget.gateway.ledger import cannot_keep
 
     for unit in dict.fromkeys(one.unit for one in budgets):
@@ -90,7 +90,7 @@ def check_budgets(offer: Offer, budgets: Sequence[PeriodBudget]) -> None:
 
 
 def check_keys(offer: Offer, store: SqliteStore) -> None:
-    """Say which keys have a budget that keeps every model from being asked."""
+    """Log the keys whose budget rules out every model."""
     from isobudget.gateway.keys import account_of, is_revoked
     from isobudget.gateway.ledger import cannot_keep
 
@@ -141,7 +141,7 @@ def open_judge_service(settings: ServeSettings) -> Iterator[JudgeService]:
 
 
 def make_server(app: Starlette, settings: ServeSettings) -> uvicorn.Server:
-    """A server of an application; `run` serves until it is told to stop."""
+    """A uvicorn server for an application; `run` serves until it is told to stop."""
     import uvicorn
 
     from isobudget.gateway.connections import ConnectionLimits, protocol
@@ -236,7 +236,7 @@ def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
 
 @contextlib.contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Look for garbage in cycles seldom while this is open, and not again among what was frozen in it.
+    """Collect garbage in cycles seldom while this is open, and never among the objects that exist when it begins.
 
     A request that waits for its model holds hundreds of objects, and makes next to no cycles. To go through those of
     some hundred requests, each time that a few requests have come, takes a tenth of a second: in it nobody is answered.

@@ -104,10 +104,10 @@ class ServeSettings(BaseModel):
 
 
 def serve_settings(config: str | Path | None = None, stated: Mapping[str, Any] | None = None) -> ServeSettings:
-    """The settings of a file, and what is stated beside it, which comes first.
+    """The settings of a file, overridden by options stated beside it.
 
     Raises:
-        InputError: something is wrong with them; all of it is in the message.
+        InputError: settings are wrong; the message lists all mistakes.
     """
     fields = {} if config is None else read_toml(Path(config))
     origin = "serve" if config is None else str(config)
@@ -123,7 +123,7 @@ def serve_settings(config: str | Path | None = None, stated: Mapping[str, Any] |
     except InputError as error:
         raise InputError(f"{origin}: budget: {error}") from None
     if made.max_tokens > made.most_tokens:
-        raise InputError(f"{origin}: max_tokens: {made.max_tokens} are above most_tokens, {made.most_tokens}")
+        raise InputError(f"{origin}: max_tokens: {made.max_tokens} is more than most_tokens, {made.most_tokens}")
     return made
 
 

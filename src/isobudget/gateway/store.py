@@ -4,7 +4,7 @@
     key_events  what became of a key: budgets, closed, opened, revoked; the newest of a kind counts
     entries     `reserve` (the most that a call may come to) and, once for each, `settle` (what it came to)
 
-Triggers refuse changes and removals. A commit is synced before it is told (`synchronous = FULL`), so that what was
+Triggers refuse changes and removals. A commit is synced before it is reported (`synchronous = FULL`), so that what was
 reserved is known after a loss of power. Amounts are in steps (`amounts`); a reservation that was never settled counts
 in full. Sums are SQLite's `total`, which does not fail where a server that lied about its usage made them too long. One
 process writes; any number may read.
@@ -316,7 +316,7 @@ _JOINED = "FROM entries r LEFT JOIN entries s ON s.of = r.id LEFT JOIN keys k ON
 
 
 def summary(store: SqliteStore) -> list[dict[str, Any]]:
-    """What was spent by day, key and model; what is in flight counts at its most."""
+    """What was spent by day, key and model; calls in flight count at the reserved amount."""
     each = [f"iif(s.id IS NULL, r.{unit}, s.{unit})" for unit in Amounts._fields]
     sums = ", ".join(f"iif(count({one}), total({one}), NULL)" for one in each)
     rows = store.asked(

@@ -26,7 +26,7 @@ _AROUND_MESSAGE = 16
 
 
 class Drawn(NamedTuple):
-    """What came of one call: its samples, as many as were asked for or fewer, and the tokens to be paid for."""
+    """The result of one call: as many samples as were asked for, or fewer, and the tokens to be paid for."""
 
     generations: list[Generation]
     prompt_tokens: int
@@ -84,7 +84,7 @@ def most_tokens(prompt: Prompt, overhead: int) -> int:
 
 @dataclass(slots=True)
 class Priced:
-    """What both kinds have in common."""
+    """The common part of both kinds of upstream."""
 
     model: ResolvedModel
     overhead: int
@@ -148,11 +148,11 @@ class EngineUpstream(Priced):
 
     async def forward(self, chat: bool, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Nothing is handed on to an engine."""
-        raise BackendError(f"{self.name} runs here and takes no such request")
+        raise BackendError(f"{self.name} runs inside this process and does not accept such a request")
 
     def stream(self, chat: bool, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG002
         """Nothing is handed on to an engine."""
-        raise BackendError(f"{self.name} runs here and takes no such request")
+        raise BackendError(f"{self.name} runs inside this process and does not accept such a request")
 
     async def close(self) -> None:
         """See `Upstream.close`."""

@@ -45,7 +45,7 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 @dataclass(slots=True)
 class Web:
-    """A server's ways in.
+    """The routes of a server, with keys, limits and metrics.
 
     Attributes:
         settings, keys, metrics: see there.
@@ -223,7 +223,7 @@ def refused(error: RefusedRequestError) -> Response:
 
 
 def as_refusal(error: BaseException) -> RefusedRequestError:
-    """Any error as one that is told to the client; one that is not meant to come is logged."""
+    """Any error as one for the client; unexpected errors are logged."""
     if isinstance(error, RefusedRequestError):
         return error
     if isinstance(error, asyncio.CancelledError):  # of a whole request: its time to end is over
@@ -241,7 +241,7 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
         log.error("%s", error)
         return RefusedRequestError(500, "failed", str(error))
     log.error("a fault: %s", came_from(error))
-    return RefusedRequestError(500, "fault", "a fault of the server; its log says more")
+    return RefusedRequestError(500, "fault", "an internal error of the server; see its log")
 
 
 def came_from(error: BaseException) -> str:
@@ -268,7 +268,7 @@ def streamed(pieces: AsyncIterator[bytes], heartbeat_seconds: float) -> Stream:
 async def streamed_errors(
     pieces: AsyncIterator[bytes], on_error: Callable[[RefusedRequestError], None]
 ) -> AsyncIterator[bytes]:
-    """The pieces; an error is the last of them, and told."""
+    """The pieces; an error becomes the last piece, and is reported."""
     try:
         async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
             async for piece in open_pieces:

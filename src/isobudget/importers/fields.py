@@ -71,7 +71,7 @@ def amount_if_known(value: object, field: str, tally: ImportTally) -> float | No
 
 def _note_unknown(value: object, field: str, wanted: str, tally: ImportTally) -> None:
     if value is not None:
-        tally.note(f"where `{field}` is not {wanted} (such as {shown(value)}) it counts as not known")
+        tally.note(f"values of `{field}` other than {wanted} (such as {shown(value)}) count as unknown")
 
 
 def texts(value: object, field: str, where: str) -> list[str]:

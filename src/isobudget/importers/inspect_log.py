@@ -76,7 +76,7 @@ def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: Import
     if not benchmark.isprintable() or not model.isprintable():
         raise InputError(f"{source.path}: its task or model has characters that cannot be printed")
     if log.get("status") not in ("success", None):
-        tally.note(f"the log's status is {log.get('status')!r}: it has the samples that were finished")
+        tally.note(f"the log's status is {log.get('status')!r}: it holds only the samples that were finished")
     seen, twice, held = set(), 0, []
     for place, sample in samples:
         where = f"{source.path}, {place}"

@@ -62,7 +62,7 @@ def _row(
         )
     c, tokens = round(n * share), _tokens(response, n)
     if 0 < c < n:
-        tally.note("rows tell how many responses passed, not which: so these are counts, and their texts are left out")
+        tally.note("rows say how many responses passed, not which: counts are imported, and texts are left out")
         counts = None if None in tokens else tuple(one for one in tokens if one is not None)
         yield CountRow(about.benchmark, about.model, "", about.task_id, n, c, None, counts, about.line)
         return

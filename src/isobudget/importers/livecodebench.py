@@ -37,7 +37,7 @@ class LiveCodeBench:
             where = source.where(number)
             task_id = name(entry, "question_id", where)
             if task_id in seen:
-                raise wrong(where, "question_id", f"{task_id!r} is there twice; give one file a model")
+                raise wrong(where, "question_id", f"{task_id!r} occurs twice; give one file per model")
             seen.add(task_id)
             yield from _samples(entry, Sample(task_id, None, number, model=model), where, tally)
 

@@ -74,7 +74,7 @@ def _row(record: dict[str, Any], about: Sample, where: str, tally: ImportTally) 
     if abs(c - n * share) > 1e-6 * n:
         raise InputError(f"{where}: {share} is not a multiple of 1/{n}; the metric is not a mean of verdicts")
     if 0 < c < n:
-        tally.note("rows tell how many responses passed, not which: so these are counts, and their texts are left out")
+        tally.note("rows say how many responses passed, not which: counts are imported, and texts are left out")
         yield CountRow(about.benchmark, about.model, "", about.task_id, n, c, None, None, about.line)
         return
     for at, answer in enumerate(answers):

@@ -71,9 +71,9 @@ def distinct_names(
         if sum(len(keys) for _, keys in places) == len(set().union(*(keys for _, keys in places))):
             benchmarks = [{key[0] for key in keys} for _, keys in places]
             if sum(map(len, benchmarks)) > len(set().union(*benchmarks)):
-                notes.append(f"{model}: problems of {files} put together")
+                notes.append(f"{model}: the problems of {files} were merged")
             continue
         for at, _ in places:
             names[at][model] = named_by_source(model, stems[at])
-        notes.append(f"{model}: {files} have samples of the same problems, and are told apart")
+        notes.append(f"{model}: {files} have samples of the same problems, so each file counts as a model")
     return names, notes

@@ -57,7 +57,7 @@ class NemoSkills:
         files = sorted((int(match[1] or -1), path) for path in entries if (match := _FILE.fullmatch(path.name)))
         seeded = [one for one in files if one[0] >= 0] or files  # output.jsonl beside them is greedy or merged
         if len(seeded) < len(files):
-            tally.note("output.jsonl is left out: beside the files of seeds it is another setting")
+            tally.note("output.jsonl is left out: next to files with seeds it holds other settings")
         lengths: dict[int, Path] = {}
         for seed, (_, path) in enumerate(seeded):
             lines = 0

@@ -269,8 +269,8 @@ def _matches(source: Any) -> list[Any]:
     name, equals, file = str(source).partition("=")
     if equals and file and not path.exists() and place(file).exists():
         raise InputError(
-            f"{source}: a source is a path alone. A model is called what its records state as model, else after its "
-            f"file: name the file {name}{place(file).suffix}, or state a model in its records"
+            f"{source}: a source is a path, without a model's name. The name comes from the field model of its "
+            f"records, else from the file's name: rename the file to {name}{place(file).suffix}, or add the field"
         )
     return [path]
 

@@ -97,7 +97,7 @@ class ZipMembers:
                 size += len(piece)
         data = b"".join(pieces)
         if size <= most and zlib.crc32(data) != info.CRC:
-            raise zipfile.BadZipFile("its checksum does not fit")
+            raise zipfile.BadZipFile("its checksum does not match")
         return data
 
 

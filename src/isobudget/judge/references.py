@@ -79,8 +79,8 @@ def require_references(problems: Iterable[Problem], judge: Judge) -> None:
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise InputError(
-            f"the reference of {failed[0]}{more}: mend its tests or its canonical_solution, or pass --no-check to "
-            "judge all the same"
+            f"a reference solution fails its tests: {failed[0]}{more}. Correct the tests or the canonical_solution, or "
+            "pass --no-check to judge anyway"
         )
 
 

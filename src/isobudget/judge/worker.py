@@ -226,8 +226,10 @@ def lost(stuck: bool, reference_passes: bool) -> Verdict:
     if stuck:
         return Verdict(Outcome.TIMEOUT, detail="the tests did not end")
     if reference_passes:
-        return Verdict(Outcome.CRASHED, detail="the judge's worker ended over this sample, and not over the reference")
-    return Verdict(Outcome.INVALID, detail="the judge's worker ended over this sample")
+        return Verdict(
+            Outcome.CRASHED, detail="the judge's worker crashed on this sample, but not on the reference solution"
+        )
+    return Verdict(Outcome.INVALID, detail="the judge's worker crashed on this sample")
 
 
 def wait_for_any(

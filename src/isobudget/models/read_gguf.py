@@ -51,7 +51,7 @@ def whole_header(path: Path) -> GgufHeader:
         raise ModelError(f"{path} is one of {count} parts, but not called like ...-00001-of-{count:05}.gguf; rename it")
     parts = [path.with_name(f"{match[1]}{at:05}-of-{count:05}.gguf") for at in range(1, count + 1)]
     if missing := [part.name for part in parts if not part.is_file()]:
-        raise ModelError(f"{path} is one of {count} parts; not beside it: {', '.join(missing)}")
+        raise ModelError(f"{path} is one of {count} parts; missing next to it: {', '.join(missing)}")
     headers = [header if part == path else read_gguf_header(part) for part in parts]
     tensors = {name: tensor for one in headers for name, tensor in one.tensors.items()}
     return replace(headers[0], tensors=MappingProxyType(tensors))

@@ -294,7 +294,7 @@ def _adopt(part: Path, entry: ModelEntry, target: Path) -> None:
         sha256 = _hash(part)
         if entry.sha256 not in (None, sha256):
             wrong = f"sha256 {sha256[:12]}…, expected {str(entry.sha256)[:12]}…"
-            raise ModelError(f"what was fetched has {wrong}; it was not kept")
+            raise ModelError(f"checksum mismatch: got {wrong}; the fetched file was not kept")
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(target)

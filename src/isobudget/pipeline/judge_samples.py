@@ -113,12 +113,12 @@ def _require_whole(run: Run) -> None:
     lost = next((group for group in samples.groups() if (group[0], group[2]) not in problems), None)
     if lost is not None:
         raise RunError(
-            f"{run.path}: has samples for the problem {lost[2]} of {lost[0]} and lacks it; restore its folder problems"
+            f"{run.path}: has samples for {lost[2]} of {lost[0]}, but lacks the problem; restore its folder problems"
         )
     if missing := samples.lacks(run.verdict_keys()):
         raise RunError(
-            f"{run.path}: lacks {missing} samples that it has verdicts on; restore its folder samples, or remove "
-            "verdicts, and generate and re-judge"
+            f"{run.path}: lacks {missing} samples that it has verdicts on; restore its folder samples; or remove "
+            "its folder verdicts, then generate and judge again"
         )
 
 
@@ -150,8 +150,9 @@ def judge_lines(
         raise InputError(f"{place(samples)}: to judge a file, state {what}")
     if isinstance(place(output), StorePath):
         raise InputError(
-            f"{place(output)}: verdicts of a file are appended as they come, and objects in a store are written whole. "
-            f"State a file on a disk; or import the samples into a run there: isobudget import {place(samples)} -o RUN"
+            f"{place(output)}: verdicts on a file of samples are appended one by one, which an object store does not "
+            f"allow. Name a file on a disk; or import the samples into a run there: isobudget import {place(samples)} "
+            "-o RUN"
         )
     if Path(problems).exists() and Path(problems).resolve() == Path(output).resolve():
         raise InputError(f"{output} is the file of problems; name another file for the verdicts")

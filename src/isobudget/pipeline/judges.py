@@ -44,4 +44,4 @@ class JudgedByService(Local):
 def decided_by_service(options: Sequence[str]) -> InputError:
     """An error that says so, for parameters by name."""
     named = ", ".join(f"--{name.replace('_', '-')}" for name in options)
-    return InputError(f"{named}: the judge's service decides that; leave it out beside --judge")
+    return InputError(f"{named}: the judge's service decides this; leave it out with --judge")

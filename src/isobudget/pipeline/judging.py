@@ -155,7 +155,7 @@ class Judging:
             return total
         unknown = sum(row.key not in self.have for row in _without_text(self.run))
         if unknown:
-            progress.note(f"{counted(unknown, 'sample')} came without a text and without a verdict, and get none")
+            progress.note(f"{counted(unknown, 'sample')} came with neither text nor verdict, and get no verdict")
         return total - unknown
 
     def judge(
@@ -253,7 +253,10 @@ def state_rules(run: Run) -> None:
         RunError: there are verdicts by other rules.
     """
     if part_paths(run.path / "verdicts") and (note := rules_note(run.facts)):
-        raise RunError(f"{run.path}: {note}. They are not mixed: re-judge everything with: isobudget judge RUN --again")
+        raise RunError(
+            f"{run.path}: {note}. Verdicts by different rules are not mixed: re-judge everything with: isobudget judge "
+            "RUN --again"
+        )
     run.facts["judge_rules"] = RULES
     run.save_facts()
 
@@ -289,7 +292,7 @@ def chosen_extraction(run: Run, extraction: str | None, again: bool = False) -> 
     if extraction is not None and extraction != stated:
         by = repr(stated) if stated else "the rules of its prompt formats"
         raise RunError(
-            f"{run.path}: its programs are cut out by {by}. Judge everything by another rule with: "
+            f"{run.path}: its code was extracted by {by}. To re-judge everything with another rule: "
             f"isobudget judge RUN --again --extraction {extraction}"
         )
     return stated

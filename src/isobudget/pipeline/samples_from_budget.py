@@ -136,7 +136,7 @@ def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: Resolved
 def _known(resolved: Resolved, at: int) -> ResolvedModel:
     model = resolved.models[at]
     if model is None:
-        raise InputError(f"{resolved.study.models[at].name} is not known, so what its samples cost is not either")
+        raise InputError(f"{resolved.study.models[at].name} is not known, and so neither is the cost of its samples")
     return model
 
 
@@ -159,12 +159,12 @@ def sample_price(
         return usd_cost(replace(model.stated.price, model=model.name), use)
     if unit is not Unit.FLOPS:
         raise InputError(
-            f"what a sample of {model.name} costs in {unit} must be measured: give the budget a costs file "
+            f"the cost of a sample of {model.name} in {unit} must be measured: give the budget a costs file "
             f'(costs = "costs.toml"), or costs = "{PAPER}" for the models of the paper'
         )
     if model.architecture is None:
         raise InputError(
-            f"the shape of {model.name} is not known, so its flops are not: state its architecture (a known name, a "
-            "config.json or a GGUF file), or n"
+            f"the shape of {model.name} is not known, so neither are its flops: state its architecture (a known name, "
+            "a config.json or a GGUF file), or n"
         )
     return flops_cost(model.architecture, use)

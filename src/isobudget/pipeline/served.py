@@ -45,8 +45,8 @@ class ServedNames:
             for other, stated in self._facts.items():
                 if other != self._model.name and self._is_same(stated, name):
                     raise BackendError(
-                        f"{self._model.name} and {other} are one model: the server answers both by {name!r}, though "
-                        f"{asked!r} and {stated['model']!r} were asked for. Nothing of {self._model.name} is recorded. "
+                        f"{self._model.name} and {other} are one model: the server answers with {name!r} for both "
+                        f"{asked!r} and {stated['model']!r}. Nothing of {self._model.name} is recorded. "
                         "Check both names at the server; samples of a wrong model belong in another folder (--out)."
                     )
 

@@ -126,7 +126,7 @@ class Feed:
 
     def interrupted(self, samples: int, seconds: float | None = None) -> None:
         """Say what is waited for after Ctrl-C: how many samples are in flight, and for how long if that is known."""
-        about = "how long is not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
+        about = "time left not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
         self._tell(stopping(f"{counted(samples, 'sample')} in flight, {about}"))
 
     def next(self, fits: Callable[[Work], bool]) -> Work | None:

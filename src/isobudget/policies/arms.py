@@ -71,10 +71,10 @@ class Arm:
         shared: float = 0.0,
         hidden: ArrayLike | None = None,
     ) -> Arm:
-        """From plain numbers; a price that is NaN, where nothing passed or failed, is filled by the mean of the others.
+        """From plain numbers; a NaN price (where nothing passed, or failed) is replaced by the mean of the others.
 
         Raises:
-            InputError: shapes that do not fit, counts that are none, or prices that are negative or all 0.
+            InputError: shapes do not fit, counts are not 0 <= c <= n, or prices are negative or all 0.
         """
         passed = np.atleast_1d(np.asarray(c, dtype=np.int64))
         samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
@@ -206,7 +206,7 @@ def shrunk_table(arm: Arm, points: Ints, prior: BetaFit) -> Table:
 def fit_prior(arm: Arm) -> BetaFit:
     """How the rates of this arm spread over problems, by maximum likelihood.
 
-    Where nothing or everything passed, one more sample that was half passed stands for what was not seen.
+    Where no sample or every sample passed, one more sample that half passed is added in place of what was not seen.
     """
     passed, samples = int(arm.c.sum()), int(arm.n.sum())
     if 0 < passed < samples and int(arm.n.max()) > 1:

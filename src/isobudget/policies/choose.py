@@ -185,7 +185,7 @@ def recommend(
 
 
 def affords(learned: Learned) -> bool:
-    """Whether it keeps to the budget on the problems that it was not learned on, too."""
+    """Whether a policy keeps to the budget also on problems that it was not learned on."""
     return float(learned.spent.mean()) <= learned.budget * (1 + SLACK)
 
 

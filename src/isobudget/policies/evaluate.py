@@ -91,7 +91,7 @@ class Spending:
 
     Attributes:
         median, p95: half, and 95 %, of the problems spend at most that.
-        most: what none spends more than.
+        most: no problem spends more than that.
         unsolved_share: the part of all spending that goes to attempts that end without a pass, NaN where nothing is
             spent.
     """
@@ -106,9 +106,9 @@ def walk(tables: Sequence[Table], path: Path, hidden: Sequence[Floats] | None = 
     """Follow a path on tables.
 
     Args:
-        tables: of the arms, on the same problems.
-        path: what is drawn.
-        hidden: of each arm, as in `Arm.hidden`.
+        tables: a table of each arm, on the same problems.
+        path: the order of the draws.
+        hidden: for each arm, its `Arm.hidden`.
     """
     rows = path.rows(len(tables))
     used = np.unique(path.arm)
@@ -145,7 +145,7 @@ def evaluate(schedule: Schedule, arms: Sequence[Arm]) -> Evaluation:
         An `Evaluation`, NaN for problems with fewer samples than the schedule may draw.
 
     Raises:
-        InputError: the schedule has an arm that is not there.
+        InputError: the schedule has an arm that is not among `arms`.
     """
     if schedule.last_share < 1:
         longer = evaluate(schedule.chosen(0.0), arms)
@@ -176,7 +176,7 @@ def spending(schedule: Schedule, arms: Sequence[Arm]) -> Spending:
 
 
 def spending_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], names: Sequence[str]) -> Spending:
-    """The same where each problem has the schedule of its label; problems of other labels cost nothing.
+    """As `spending`, where each problem has the schedule of its label; problems of other labels cost nothing.
 
     Args:
         schedules: by label.

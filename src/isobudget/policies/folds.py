@@ -1,4 +1,4 @@
-"""Problems learned from and problems left out: the folds, and what an order of draws does on both."""
+"""Folds: the problems that a policy is learned on, those left out, and what an order of draws does on both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def folds(problems: int, seed: int) -> Iterator[Split]:
 
 
 def places(folds: Sequence[LeftOut], budget: float) -> list[float]:
-    """How many steps of each fold's order to follow, whole ones and a share, so that all together spend the budget."""
+    """How many steps of each fold's order to follow (whole ones and a share) so that all together spend the budget."""
     tried = budget * np.linspace(0.5, 2.0, 301)
     problems = sum(fold.walked.spent.shape[1] for fold in folds)
     pooled = np.sum([np.interp(tried, fold.trained, fold.total) for fold in folds], axis=0) / problems

@@ -41,7 +41,7 @@ class Labels:
 
     @classmethod
     def of_problems(cls, labels: Sequence[str]) -> Labels:
-        """From one label a problem; labels of fewer than 10 problems, and no label, are put together as `others`.
+        """From one label per problem; labels of fewer than 10 problems and missing labels are merged into `others`.
 
         Raises:
             InputError: fewer than two labels are left.
@@ -70,7 +70,7 @@ def recorded_by_label(tables: Sequence[Table], labels: Labels) -> list[Table]:
 
 
 def shrunk_by_label(arms: Sequence[Arm], points: Sequence[Ints], labels: Labels) -> list[Table]:
-    """The same under posterior rates, each label with a prior of its own."""
+    """As `recorded_by_label`, under posterior rates; each label has a prior of its own."""
     made = []
     for label in range(len(labels.names)):
         own = labels.of == label

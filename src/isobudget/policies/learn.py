@@ -48,7 +48,7 @@ from isobudget.policies.schedule import Schedule
 
 
 class Policy(StrEnum):
-    """What can be learned, the simplest first."""
+    """The policies that can be learned, the simplest first."""
 
     FIXED_K = "fixed_k"
     FIRST_PASS = "first_pass"
@@ -285,14 +285,14 @@ def _only_one_draw(schedule: Schedule, final: Path, others: Sequence[Path]) -> b
 
 
 def not_above_its_own(stated: Learned, own: Evaluation) -> Learned:
-    """What to state of a policy: the success of its folds, but at most its success on the problems it was learned on.
+    """The success to state for a policy: that of its folds, but at most that on the problems it was learned on.
 
     The folds' success can be higher, where their schedules draw from other arms than the final one does. The final
     schedule cannot reach such a success.
 
     Args:
         stated: as the folds measured it.
-        own: what its schedule, or those of its labels or cases, do on all problems.
+        own: success of its schedule, or of those of its labels or cases, on all problems.
     """
     stated = replace(stated, own_cost=float(own.spent.mean()))
     if not own.success.mean() < stated.success.mean() - 1e-12:

@@ -66,7 +66,7 @@ def greedy(tables: Sequence[Table], names: Sequence[str], budget: float | None =
 
 
 def greedy_path(tables: Sequence[Table], budget: float | None = None, first: int | None = None) -> Path:
-    """The order in which `greedy` draws, past the budget by as much again, so that it can be met on other problems too.
+    """The order in which `greedy` draws, up to twice the budget, so that the budget can be met on other problems too.
 
     The first draw is one that the budget pays for; with `first` it is the first step of that table.
     """

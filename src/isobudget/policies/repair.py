@@ -29,12 +29,12 @@ _ARM = re.compile(r"(?P<model>.+)\+repair(?P<count>[1-9]\d?)?")
 
 
 def repairing(model: str, repairs: int) -> str:
-    """The name of the arm that repairs a model's failing samples so often: ``7b+repair``, ``7b+repair2``."""
+    """The name of the arm that repairs a model's failing samples up to this often: ``7b+repair``, ``7b+repair2``."""
     return model if not repairs else f"{model}+repair{repairs if repairs > 1 else ''}"
 
 
 def split_arm(arm: str, models: Collection[str] = ()) -> tuple[str, int]:
-    """The model of an arm and how often it repairs; the name of a model that is known is taken as it is."""
+    """The model of an arm, and how often it repairs; the name of a known model stays whole."""
     match = None if arm in models else _ARM.fullmatch(arm)
     return (arm, 0) if match is None else (match["model"], int(match["count"] or 1))
 

@@ -54,7 +54,9 @@ class Schedule:
         if not 0 < self.last_share <= 1:
             raise InputError(f"the share of the last step lies above 0 and up to 1, not {self.last_share!r}")
         if self.last_share < 1 and len(self.steps) < 2 and not isinstance(self, ForSome):
-            raise InputError("a mixture has a step before the last one, which is then made for a share of the problems")
+            raise InputError(
+                "a mixture needs at least two steps: only the last one is made for a share of the problems"
+            )
 
     @property
     def arms(self) -> tuple[str, ...]:

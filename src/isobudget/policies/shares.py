@@ -77,9 +77,11 @@ def learn_by_share(arms: Sequence[Arm], budgets: Sequence[float], shares: Shares
     """
     known = [place for place, arm in enumerate(arms) if arm.name in shares.failing and int(arm.n.min()) > 1]
     if not known:
-        raise InputError("the policy by_share needs arms of which how many tests each sample passes is recorded")
+        raise InputError("the policy by_share needs arms that record how many tests each sample passes")
     if any(arm.hidden is not None for arm in arms):
-        raise InputError("the policy by_share knows one suite of tests; plan without hidden tests, or without it")
+        raise InputError(
+            "the policy by_share works with one suite of tests; plan without hidden tests, or without by_share"
+        )
     splits = list(folds(len(arms[0].c), seed))
     return [_learned(arms, shares, budget, _opening(arms, known, budget), splits) for budget in budgets]
 
@@ -126,13 +128,13 @@ def _learned(
 def evaluate_by_case(
     schedules: Mapping[str, Schedule], arms: Sequence[Arm], shares: Shares, opening: Opening
 ) -> Evaluation:
-    """What the opening and the schedules of the cases achieve and spend on each problem, exactly from the counts.
+    """The success and spending of the opening and the cases' schedules on each problem, exactly from the counts.
 
     Args:
         schedules: by case; nothing follows in a case that has none.
         arms: recorded samples.
-        shares: of them.
-        opening: what is drawn before.
+        shares: failing samples of these arms, by case.
+        opening: the draws before the policy looks.
     """
     own = arms[opening.arm]
     chances = case_chances(own.n, shares.failing[own.name], opening.draws)

@@ -51,7 +51,7 @@ class Stepper:
 
     Args:
         schedule: to play; of a mixture, choose one first (`Schedule.chosen`).
-        budget: the most to spend on this problem, in any one unit; by default there is no limit beside the schedule.
+        budget: the most to spend on this problem, in any one unit; by default only the schedule limits it.
         prices: what one sample of each arm is expected to cost, for deciding whether a draw still fits; arms without
             one are taken for free until their cost is recorded.
 
@@ -73,7 +73,7 @@ class Stepper:
         self._waiting: Draw | None = None
 
     def next(self) -> Draw | Halt:
-        """The next draw, or why there is none. The same again until `record` was given what came back."""
+        """The next draw, or why there is none. Returns the same draw until `record` has its results."""
         if self.passed and self.schedule.stop is Stop.FIRST_PASS:
             return Halt.PASSED
         if self._asked is None:
@@ -90,16 +90,18 @@ class Stepper:
         """Record what came back for the draw that `next` asked for.
 
         Args:
-            passed: one verdict for each sample, as many as were asked for, or fewer where some could not be had.
-            spent: what they cost together, in the unit of the budget.
+            passed: one verdict for each sample: as many as `next` asked for, or fewer if some samples are missing.
+            spent: what the samples cost together, in the unit of the budget.
 
         Raises:
-            InputError: nothing was asked for, more came back, or the amount is negative.
+            InputError: `next` has asked for no draw or for fewer samples, or the amount is negative.
         """
         if self._asked is None:
             raise InputError("nothing was asked for: call next() first")
         if len(passed) > self._asked.count or not spent >= 0:
-            raise InputError(f"{len(passed)} verdicts and a cost of {spent!r} do not fit {self._asked}")
+            raise InputError(
+                f"{len(passed)} verdicts and a cost of {spent!r} do not match what was asked for: {self._asked}"
+            )
         self.drawn[self._asked.arm] += len(passed)
         self.spent += spent
         self.passed = self.passed or any(passed)
@@ -124,7 +126,7 @@ def replay(
     """Play a schedule on the recorded samples of one problem, in their order.
 
     Args:
-        schedule: no mixture.
+        schedule: to play; it must not be a mixture.
         passed: of each arm, the verdict of each sample.
         amounts: of each arm, what each sample cost; 1 each by default.
         budget, prices: as in `Stepper`.

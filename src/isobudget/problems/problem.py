@@ -21,7 +21,7 @@ class CheckFunction:
     """Tests as HumanEval writes them: source that defines `check(candidate)`, called with the entry point.
 
     `split` says that the tests are known to lose nothing when they run apart from the sample, as those of published
-    benchmarks are. It is where they run, and does not make another problem.
+    benchmarks are. It only says where the tests run; the problem stays the same.
     """
 
     kind: ClassVar[str] = "check"
@@ -193,7 +193,7 @@ class Problem:
         starter: code that the task hands out for the answer to begin with; empty if none.
         shown_tests: tests that the prompt may show, as MBPP shows its assert statements.
         visible_tests: how many tests, the first ones, are visible and may choose between samples, as EvalPlus' base
-            tests; the others are hidden and tell which choice is right. None where they are not told apart.
+            tests; the others are hidden and decide whether the choice is right. None if tests are not divided so.
         difficulty: how hard its source says that it is, such as ``easy``; empty if it does not say.
     """
 

@@ -1,6 +1,6 @@
 """Reading problems: checked fields of a record, Python source. Shared by all loaders; `files.jsonl` reads the lines.
 
-Everything here says in its error which file, line and field is meant. Nothing of a problem is executed, only parsed.
+Every error here names the file, line and field. Nothing of a problem is executed, only parsed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def long_numbers() -> Iterator[None]:
 
 
 def unique(problems: Iterable[tuple[str, Problem]], source: str) -> tuple[Problem, ...]:
-    """All problems of a file, each with its place: at least one, and no task_id twice."""
+    """All problems of a file, checked: at least one, and no task_id twice."""
     by_id: dict[str, Problem] = {}
     first: dict[str, str] = {}
     for where, problem in problems:
@@ -53,7 +53,7 @@ def unique(problems: Iterable[tuple[str, Problem]], source: str) -> tuple[Proble
 
 
 def text_field(record: Record, field: str, where: str, hint: str = "") -> str:
-    """A field that must be there and be text which Python source and Parquet can hold."""
+    """A required text field, with characters that Python source and Parquet can hold."""
     if field not in record:
         raise InputError(f"{where}, field {field}: is missing{hint or f'; the line has {fields_of(record)}'}")
     return checked_text(record[field], f"{where}, field {field}")

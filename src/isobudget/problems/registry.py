@@ -1,4 +1,4 @@
-"""From a name or a path to a benchmark: the one place that knows which benchmarks there are."""
+"""Loads a benchmark by its name or path; the list of known benchmarks."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Data that is there: a file or a folder, or the files from the hub in the order in which they are named."""
+    """Data that was found: a file or a folder, or the files from the hub in the order in which they are named."""
 
     paths: tuple[Path, ...]
     way: Way
@@ -89,7 +89,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a file of data is: its name, its sha256, and whether that is a published one."""
+    """The identity of a data file: its name, its sha256, and whether that is a published one."""
 
     file: str
     sha256: str

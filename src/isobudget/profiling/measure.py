@@ -97,7 +97,10 @@ def profile(
         raise InputError(f"{out} is a folder; name a file for the profile")
     if backend == TRANSFORMERS:
         if keep or quantisation is not None:
-            raise InputError("the transformers backend times weights in 16 or 32 bits and writes none to disk")
+            raise InputError(
+                "the transformers backend times weights in 16 or 32 bits and writes no file; leave out --quantisation "
+                "and --keep"
+            )
         return _written(_by_transformers(_architecture(model, timing), timing, progress), f"{model}-transformers", out)
     if backend != LLAMA_CPP:
         raise InputError(f"a profile is taken by {LLAMA_CPP} or {TRANSFORMERS}, not by {backend!r}")
@@ -158,7 +161,7 @@ def _weights(
         with random_weights(shape, form, keep, progress) as path:
             yield _Weights(shape.name, path, f"random, {form}", f"{shape.name}-{form}", made=True)
     elif quantisation is not None:
-        raise InputError(f"{model} has weights, in a quantisation of their own; leave --quantisation out")
+        raise InputError(f"{model} has its own weights, already quantised; leave --quantisation out")
     elif entry is None:
         path = Path(model).expanduser()
         yield _Weights(path.stem, path, path.name, path.stem)
@@ -249,6 +252,6 @@ def _check_room(name: str, size: int, folder: Path) -> None:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory:
         raise InputError(
-            f"{name} needs {short(size, 'B')} of memory, this machine has {short(memory, 'B')}: what would be timed "
-            "is the disk. Choose a smaller --quantisation or a larger machine"
+            f"{name} needs {short(size, 'B')} of memory, this machine has {short(memory, 'B')}: the disk would be "
+            "timed, not the model. Choose a smaller --quantisation or a larger machine"
         )

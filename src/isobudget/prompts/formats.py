@@ -163,7 +163,7 @@ def _read(name: str, table: Any, origin: str, mistakes: list[str]) -> PromptForm
     ):
         mistakes.append(f"{where}.template: must hold {{prompt}}, the text before the hole")
     for place in sorted(templates["template"].names & {"solution", "completion"}):
-        mistakes.append(f"{where}.template: {{{place}}} is known for solved examples only")
+        mistakes.append(f"{where}.template: {{{place}}} can be used for solved examples only")
     if len(mistakes) > before:
         return None
     return _build(f"{origin}#{name}" if origin else name, table, templates)

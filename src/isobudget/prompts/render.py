@@ -75,7 +75,7 @@ def _solved(format: PromptFormat, problem: Problem, examples: Sequence[Problem])
     if len(solved) < format.needs_examples:
         instead = f", or use the format {format.instead!r}" if format.instead else ""
         raise InputError(
-            f"{problem.benchmark}: format {format.name!r} shows {format.needs_examples} solved problems, and there "
+            f"{problem.benchmark}: format {format.name!r} shows {format.needs_examples} solved problems, but there "
             f"{'is' if len(solved) == 1 else 'are'} {len(solved)}. Load the benchmark from data that has its train or "
             f"prompt split too ({problem.benchmark}=FOLDER){instead}"
         )

@@ -2,7 +2,7 @@
 
 As in AlphaCode's clustering (Li et al. 2022, section 4.6) and MBR-exec (Shi et al. 2022, with 0-1 loss on outputs):
 two samples are in one group if they return the same for every input. Likelihood, where it is known, decides within the
-largest groups. What a call raised is part of the behaviour, as long as some call returned something: samples that
+largest groups. What a call raised counts as behaviour, as long as some call returned something: samples that
 raised or returned None for every input win only where nothing else was drawn (a body that says nothing is the most
 common mistake of small models, and would win by number), and samples that never ran come last of all.
 
@@ -58,7 +58,7 @@ class GroupSelector(ScoreSelector):
         return cls(groups, np.ones(len(names)), tiers, tie_break)
 
     def scores(self, drawn: Ints) -> Floats:
-        """Those of the samples' groups; -inf where a lower tier was drawn."""
+        """The scores of the samples' groups; -inf where a lower tier was drawn."""
         scores: Floats = self._score(self._counts(drawn))[self.groups[drawn]]
         return scores
 

@@ -1,4 +1,4 @@
-"""What rankers are given and what they give: which of several samples to keep, without the tests that decide.
+"""The inputs and results of rankers, which choose one of several samples without the tests that decide.
 
 There are two kinds, and they are measured in different ways. A ranker that gives each sample a score by itself
 (`PerSample`) goes through rank-score@k, which is exact. One that looks at all drawn samples together (`BySet`) has no
@@ -123,7 +123,7 @@ class Pool:
         return (self.benchmark, self.model, candidates.problem.task_id, False, index)
 
     def column(self, name: str) -> list[Floats]:
-        """A number of every sample, such as `mean_logprob`: one array a problem."""
+        """A field of every sample, such as `mean_logprob`, as one array per problem."""
         return [np.array([getattr(one, name) for one in p.samples], dtype=np.float64) for p in self.problems]
 
 
@@ -148,7 +148,7 @@ class RankerCost:
     source: str
 
     def plus(self, other: RankerCost) -> RankerCost:
-        """Both together, in the units that both know."""
+        """The sum of both, in the units that both have."""
         if self is FREE or other is FREE:
             return other if self is FREE else self
         pairs = {unit: (one, other.amounts[unit]) for unit, one in self.amounts.items() if unit in other.amounts}
@@ -189,7 +189,7 @@ class BySet:
     Attributes:
         selectors: they know the samples by their place in the pool.
         strength: per problem, shape (n,): how strongly all n samples together speak for each, for AUC.
-        undefined: samples of which nothing is known; they are chosen only if nothing else was drawn.
+        undefined: how many samples nothing is known of; these are chosen only if nothing else was drawn.
     """
 
     selectors: tuple[SetSelector, ...]
@@ -199,7 +199,7 @@ class BySet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """What a ranker makes of a pool.
+    """The result of a ranker on a pool.
 
     Attributes:
         ranker: its name, with the model that scores where there is one.

@@ -1,7 +1,7 @@
-"""What rankers that look at all drawn samples have in common: a selector a problem, and likelihood for what is level.
+"""Shared by rankers that look at all drawn samples: a selector per problem, with likelihood to break ties.
 
-A selector scores the drawn samples among each other, and the highest score wins. Where several have it, the likeliest
-of them is chosen, if likelihood is known; what is level even then is a tie, broken at random.
+A selector scores the drawn samples among each other, and the highest score wins. Of several with that score,
+the likeliest is chosen, if likelihoods are known; remaining ties are broken at random.
 """
 
 from __future__ import annotations

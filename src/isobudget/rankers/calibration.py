@@ -3,8 +3,8 @@
 What a ranker says of the sample that it chooses among k (its score, or the share of the drawn samples that agree with
 it) is turned into a probability by a rising step function, fitted by isotonic regression on other problems:
 cross-fitted by problem, so that no problem is predicted from itself. Only chosen samples are fitted and predicted,
-each weighed by its chance to be the chosen one of k. Whatever the likeliest of many looks like is thereby what the
-likeliest of many is held against.
+each weighed by its chance to be the chosen one of k. So the likeliest of many samples
+is compared with the likeliest of many samples of other problems.
 
     Brier = mean (p - right)^2          reference: that of the mean share of the other problems, without any score
     ECE   = sum over bins |mean p - share right| x weight of the bin     (10 bins of equal width; Guo et al. 2017)
@@ -54,7 +54,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Probabilities of chosen samples against what they were.
+    """How well the probabilities of chosen samples match their verdicts.
 
     Attributes:
         k: samples drawn.
@@ -93,9 +93,9 @@ def isotonic(signal: Floats, target: Floats, weight: Floats) -> tuple[Floats, Fl
 
 
 def calibrate(problems: Sequence[Chosen], k: int, folds: int = FOLDS) -> Calibration:
-    """Cross-fit and hold the predictions against what the samples were.
+    """Cross-fit, and compare the predictions with the samples' verdicts.
 
-    `k` samples were drawn, for the record; problem i is predicted by the problems of all folds but i mod `folds`.
+    `k` samples were drawn, for the record; problem i is predicted from the problems of all folds but i mod `folds`.
     """
     folds = min(folds, len(problems))
     if folds < 2:

@@ -153,7 +153,7 @@ def _by_written(inputs: RankerInputs, written: WrittenTests) -> Ranking:
     pool = inputs.pool
     arguments = {task_id: written.arguments(task_id) for task_id in pool.task_ids}
     if not any(arguments.values()):
-        raise InputError(f"{written.source}: none is a call with literal arguments and a literal value")
+        raise InputError(f"{written.source}: no test is a call with literal arguments and a literal expected value")
     ran = inputs.run(arguments)
     passes = {task: pass_matrix(ran.texts[task], written.expected(task, inputs.text_of)) for task in pool.task_ids}
     counts = [matrix.shape[1] for matrix in passes.values()]
@@ -172,7 +172,7 @@ def _by_written(inputs: RankerInputs, written: WrittenTests) -> Ranking:
 
 def _by_majority(inputs: RankerInputs) -> Ranking:
     note = (
-        "tests: no model wrote any. They are the prompt's examples with the values stated there, and for every other "
+        "tests: no model wrote any. Expected values are those that the prompt's examples state, and for every other "
         "input the value that most of the drawn samples return"
     )
 
@@ -185,7 +185,7 @@ def _by_majority(inputs: RankerInputs) -> Ranking:
 RANKERS = (
     DualAgreement(
         "tests",
-        "dual agreement of samples and tests: of --tests, written by --model, else made (see docs/rankers.md)",
+        "dual agreement of samples and tests (from --tests, else from --model, else made: see docs/rankers.md)",
         (*EXECUTION, "--model", "--tests", "--power"),
     ),
 )

@@ -1,4 +1,4 @@
-"""What can be seen of a sample without running it, as numbers, for a verifier.
+"""Numbers that describe a sample without running it, for a verifier.
 
 Nothing here looks at tests or verdicts, nor at other samples.
 """

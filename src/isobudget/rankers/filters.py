@@ -106,7 +106,7 @@ def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
 
 
 def kept_by(observed: Sequence[Sequence[str]], stated: Sequence[str | None], must_match: bool) -> Bools:
-    """Which samples the prompt's examples leave, shape (n,).
+    """Which samples the filter by the prompt's examples keeps, shape (n,).
 
     Args:
         observed: for each sample one text per example; nothing for a sample that never ran.

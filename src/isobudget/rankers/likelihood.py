@@ -51,7 +51,7 @@ class Reviewer(_Reduced):
     """log p(sample | prompt) + log p(prompt | sample) under a scoring model."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """NaN where either part is."""
+        """The sum of both parts; NaN where either is NaN."""
         forward, backward = inputs.score(self.name, FORWARD), inputs.score(self.name, BACKWARD)
         scores = added(forward.reduced(self.how), backward.reduced(self.how))
         return scored(inputs.pool, f"{self.name} by {forward.name}", scores, cost=forward.cost.plus(backward.cost))

@@ -1,4 +1,4 @@
-"""What a ranking is worth: its success at every k, its AUC within problems, and how far its probability can be trusted.
+"""How good a ranking is: its success at every k, its AUC within problems, and the calibration of its probabilities.
 
 Per-sample scores go through rank-score@k, which is exact; selectors that look at the whole set go through random
 prefixes, whose own error is stated (`monte_carlo`).

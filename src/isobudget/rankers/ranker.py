@@ -58,7 +58,7 @@ class Ranker(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """What a scoring model makes of texts: one row a problem, shape (n,).
+    """Log-probabilities of texts under a scoring model: one row per problem, shape (n,).
 
     Attributes:
         name: the model's.
@@ -121,7 +121,7 @@ class WrittenTests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankerOptions:
-    """What a user may ask of rankers.
+    """The options of rankers that a user may set.
 
     Attributes:
         inputs: on which samples are compared, for each problem.
@@ -138,7 +138,7 @@ class RankerOptions:
 
 @dataclass
 class RankerInputs(ABC):
-    """What rankers of one model's samples may ask for; what several of them need is computed once.
+    """The inputs that rankers of one model's samples may use; inputs that several of them need are computed once.
 
     Attributes:
         pool: the samples.
@@ -180,7 +180,7 @@ class RankerInputs(ABC):
 
     @abstractmethod
     def text_of(self, value: object) -> str:
-        """A value as `Observed` has it."""
+        """A value as text, in the form that `Observed` holds."""
 
     # what follows from the samples
 
@@ -220,7 +220,7 @@ class RankerInputs(ABC):
         return ran.texts, ran.cost
 
     def input_notes(self, observed: Observed) -> tuple[str, ...]:
-        """What a reader has to know of the inputs and of what was observed."""
+        """Notes for readers on the inputs, and on the observed outputs."""
         chosen = self.chosen.values()
         shown = sum(bool(one.examples) for one in chosen)
         whose = _WHOSE_EXAMPLES[self.options.examples]

@@ -29,7 +29,7 @@ def find_ranker(name: str) -> Ranker:
     """The ranker of that name.
 
     Raises:
-        InputError: there is none; the message lists those there are.
+        InputError: there is no such ranker; the message lists the rankers.
     """
     file = next((file for file, names in FILES.items() if name in names), None)
     if file is None:

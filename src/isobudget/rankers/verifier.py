@@ -1,4 +1,4 @@
-"""A learned verifier: how probable it is that a sample is right, judged by what it looks like, added to the likelihood.
+"""A learned verifier: the probability that a sample is right, from features of its text, added to the likelihood.
 
 As in LEVER (Ni et al. 2023), a classifier learns from samples with verdicts, and its log p(right) is added to the
 log-likelihood; as in the paper's second ranker (section 4) nothing is executed. Here the classifier is a gradient
@@ -77,7 +77,7 @@ def _by_others(pool: Pool, table: list[Floats], train: Sequence[Pool]) -> list[F
                 right.append(one.passed)
     if not rows:
         raise InputError(
-            "the runs to learn from (--train) have no other problems than the ranked ones, and a verifier does not "
+            "the runs to learn from (--train) have only problems that are ranked, and a verifier does not "
             "learn from what it scores; leave --train out to cross-fit by problem"
         )
     model = fit(rows, right)
@@ -119,7 +119,7 @@ class Classifier(Ranker):
     """log p(right | prompt, sample) by a classifier that somebody else trained, plus the own likelihood if known."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """NaN where either part is."""
+        """The sum of both parts; NaN where either is NaN."""
         by, own = inputs.classify(), inputs.own("mean")
         label = f"classifier {by.name}"
         note = f"{label}: what the classifier was trained on is not known here; it must not be these problems"
@@ -154,7 +154,9 @@ def fit(table: Sequence[Floats], right: Sequence[Floats]) -> Any:
         raise MissingExtraError("A learned verifier", "verifier") from None
     target = np.concatenate(right) > 0 if right else np.zeros(0, dtype=bool)
     if not target.any() or target.all():
-        raise InputError("the samples to learn from are all right, or all wrong, or none: a verifier learns from both")
+        raise InputError(
+            "the samples to learn from must include right and wrong ones; here all are the same, or there are none"
+        )
     weight = np.concatenate([np.full(len(row), len(target) / len(right) / len(row)) for row in right])
     least = max(5, len(target) // 100)
     model = HistGradientBoostingClassifier(

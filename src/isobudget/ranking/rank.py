@@ -94,7 +94,7 @@ def rank(
     if runs:
         if files or len(runs) > 1:
             raise InputError(f"{runs[0]}: rank one run folder at a time, or files of results")
-        _check_place(stated, ("--benchmark",), f"{runs[0]} is a run folder, which has its own")
+        _check_place(stated, ("--benchmark",), f"{runs[0]} is a run folder, which has its own benchmarks and verdicts")
         return _rank_run(load_run(runs[0]), benchmark, replace(ranking, folder=runs[0]))
     held = contents_of(files, from_)
     if verdicts is None and not held.texts and held.verdicts:
@@ -106,7 +106,7 @@ def rank(
             "(--problems) and verdicts (--verdicts)"
         )
     if problems is not None:
-        _check_place({"--benchmark": benchmark}, (), "files have the benchmark that --problems names")
+        _check_place({"--benchmark": benchmark}, (), "files of samples belong to the benchmark that --problems names")
     if out is not None:
         ranking = replace(ranking, folder=Path(out))
         make_folder(Path(out))

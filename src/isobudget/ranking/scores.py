@@ -194,7 +194,7 @@ def scored_by(pool: Pool, rows: Rows, name: str, kind: str, architecture: Archit
         passes = [_passes(architecture, one, shared) for one in table]
         amounts[Unit.FLOPS] = Amount(float(np.mean(first)), _mean(passes))
     engines = ", ".join(sorted({row.engine for one in table for row in one} - {"none"}))
-    known = "" if architecture is not None else "; its shape is not known, so flops are not"
+    known = "" if architecture is not None else "; its shape is not known, so neither are flops"
     what = {FORWARD: "sample", BACKWARD: "prompt"}.get(kind, "pair of prompt and sample")
     return Scored(name, sums, tokens, RankerCost(amounts, f"one pass by {name} over each {what} ({engines}){known}"))
 

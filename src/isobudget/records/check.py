@@ -115,7 +115,7 @@ def check_run(
     run_facts.read_facts(folder)  # says what is not a run, or newer
     done = []
     if take_over and (holder := release_other(folder)):
-        done.append(f"ended the lease of {holder}: what it still writes does not count")
+        done.append(f"ended the lease of {holder}: anything that it still writes does not count")
     if repair:
         done += repair_run(folder, progress)
     return _look(folder, tuple(done), progress)
@@ -132,7 +132,10 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
     except ManifestError as error:
         return _without_manifest(folder, facts["format"], error, done)
     if manifest is None:
-        notes.append("an older version made it: there is no manifest, so that hashes are not known; writing makes one")
+        notes.append(
+            "made by an older version, without a manifest, so hashes are not known; the next command that writes adds "
+            "one"
+        )
         manifest = _all_parts(folder)
     if unfinished := facts.get(run_facts.UNFINISHED):
         what = f"its {unfinished} was stopped before its end"
@@ -177,7 +180,7 @@ def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple
     anew = f"{REPAIR} rebuilds it from the parts that are there"
     remedy = anew if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
     finding = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
-    note = "its manifest does not tell which parts count: rows and parts are those that lie in the folder"
+    note = "its manifest does not say which parts count: the numbers above are of all parts in the folder"
     return Checked(folder, form, *_size(_all_parts(folder)), 0, 0, (finding,), (note,), done)
 
 
@@ -199,7 +202,7 @@ def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Pro
         yield Finding(folder, "missing", f"all {counted(len(table.parts), 'part')} of the table are gone", _WRITER)
         return
     if table.superseded:
-        yield Finding(folder, "unfinished", "putting its parts together was stopped; nothing is lost", _WRITER)
+        yield Finding(folder, "unfinished", "merging its parts was interrupted; nothing is lost", _WRITER)
     for part in table.parts:
         finding = check_part(folder, part, manifest)
         if finding is not None:
@@ -250,7 +253,7 @@ def _unstated(
         stated = facts.get(f"{kind}s")
         if stated != {} and (unstated := sorted(there - set(stated or ()))):
             named = ", ".join(unstated[:5]) + ", ..." * (len(unstated) > 5)
-            what = f"there are samples of {kind} {named}, which it does not state; commands leave them out"
+            what = f"there are samples of {kind} {named}, which this file does not list; commands leave them out"
             remedy = "put back the file that the run had, if it was edited or cut"
             yield Finding(folder / RUN_FILE, "unstated", what, remedy)
 
@@ -260,7 +263,7 @@ def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -
     for name, own in keys.items():
         rows = sum(part.rows for part in manifest.table(name).parts)
         if rows > len(own):
-            what = f"{rows - len(own):,} rows are there twice"
+            what = f"{rows - len(own):,} rows occur twice"
             yield Finding(folder / name, "twice", what, "make the run again, or leave out what was copied into it")
     if lacking := keys["samples"].lacks(keys["verdicts"]):
         what = f"{lacking:,} verdicts are on samples that are not there"

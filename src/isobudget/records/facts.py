@@ -137,8 +137,8 @@ def rules_note(facts: dict[str, Any]) -> str:
     if "judge" not in facts or facts.get("judge_rules") == RULES:
         return ""
     stated = facts.get("judge_rules")
-    version = "does not state" if stated is None else f"states as version {stated}"
-    return f"its verdicts are by rules of the judge that it {version}; this isobudget judges by version {RULES}"
+    rules = "rules that it does not state" if stated is None else f"version {stated} of the rules"
+    return f"its verdicts were judged by {rules}; this isobudget judges by version {RULES}"
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -193,8 +193,8 @@ def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, fold
     made, now = before.get("commit"), fresh.get("commit")
     if made is not None and now is not None and made != now:
         raise RunMismatchError(
-            f"{folder}: the samples of {name} are of commit {made} of {fresh.get('model', 'its repository')}, and what "
-            f"was loaded now is commit {now}. Samples of one run must be comparable: go on with revision = {made!r} in "
+            f"{folder}: the samples of {name} are of commit {made} of {fresh.get('model', 'its repository')}, but "
+            f"commit {now} was loaded now. Samples of one run must be comparable: set revision = {made!r} in "
             "the study, or use another folder (--out)."
         )
 
@@ -221,7 +221,7 @@ def first_prompts(model: dict[str, Any]) -> dict[str, str]:
 def _otherwise(folder: Path, field: str, before: Any, now: Any) -> RunMismatchError:
     stated, asked = _difference(before, now)
     return RunMismatchError(
-        f"{folder}: this run was made with {field} = {stated}, the study says {asked}. "
+        f"{folder}: this run was made with {field} = {stated}, but the study says {asked}. "
         "Samples of one run must be comparable: use another folder (--out)."
     )
 

@@ -47,7 +47,7 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
         return Finding(path, "missing", f"the file is gone: {lost}", f"put it back, or {REPAIR} to go on without it")
     remedy = f"put back a whole one, or {REPAIR} to set it aside"
     if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
-        return Finding(path, "damaged", f"its content is not that which was written: {lost}", remedy)
+        return Finding(path, "damaged", f"its content is not what was written: {lost}", remedy)
     if (described_part := described(there)) is None:
         return Finding(path, "damaged", "it is not a whole Parquet file", remedy)
     for stated, actual, unit in (
@@ -55,8 +55,8 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
         (part.bytes, described_part[0].bytes, "bytes"),
     ):
         if part.sha256 and stated != actual:
-            what = f"it has {actual:,} {unit}, and the manifest states {stated:,}"
-            return Finding(path, "misstated", what, f"{REPAIR} states it as it is; nothing is lost")
+            what = f"it has {actual:,} {unit}, but the manifest states {stated:,}"
+            return Finding(path, "misstated", what, f"{REPAIR} corrects the manifest; nothing is lost")
     return _of_columns(path, manifest.schemas.get(part.schema, {}))
 
 

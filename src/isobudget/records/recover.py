@@ -77,7 +77,7 @@ def check_is_of(run: Path, manifest: Manifest) -> None:
                 return
             others += actual is not None
     if others > 1:
-        raise damaged(run / FILE_NAME, "is of another run: none of the parts that it names is as it states")
+        raise damaged(run / FILE_NAME, "is of another run: it matches none of the parts that it lists")
 
 
 def settle(folder: Path, table: TableParts) -> None:

@@ -81,9 +81,9 @@ def _differences(before: Manifest | None, after: Manifest) -> Iterator[str]:
         old = None if before is None else before.table(name)
         listed = set() if old is None else {part.name for part in old.parts}
         if come := [part for part in table.parts if part.name not in listed]:
-            yield f"{name}: {counted(len(come), 'part')} with {sum(part.rows for part in come):,} rows taken in"
+            yield f"{name}: {counted(len(come), 'part')} with {sum(part.rows for part in come):,} rows added"
         if old is not None and old.superseded:
-            yield f"{name}: putting parts together was brought to its end"
+            yield f"{name}: the merging of parts was completed"
         if old is not None and old.parts and not table.parts:
             yield f"{name}: forgotten, as all of its parts are gone"
 
@@ -96,7 +96,7 @@ def _set_manifest_aside(folder: Path) -> list[str]:
         aside.write_bytes(path.read_bytes())
     else:
         path.rename(aside)
-    return [f"{path} rebuilt of the parts that are there; the damaged one is {aside}"]
+    return [f"{path} rebuilt from the parts that are there; the damaged one is now {aside}"]
 
 
 def _made_anew(folder: Path, progress: Progress) -> Manifest:
@@ -145,7 +145,7 @@ def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
         manifest = manifest.having(name, replace(table, parts=kept))
         write_manifest(folder, manifest)
         for part, now in true.items():
-            yield f"{folder / name / part.name} stated as it is: {counted(now.rows, 'row')}"
+            yield f"the manifest now states {folder / name / part.name} as it is: {counted(now.rows, 'row')}"
         for part in bad:
             set_aside(folder / name / part.name)
             yield f"{folder / name / part.name} no longer counts: {counted(part.rows, 'row')} to be regenerated"

@@ -73,8 +73,8 @@ class Run:
         facts = run_facts.read_facts(place(path))
         if facts.get(run_facts.UNFINISHED):
             raise RunError(
-                f"{path}: its {facts[run_facts.UNFINISHED]} was stopped before its end. Do it again with the same "
-                "command: it starts over"
+                f"{path}: its {facts[run_facts.UNFINISHED]} was stopped before its end. Run the same command "
+                "again; it starts over"
             )
         return cls(place(path), facts)
 
@@ -92,11 +92,11 @@ class Run:
         if (folder / RUN_FILE).exists():
             return cls.open(folder)
         if mended(str(folder)) != str(folder):
-            raise RunError(f"{folder}: its name is not UTF-8, and other tools cannot open it; choose another one")
+            raise RunError(f"{folder}: its name is not UTF-8, so other tools cannot open it; choose another one")
         make_folder(folder)
         strangers = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
         if strangers:
-            raise RunError(f"{folder}: the folder holds other things ({strangers[0]}); choose a new one for the run")
+            raise RunError(f"{folder}: the folder holds other files ({strangers[0]}); choose a new folder for the run")
         run = cls(folder, run_facts.new_facts(name) | ({run_facts.UNFINISHED: unfinished} if unfinished else {}))
         run.save_facts()
         write_manifest(folder, Manifest())

@@ -85,7 +85,9 @@ class RemoteJudge:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise JudgeError(f"{self._where}: {_NO_JUDGE}") from None
         if rules != RULES:
-            raise JudgeError(f"{self._where}: judges by rules {rules}, and this version by {RULES}; update one")
+            raise JudgeError(
+                f"{self._where}: judges by version {rules} of the rules, this isobudget by {RULES}; update one of them"
+            )
         if self._stated is not None and self._stated != limits:
             raise JudgeError(
                 f"{self._where}: judges under {_told(limits)}, not {_told(self._stated)}; start it with these limits, "

@@ -33,7 +33,7 @@ MOST_POOLS = 4
 
 
 class Daemon:
-    """Listens, and has judged what comes."""
+    """Listens for clients, and has their programs judged."""
 
     def __init__(self, place: Path) -> None:
         self.place = place

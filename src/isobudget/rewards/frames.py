@@ -83,7 +83,7 @@ def read_job(message: Frame) -> tuple[int, Problem, str, Limits]:
     """What a message asks for.
 
     Raises:
-        JudgeError: it is no such message.
+        JudgeError: the message does not ask for a verdict.
     """
     try:
         problem = problem_of(ProblemRow(**message["problem"]))

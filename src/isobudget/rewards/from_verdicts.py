@@ -100,7 +100,7 @@ class Reward:
         return [self.of(verdict) for verdict in _pool(self.limits).judge(pairs)]
 
     async def asynchronous(self, completions: Sequence[Completion], tests: Sequence[Tests], **more: Any) -> list[float]:
-        """The same for an event loop, which is not blocked meanwhile."""
+        """The reward function as a coroutine, which does not block the event loop."""
         return await asyncio.to_thread(self, completions, tests, **more)
 
     def of(self, verdict: Verdict) -> float:
@@ -128,8 +128,8 @@ def compute_score(
 ) -> float:
     """The reward of one answer, as verl asks for it: `ground_truth` has the tests, `extra_info` an `entry_point`.
 
-    Where the judge itself failed it is that of a program that fails: verl writes what it gets into the batch, and a NaN
-    there would reach every weight.
+    If the judge itself failed, the reward is that of a program that fails: verl writes rewards into the batch, and a
+    NaN there would reach every weight.
 
     Raises:
         InputError: as `Reward`; the message names the `data_source`.

@@ -1,4 +1,4 @@
-"""Where the shared pool of a user listens: a socket in a folder that is his alone."""
+"""Where a user's shared pool listens: a socket in a folder that only this user can open."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def socket_path() -> Path:
         _made(folder, must=True)
     facts = folder.lstat()
     if facts.st_uid != os.getuid() or not stat.S_ISDIR(facts.st_mode) or facts.st_mode & 0o077:
-        raise JudgeError(f"{folder} is not a folder of this user alone; remove it, or set XDG_RUNTIME_DIR")
+        raise JudgeError(f"{folder} is not a folder that only this user can open; remove it, or set XDG_RUNTIME_DIR")
     return folder / name
 
 
@@ -50,7 +50,7 @@ def _made(folder: Path, *, must: bool = False) -> bool:
     except OSError as error:
         if must:
             raise JudgeError(
-                f"{folder} cannot be made ({error.strerror}), where the shared pool of judges listens; "
+                f"{folder}, where the shared pool of judges listens, cannot be created ({error.strerror}); "
                 "set XDG_RUNTIME_DIR to a folder that can be written"
             ) from error
         return False

@@ -87,7 +87,7 @@ class JudgePool:
     def submit(self, problem: Problem, program: str) -> Future[Verdict]:
         """Have a program judged; the future ends with its verdict, or with a `JudgeError`.
 
-        One that is cancelled before its turn is not judged.
+        A program whose future is cancelled before its turn is not judged.
         """
         if self._closed:
             raise JudgeError("the pool of judges was closed")

@@ -55,7 +55,7 @@ class SharedPool:
         _clients.add(self)
 
     def renew(self) -> None:
-        """Begin anew. In a child that was forked, a lock that another thread held is nobody's, nor are the links."""
+        """Start over in a forked child, where connections and locks of the parent's threads cannot be used."""
         self._lock = threading.Lock()
         self._idle: list[_Link] = []
 
@@ -80,7 +80,7 @@ class SharedPool:
             if not lost:
                 break
             if attempt == ATTEMPTS - 1:
-                raise JudgeError(f"the shared pool of judges ended {ATTEMPTS} times over these samples")
+                raise JudgeError(f"the shared pool of judges crashed {ATTEMPTS} times on these samples")
         return [one for one in verdicts if one is not None]
 
     def close(self) -> None:

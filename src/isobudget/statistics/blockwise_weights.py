@@ -1,4 +1,4 @@
-"""How often a bootstrap draws each problem where there are too many to hold that for all replicates at once.
+"""Bootstrap weights where there are too many problems to hold those of all replicates at once.
 
 The matrix of weights has replicates x problems entries, 10^10 for a million problems. Only weighted means are taken of
 it, so they are computed block by block, in one of two ways, whichever is the faster:
@@ -60,7 +60,7 @@ class BlockwiseWeights:
 
         Args:
             values: shape (problems, points).
-            kind: of the numbers that are added up.
+            kind: the data type of the numbers that are added up.
 
         Returns:
             Shape (replicates, points).

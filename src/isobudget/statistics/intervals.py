@@ -59,7 +59,7 @@ def bootstrap_weights(
 
 
 def weights_of(problems: int, replicates: int = 10_000, seed: int = 0) -> Weights:
-    """`bootstrap_weights`, or for many problems what stands for them without being held, see `blockwise_weights`."""
+    """`bootstrap_weights`; for many problems `BlockwiseWeights`, which computes them as needed."""
     _check_sizes(problems, replicates)
     return (
         bootstrap_weights(problems, replicates, seed)
@@ -169,7 +169,7 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
 
 
 def check_level(level: float) -> None:
-    """Refuse what is not a level of intervals, an `InputError`."""
+    """Raise `InputError` unless this is a level of intervals."""
     if not 0 < level < 1:
         raise InputError(f"the level of intervals lies between 0 and 1, such as 0.95, not {level!r}")
 

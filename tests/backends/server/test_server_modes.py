@@ -120,7 +120,7 @@ COUNTS = [
     Case(
         "one prompt of too many",
         lambda n, b: chat(used=usage(50 if n != 2 else 10**18, 20)),
-        note="taken as not stated",
+        note="the number is ignored",
     ),
     Case("a long system prompt", always(used=usage(9_000, 20)), tokens=(9_000, 20)),
     Case("no usage", always(used={}), tokens=(4, 14), note="they are estimated"),
@@ -136,10 +136,14 @@ ENDS = [
     Case("an enum's name", always(CUT, finish="FINISH_REASON_MAX_TOKENS"), CUT, finish=LENGTH),
     Case("upper case stop", always(finish="STOP", used=usage(50, 64)), tokens=(50, 64)),
     Case(
-        "unknown at the limit", always(finish="x", used=usage(9, 64)), tokens=(9, 64), finish=LENGTH, note="'x' is not"
+        "unknown at the limit",
+        always(finish="x", used=usage(9, 64)),
+        tokens=(9, 64),
+        finish=LENGTH,
+        note="unknown finish reason 'x'",
     ),
-    Case("unknown before the limit", always(finish="x"), note="the finish reason 'x' is not known"),
-    Case("a number", always(finish=7), note="the finish reason '7' is not known"),
+    Case("unknown before the limit", always(finish="x"), note="unknown finish reason 'x'"),
+    Case("a number", always(finish=7), note="unknown finish reason '7'"),
     Case("filtered", always(GOOD, finish="CONTENT_FILTER"), note="samples ended with 'content_filter'"),
 ]
 STOPPING = replace(WARM, stop=("\nfoo", "\nclass X"))
@@ -347,7 +351,7 @@ def test_equal_answers_are_noticed(temperature: float, texts: int, is_told: bool
     with BadServer(script=mode) as server, ServerBackend(settings(server, api="chat"), Waits()) as backend:
         backend.generate(CHAT, replace(WARM, temperature=temperature), SEEDS)
         notes = backend.describe().notes
-    assert any("n equal samples are one sample" in note for note in notes) == is_told
+    assert any("n identical samples are worth only one" in note for note in notes) == is_told
 
 
 def test_the_thought_has_no_part_in_the_likelihood() -> None:

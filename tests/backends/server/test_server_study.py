@@ -149,15 +149,17 @@ def test_generate_shows_what_was_noticed(tmp_path: Path) -> None:
         shown = CliRunner().invoke(build_app(), ["generate", str(path), "--out", str(tmp_path / "run")])
         as_json = CliRunner().invoke(build_app(), ["generate", str(path), "--out", str(tmp_path / "run"), "--json"])
     assert shown.exit_code == 0, shown.output
-    assert "all 8 texts of 2 prompts are equal" in shown.stdout
+    assert "all 8 texts of 2 prompts are identical" in shown.stdout
     assert shown.stderr.count("m: asked for the model 'm', but 'another' answered") == 1
-    assert any("n equal samples are one sample" in note for note in json.loads(as_json.stdout)["notes"])
+    assert any("n identical samples are worth only one" in note for note in json.loads(as_json.stdout)["notes"])
 
 
 def test_a_run_without_any_sample_says_why(tmp_path: Path) -> None:
     with BadServer(script=lambda n, b: chat(7)) as server:
         path = study(tmp_path, server)
-        with pytest.raises(BackendError, match=r"no sample came; 2 problems failed.*a form that cannot be read"):
+        with pytest.raises(
+            BackendError, match=r"no sample was generated; 2 problems failed.*a form that cannot be read"
+        ):
             api.run(str(path), tmp_path / "run")
 
 

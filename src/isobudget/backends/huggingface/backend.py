@@ -124,8 +124,8 @@ class HuggingFace:
         limit = self._loaded().context_tokens
         if limit is not None and len(ids) + more > limit:
             raise BackendError(
-                f"{self.settings.model}: a prompt of {len(ids)} tokens and {more} more do not fit into its "
-                f"{limit} positions"
+                f"{self.settings.model}: a prompt of {len(ids)} tokens and {more} new ones exceed the model's "
+                f"context of {limit} tokens"
             )
         return tuple(ids)
 
@@ -175,7 +175,7 @@ class HuggingFace:
         # here, where nothing of the failed batch is held any more
         if not self._notes:
             self._notes.append(
-                f"out of memory with a batch of {rows}: went on with smaller ones (set a smaller batch in the study)"
+                f"out of memory with a batch of {rows}: continued with smaller ones (set a smaller batch in the study)"
             )
             _LOG.warning("%s: %s", self.settings.model, self._notes[0])
         self._batch = max(1, rows // 2)

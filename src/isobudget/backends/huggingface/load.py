@@ -82,7 +82,7 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
     ):  # other caches have one name too
         raise ModelError(
             f"{settings.model}: a {type(model).__name__} keeps no attention cache, which batches need here; "
-            "run it by vLLM or a server"
+            "run it with vLLM or behind a server"
         )
     limits = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
     return LoadedModel(
@@ -121,9 +121,9 @@ def _why(settings: TransformersSettings, error: BaseException) -> str:
     if lost is not None:
         reason = f"not available on the hub: {lost}"
     elif "trust_remote_code" in str(error):
-        reason = "it brings its own code, which isobudget does not run; use a model that transformers knows"
+        reason = "needs code of its own repository, which isobudget does not run; use a model that transformers knows"
     elif isinstance(error, OSError) and not may_be_repo(settings.model) and not Path(settings.model).exists():
         reason = "no such folder, and not a valid repository name of the hub"
     else:
-        reason = f"it cannot be loaded: {first_line(error)}"
+        reason = f"cannot be loaded: {first_line(error)}"
     return f"{settings.model}{f' at {settings.revision}' if settings.revision else ''}: {reason}"

@@ -119,7 +119,7 @@ def believable(answer: ServerAnswer, prompt: Prompt) -> ServerAnswer:
     size = sum(len(text.encode(errors="replace")) for text in texts_of(prompt))
     if answer.prompt_tokens == believable_count(answer.prompt_tokens, size):
         return answer
-    said = "the server states more prompt tokens than the prompt can have: taken as not stated"
+    said = "the server states more prompt tokens than the prompt can have: the number is ignored"
     return replace(answer, prompt_tokens=None, cached_tokens=None, oddities=(*answer.oddities, said))
 
 

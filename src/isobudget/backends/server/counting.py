@@ -40,7 +40,7 @@ class Counting:
             most = await self._count(prompt, "prompts")
         self._prompts[prompt] = most
         if any(0 < 2 * count < most for count in stated) or (0 in stated and any(stated)):
-            self._note("the server does not count cached prompt tokens: another sample's count is taken")
+            self._note("the server leaves cached tokens out of its prompt count: another sample's count is used")
         return [most if 2 * count < most else count for count in stated]
 
     async def completion(self, text: str) -> int:

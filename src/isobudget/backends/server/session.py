@@ -231,7 +231,7 @@ class ServerSession:
         if choice.finish in FILTERED:
             note(f"samples ended with {choice.finish!r}: they are recorded with the text that came, as stopped")
         if not is_known(choice.finish):
-            note(f"the finish reason {choice.finish!r} is not known: read as length where max_tokens was reached")
+            note(f"unknown finish reason {choice.finish!r}: treated as length if max_tokens was reached")
         if tokens > max_tokens:
             note("the server counts more completion tokens than max_tokens: its counts are recorded as they are")
         if choice.tokens is None and Feature.LOGPROBS not in self._traits.refused:

@@ -65,8 +65,8 @@ class AnswerTally:
         if not is_empty and repeats >= _FEWEST_REPEATS and all(one.is_equal for one in several):
             total = repeats + len(several)
             notes.append(
-                f"all {total} texts of {len(several)} prompts are equal for each prompt, as from a cache or a server "
-                "that ignores temperature and seed: n equal samples are one sample"
+                f"all {total} texts of {len(several)} prompts are identical for each prompt, as from a cache or a "
+                "server that ignores temperature and seed: n identical samples are worth only one"
             )
         return notes
 

@@ -39,7 +39,7 @@ def read_usage(stated: Any) -> Usage:
     if not isinstance(stated, dict):
         return Usage()
     oddities = [
-        f"the server's usage states an impossible {name}: taken as not stated"
+        f"the server's usage states an impossible {name}: the number is ignored"
         for name in ("prompt_tokens", "completion_tokens")
         if stated.get(name) is not None and _count(stated[name]) is None
     ]

@@ -55,7 +55,7 @@ def read_completion(
     """
     output = answer.outputs[0]
     if output.finish_reason not in ("stop", "length"):
-        raise BackendError(f"{model}: vLLM broke a sample off: {output.finish_reason}")
+        raise BackendError(f"{model}: vLLM ended a sample early: {output.finish_reason}")
     ids = [int(token) for token in output.token_ids]
     if isinstance(output.stop_reason, str):
         detokenizer = Detokenizer(decode, answer.prompt_token_ids)

@@ -242,8 +242,8 @@ def require(layers: Collection[str]) -> None:
     lacking = missing(layers)
     if lacking:
         raise JudgeError(
-            f"samples cannot be confined on this machine: no {', no '.join(lacking)}. Judge on Linux 5.13 or later, or "
-            "in a container or virtual machine that you can lose and say so with --unsafe (Judge(unsafe=True))"
+            f"samples cannot be confined on this machine: no {', no '.join(lacking)}. Judge on Linux 5.13 or later; "
+            "or, in a container or virtual machine that you can lose, pass --unsafe (Judge(unsafe=True))"
         )
 
 

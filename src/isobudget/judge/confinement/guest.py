@@ -141,7 +141,7 @@ def copy(source: str, target: str, files: Iterable[str], writable: Iterable[str]
 
 def _overlay(view: str, writable: Iterable[str], program: str) -> None:
     if not namespaces.mount_memory(OVERLAY, OVERLAY_OPTIONS):
-        raise OSError("no place for the files that can be written")
+        raise OSError("no memory for the writable files")
     with open(f"{OVERLAY}/{PROGRAM}", "w") as file:
         file.write(program)
     os.chmod(f"{OVERLAY}/{PROGRAM}", 0o444)
@@ -151,7 +151,7 @@ def _overlay(view: str, writable: Iterable[str], program: str) -> None:
             pass
         os.chmod(place, 0o666)
         if not namespaces.bind(place, os.path.join(view, name)):
-            raise OSError(f"{name} cannot be laid over")
+            raise OSError(f"{name} cannot be replaced by a writable copy")
 
 
 def _limit(threads: int) -> None:

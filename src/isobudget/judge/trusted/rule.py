@@ -156,7 +156,7 @@ class _Reader:
         elif isinstance(node, ast.Attribute):
             self._attribute(node)
         elif self._changes_result(node):
-            raise _ObjectionError("the tests change a result")
+            raise _ObjectionError("the tests modify a value that the sample returned")
         elif isinstance(node, ast.Compare):
             self._compare(node)
         elif isinstance(node, ast.Call):

@@ -179,7 +179,7 @@ def _rehearse_pytest(folder: str) -> None:
 
 
 def _start_no_program(*_: object) -> NoReturn:
-    raise PermissionError(errno.EPERM, "a sample may start no program")
+    raise PermissionError(errno.EPERM, "a sample may not start programs")
 
 
 def _clean_environment(scratch: str) -> None:

@@ -116,7 +116,7 @@ def _of_difficulty(rows: Iterable[Row], difficulty: str, path: Path) -> Iterator
         if row.difficulty == difficulty:
             yield row
     if not seen:
-        raise InputError(f"{path}: holds no problems of APPS; expected is one folder for each, or JSON lines")
+        raise InputError(f"{path}: holds no problems of APPS; expected one folder per problem, or JSON lines")
     if not seen[difficulty]:
         known = ", ".join(f"{number} {name}" for name, number in sorted(seen.items()))
         raise InputError(f"{path}: holds no {difficulty} problem; there are {known}")

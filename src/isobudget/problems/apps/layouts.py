@@ -80,7 +80,8 @@ def _row_of_folder(folder: Path) -> Row:
 def _folder_difficulty(path: Path) -> str:
     if not path.exists():
         raise InputError(
-            f"{path}: is missing; every problem of APPS has a folder with question.txt, input_output.json and it"
+            f"{path}: is missing; a folder of APPS holds question.txt, input_output.json and {path.name} for each "
+            "problem"
         )
     data = parse_json(read_text(path), str(path))
     if not isinstance(data, dict):

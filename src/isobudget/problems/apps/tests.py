@@ -22,7 +22,7 @@ from isobudget.problems.reading import argument_list, checked_name, checked_text
 
 
 class NoTestsError(InputError):
-    """A problem without tests that can be used."""
+    """The problem has no tests that can be used."""
 
 
 def parse_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:

@@ -1,6 +1,6 @@
-"""Inputs of MBPP+ as the Python values that they mean: JSON has no tuples, sets and complex numbers.
+"""Inputs of MBPP+ as Python values: JSON has no tuples, sets and complex numbers.
 
-Which task takes what is known from EvalPlus alone (its ``data/mbpp.py``, release 0.3.1, data v0.2.0); the table below
+The types of each task are known from EvalPlus alone (its ``data/mbpp.py``, release 0.3.1, data v0.2.0); the table below
 states it. Each entry says how the arguments of a call are changed; tasks that are not listed take plain JSON.
 """
 

@@ -1,4 +1,4 @@
-"""Tasks of HumanEval+ and MBPP+ for which "returns what the reference returns" is not the question.
+"""Tasks of HumanEval+ and MBPP+ for which a right result may differ from the reference's.
 
 EvalPlus has a rule for each (its ``eval/__init__.py`` and ``eval/_special_oracle.py``, release 0.3.1). Here such a task
 gets tests in HumanEval's form, a `check(candidate)` that asks the reference and applies the rule; they run with the

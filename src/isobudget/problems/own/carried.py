@@ -1,4 +1,4 @@
-"""What the judge can carry between tests and sample: refused while loading, since no sample could be blamed for it."""
+"""Limits on what the judge carries between tests and sample, checked while loading: no sample is to blame for them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def carried_value(value: object, where: str) -> None:
     """Check arguments or a result, plain data.
 
     Raises:
-        InputError: they are nested too deeply, or too long.
+        InputError: the value is nested too deeply, or too large.
     """
     if _is_deeper(value, MOST_DEPTH):
         raise InputError(f"{where}: is nested more than {MOST_DEPTH} deep, which the judge cannot carry")
     if (size := _size(value)) > MOST_VALUE_BYTES:
         raise InputError(
-            f"{where}: takes {size / 2**20:.1f} MiB, and the judge carries {MOST_VALUE_BYTES >> 20}; have tests in "
-            "Python (test, pytest) make large data themselves"
+            f"{where}: takes {size / 2**20:.1f} MiB, but the judge carries at most {MOST_VALUE_BYTES >> 20}; have "
+            "tests in Python (test, pytest) make large data themselves"
         )
 
 
@@ -40,8 +40,8 @@ def carried_source(texts: Iterable[str], where: str) -> None:
     size = sum(len(json.dumps(text)) for text in texts)
     if size > MOST_SOURCE_BYTES:
         raise InputError(
-            f"{where}: takes {size / 2**20:.1f} MiB, and the judge carries {MOST_SOURCE_BYTES >> 20}; have the tests "
-            "make large data themselves"
+            f"{where}: takes {size / 2**20:.1f} MiB, but the judge carries at most {MOST_SOURCE_BYTES >> 20}; have the "
+            "tests make large data themselves"
         )
 
 

@@ -30,9 +30,9 @@ _TAKEN = frozenset({"isobudget", "pytest", "_pytest", "pluggy"}) | sys.stdlib_mo
 
 
 def load_folder(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
-    """Read a benchmark from a folder, with the defaults of own problems. It has the folder's name.
+    """Read a benchmark from a folder, with the defaults of own problems. The benchmark has the folder's name.
 
-    Where that is one of the `reserved` names of benchmarks, it is called ``NAME-folder``.
+    If that is one of the `reserved` names of benchmarks, its name is ``NAME-folder``.
 
     Raises:
         InputError: a file lacks its partner, is wrong, or cannot be read; or there is no pair. Files are named.

@@ -48,7 +48,7 @@ def load_own(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
 
 
 def own_benchmark(name: str, problems: tuple[Problem, ...], source: str) -> Benchmark:
-    """Own problems of one form with the defaults that suit it."""
+    """A benchmark of own problems of one form, with the defaults of that form."""
     form = problems[0].form
     stop = BODY_STOPS if form is Form.SOURCE else ()
     return Benchmark(name, problems, stop, prompt_format=FORMATS[form], source=source)

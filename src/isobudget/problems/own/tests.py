@@ -134,7 +134,9 @@ def _json_text(item: object, where: str) -> str:
     try:
         text = json.dumps(item)
     except (TypeError, ValueError) as error:  # of tests that a program hands over; those of a file were JSON
-        raise InputError(f"{where}: holds what JSON does not ({str(error).split('; use sys.')[0]})") from error
+        raise InputError(
+            f"{where}: holds a value that JSON cannot hold ({str(error).split('; use sys.')[0]})"
+        ) from error
     return reading.checked_text(text, where)
 
 
@@ -176,7 +178,7 @@ def visible_tests(record: Record, tests: Tests, shown: tuple[str, ...], where: s
         return first if first and set(listed[:first]) == set(shown) else None
     if not listed:
         raise InputError(
-            f"{where}, field visible_tests: tests of this kind are not counted before they run; leave it out"
+            f"{where}, field visible_tests: tests of this kind cannot be counted before they run; leave the field out"
         )
     if not isinstance(stated, int) or not is_whole(stated, 1, len(listed) - 1):
         raise InputError(

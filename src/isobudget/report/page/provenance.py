@@ -67,8 +67,8 @@ def _layers(stated: Mapping[str, bool] | None) -> str:
     if not stated:
         return "not recorded"
     standing, missing = ([layer for layer, stood in stated.items() if stood == wanted] for wanted in (True, False))
-    lacking = f"; not there: {', '.join(missing)}" if missing else ""
-    return f"{len(standing)} of {len(stated)} stood around every sample: {', '.join(standing) or 'none'}{lacking}"
+    lacking = f"; inactive: {', '.join(missing)}" if missing else ""
+    return f"{len(standing)} of {len(stated)} were active around every sample: {', '.join(standing) or 'none'}{lacking}"
 
 
 def trust_facts(summaries: Sequence[BenchmarkSummary]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ def ledger_grid(rows: Sequence[Mapping[str, Any]], request: str | None = None) -
     title = "Spent, by day, key and model" if request is None else f"Calls of {request}"
     cells = tuple((*(_cell(name, row[name]) for name in columns), spent(row)) for row in rows)
     flying = sum(row["in_flight"] for row in rows)
-    notes = (f"{flying} of the calls in flight, counted at their most",) * bool(flying)
+    notes = (f"{flying} of the calls in flight, counted at the most that they may cost",) * bool(flying)
     words = tuple(columns.index(name) for name in ("key", "model", "note") if name in columns)
     return Grid(title, (*columns, "spent"), cells, notes=notes, words=(*words, len(columns)))
 

@@ -34,10 +34,10 @@ _READING = (
     "fixed k at the same budget (the paper's rule), with its paired interval. Budget and spending: per problem, on "
     "average; p95: what 95% of the problems spend at most."
 )
-_NO_P95 = "What does not fit here, as p95, is there on a wider terminal, in --csv and in --json."
+_NO_P95 = "Columns that do not fit here, such as p95, are shown on a wider terminal, in --csv and in --json."
 _TWO_SUITES = (
-    "Success in percent of all problems. The visible tests choose and stop; false passes pass them and not the hidden "
-    "ones."
+    "Success in percent of all problems. The visible tests choose and stop; false passes pass these, but not the "
+    "hidden ones."
 )
 _REPAIRS = (
     "Both stop at the first pass and spend the same on average; the gain is paired over problems. A repair sees the "
