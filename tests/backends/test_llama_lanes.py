@@ -22,14 +22,16 @@ from isobudget.backends.llamacpp.slots import Slots
 from isobudget.errors import BackendError, ModelError
 from isobudget.models.random_gguf import Quantisation
 from support.tiny_llama import PROMPTS, WARM, asked, begins_alike, contents, write
+from support.tiny_q4_1 import write_q4_1
 
 #: slots and threads of two, three and two lanes
 LANES = [(16, 2), (25, 3), (40, 2)]
 
 
-@pytest.fixture(scope="module", params=[Quantisation.Q4_0, Quantisation.Q8_0])
+@pytest.fixture(scope="module", params=[Quantisation.Q4_0, Quantisation.Q8_0, "q4_1"])
 def path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    return write(tmp_path_factory.mktemp("weights"), request.param)
+    folder = tmp_path_factory.mktemp("weights")
+    return write_q4_1(folder) if request.param == "q4_1" else write(folder, request.param)
 
 
 def opened(path: Path, slots: int | None, threads: int, context_tokens: int = 128) -> LlamaCpp:

@@ -94,7 +94,8 @@ class GgufHeader:
         path: the file.
         version: of the format.
         metadata: key -> value; long arrays are `LongArray`.
-        tensors: name -> `Tensor`.
+        tensors: name -> `Tensor`, in the file's order.
+        tensors_start: byte at which the list of tensors begins, behind the metadata.
         data_start: byte at which the tensors' data begins.
         file_size: bytes.
     """
@@ -103,6 +104,7 @@ class GgufHeader:
     version: int
     metadata: Mapping[str, Value]
     tensors: Mapping[str, Tensor]
+    tensors_start: int
     data_start: int
     file_size: int
 
@@ -238,6 +240,7 @@ def _read(reader: _Reader) -> GgufHeader:
     for _ in range(entry_count):
         key = reader.string("a metadata key")
         metadata[key] = _value(reader, int(reader.scalar("I", f"type of {key}")), key)
+    tensors_start = reader.at
     tensors: dict[str, Tensor] = {}
     for _ in range(tensor_count):
         name = reader.string("a tensor's name")
@@ -250,7 +253,13 @@ def _read(reader: _Reader) -> GgufHeader:
     data_start = -(-reader.at // alignment) * alignment
     _check_ends(reader, tensors, data_start)
     return GgufHeader(
-        reader.path, version, MappingProxyType(metadata), MappingProxyType(tensors), data_start, reader.size
+        reader.path,
+        version,
+        MappingProxyType(metadata),
+        MappingProxyType(tensors),
+        tensors_start,
+        data_start,
+        reader.size,
     )
 
 

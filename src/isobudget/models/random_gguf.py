@@ -26,9 +26,9 @@ import numpy as np
 from isobudget.errors import InputError
 from isobudget.files.whole import storage_error
 from isobudget.models.architecture import Architecture
-from isobudget.models.gguf import ARRAY, FORMS, STRING, StorageForm
+from isobudget.models.gguf import FORMS, STRING, StorageForm
+from isobudget.models.gguf_parts import FLOAT32, INT32, TENSOR_TYPES, array, entry, padded, tensor_place, text
 
-_ALIGNMENT = 32
 #: longest prompt and completion that the file allows; costs nothing
 _CONTEXT_TOKENS = 1 << 20
 #: unknown, begin, end, and one for each byte: what a SentencePiece tokenizer cannot do without
@@ -55,8 +55,7 @@ class Quantisation(StrEnum):
             raise InputError(f"unknown quantization {name!r}; known are: {', '.join(cls)}") from None
 
 
-#: the tensor type of each form, and the file type that is named after it
-_TENSOR_TYPES = {form.kind: number for number, form in FORMS.items()}
+#: the file type that is named after each form
 _FILE_TYPES = {Quantisation.Q4_0: 2, Quantisation.Q8_0: 7, Quantisation.F16: 1}
 _F32, _F16 = FORMS[0], FORMS[1]
 
@@ -78,7 +77,7 @@ class _Tensor:
     @property
     def padded(self) -> int:
         """Bytes up to the next tensor."""
-        return -(-self.size // _ALIGNMENT) * _ALIGNMENT
+        return padded(self.size)
 
 
 def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) -> int:
@@ -150,7 +149,7 @@ def check_shape(architecture: Architecture) -> None:
 def _tensors(shape: Architecture, quantisation: Quantisation) -> Iterator[_Tensor]:
     """All tensors in file order, shapes innermost first."""
     check_shape(shape)
-    form = FORMS[_TENSOR_TYPES[quantisation.name]]
+    form = FORMS[TENSOR_TYPES[quantisation.name]]
     d, q, kv, f, vocabulary = shape.hidden, shape.query_width, shape.kv_width, shape.mlp_width, shape.vocabulary
     logits = _LOGIT_SPREAD / d**0.5
     yield _matrix("token_embd", (d, vocabulary), form, logits if shape.tied_embeddings else None)
@@ -186,12 +185,10 @@ def _header(shape: Architecture, quantisation: Quantisation, tensors: Sequence[_
     parts = [b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(entries)), *entries]
     offset = 0
     for tensor in tensors:
-        dimensions = len(tensor.shape)
-        place = struct.pack(f"<I{dimensions}QIQ", dimensions, *tensor.shape, _TENSOR_TYPES[tensor.form.kind], offset)
-        parts += [_text(tensor.name), place]
+        parts.append(tensor_place(tensor.name, tensor.shape, tensor.form.kind, offset))
         offset += tensor.padded
     header = b"".join(parts)
-    return header + bytes(-len(header) % _ALIGNMENT)
+    return header + bytes(padded(len(header)) - len(header))
 
 
 def _entries(shape: Architecture, quantisation: Quantisation) -> list[bytes]:
@@ -210,12 +207,12 @@ def _entries(shape: Architecture, quantisation: Quantisation) -> list[bytes]:
     if shape.experts:
         counts |= {"expert_count": shape.experts, "expert_used_count": shape.active_experts}
     return [
-        _entry("general.architecture", "llama"),
-        _entry("general.name", shape.name),
-        _entry("general.file_type", _FILE_TYPES[quantisation]),
-        _entry("general.quantization_version", 2),
-        *(_entry(f"llama.{key}", count) for key, count in counts.items()),
-        _entry("llama.attention.layer_norm_rms_epsilon", 1e-5),
+        entry("general.architecture", "llama"),
+        entry("general.name", shape.name),
+        entry("general.file_type", _FILE_TYPES[quantisation]),
+        entry("general.quantization_version", 2),
+        *(entry(f"llama.{key}", count) for key, count in counts.items()),
+        entry("llama.attention.layer_norm_rms_epsilon", 1e-5),
         *_tokenizer(shape.vocabulary),
     ]
 
@@ -227,33 +224,14 @@ def _tokenizer(vocabulary: int) -> list[bytes]:
     unknown, control, byte, normal = 2, 3, 6, 1
     kinds = [unknown, control, control, *[byte] * 256, *[normal] * words]
     return [
-        _entry("tokenizer.ggml.model", "llama"),
-        _array("tokenizer.ggml.tokens", STRING, vocabulary, b"".join(map(_text, names))),
-        _array("tokenizer.ggml.scores", _FLOAT32, vocabulary, bytes(4 * vocabulary)),
-        _array("tokenizer.ggml.token_type", _INT32, vocabulary, np.asarray(kinds, "<i4").tobytes()),
-        _entry("tokenizer.ggml.bos_token_id", 1),
-        _entry("tokenizer.ggml.eos_token_id", 2),
-        _entry("tokenizer.ggml.unknown_token_id", 0),
+        entry("tokenizer.ggml.model", "llama"),
+        array("tokenizer.ggml.tokens", STRING, vocabulary, b"".join(map(text, names))),
+        array("tokenizer.ggml.scores", FLOAT32, vocabulary, bytes(4 * vocabulary)),
+        array("tokenizer.ggml.token_type", INT32, vocabulary, np.asarray(kinds, "<i4").tobytes()),
+        entry("tokenizer.ggml.bos_token_id", 1),
+        entry("tokenizer.ggml.eos_token_id", 2),
+        entry("tokenizer.ggml.unknown_token_id", 0),
     ]
-
-
-_UINT32, _INT32, _FLOAT32 = 4, 5, 6
-
-
-def _text(value: str) -> bytes:
-    data = value.encode()
-    return struct.pack("<Q", len(data)) + data
-
-
-def _entry(key: str, value: str | int | float) -> bytes:
-    if isinstance(value, str):
-        return _text(key) + struct.pack("<I", STRING) + _text(value)
-    kind, code = (_UINT32, "I") if isinstance(value, int) else (_FLOAT32, "f")
-    return _text(key) + struct.pack(f"<I{code}", kind, value)
-
-
-def _array(key: str, kind: int, length: int, data: bytes) -> bytes:
-    return _text(key) + struct.pack("<IIQ", ARRAY, kind, length) + data
 
 
 def _write(file: BinaryIO, tensor: _Tensor) -> None:

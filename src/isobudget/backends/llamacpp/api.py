@@ -7,7 +7,7 @@ llama.cpp. So `load_api` compares what the library fills into them with what is 
 refuses any other before anything is loaded: a wrong offset would not fail, it would give wrong numbers. How the binding
 is moved to another version: CONTRIBUTING.md, with `tools/engine_layout.py`.
 
-Source: llama.cpp's ``include/llama.h``. Not covered: its samplers, embeddings, adapters.
+Source: llama.cpp's ``include/llama.h``. Not covered: its samplers, embeddings.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ F32, F16 = 0, 1
 #: file types whose matrices are all in 32 or 16 bits: float32, float16, bfloat16
 FLOAT_FILES = frozenset({0, 1, 32})
 NO_FLASH_ATTENTION = 0
+#: how a file is loaded: read, not mapped into memory
+NO_MAPPING = 0
 
 _UNSET = -1
 
@@ -145,6 +147,9 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_context_default_params": (ContextParams, ()),
     "llama_model_load_from_file": (c_void_p, (c_char_p, ModelParams)),
     "llama_model_free": (None, (c_void_p,)),
+    "llama_adapter_lora_init": (c_void_p, (c_void_p, c_char_p)),
+    "llama_set_adapters_lora": (c_int32, (c_void_p, POINTER(c_void_p), c_size_t, POINTER(c_float))),
+    "ggml_cpu_has_avx2": (c_int, ()),
     "llama_model_get_vocab": (c_void_p, (c_void_p,)),
     "llama_model_ftype": (c_int32, (c_void_p,)),
     "llama_model_n_ctx_train": (c_int32, (c_void_p,)),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, c_int8, c_int32
+from ctypes import POINTER, c_float, c_int8, c_int32, c_void_p
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,11 @@ class Context:
                 f"{model.path.name}: llama.cpp could not make a context of {self.tokens} tokens; "
                 "is there memory for it?"
             )
+        if model.adapter:
+            one = (c_void_p * 1)(model.adapter), 1, (c_float * 1)(1.0)
+            if self._api.llama_set_adapters_lora(self._handle, *one) != 0:
+                self.close()
+                raise BackendError(f"{model.path.name}: llama.cpp did not take a part of the weights")
         self._memory = self._api.llama_get_memory(self._handle)
         self._check([self.tokens, batch_tokens, sequences, threads])
 

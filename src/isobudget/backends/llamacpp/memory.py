@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, LlamaCppSettings
+from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, LEAST_ROWS, LlamaCppSettings
+from isobudget.backends.llamacpp.split_form import is_split, loaded_bytes
 from isobudget.errors import ModelError
 from isobudget.grid import short
 from isobudget.models.read_gguf import from_gguf
@@ -16,7 +17,10 @@ _NUMBER_BYTES = 2
 
 def sequences_of(settings: LlamaCppSettings) -> int:
     """Sequences of all lanes, which are of one size: a sample in each slot, and the prompts that are kept."""
-    return settings.lanes * (-(-settings.at_once // settings.lanes) + KEPT_PROMPTS)
+    own = -(-settings.at_once // settings.lanes)
+    if is_split(Path(settings.model)):
+        own = max(own, LEAST_ROWS)
+    return settings.lanes * (own + KEPT_PROMPTS)
 
 
 def cache_bytes(settings: LlamaCppSettings) -> int | None:
@@ -58,5 +62,5 @@ def stated_memory(settings: LlamaCppSettings) -> str:
     lanes = f" in {settings.lanes} lanes" if settings.lanes > 1 else ""
     return (
         f"{settings.at_once} slots{lanes} of {settings.room:,} tokens take {short(needed, 'B')} of memory, beside "
-        f"{short(Path(settings.model).stat().st_size, 'B')} of weights"
+        f"{short(loaded_bytes(Path(settings.model)), 'B')} of weights"
     )

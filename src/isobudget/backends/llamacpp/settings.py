@@ -14,6 +14,8 @@ from isobudget.backends.settings import BackendSettings, Needs, Pacing, Positive
 
 #: prompts that are kept: one whose samples begin, and the one before it, whose last calls may have come late
 KEPT_PROMPTS = 2
+#: rows of a step, at least, for weights that are loaded in two parts
+LEAST_ROWS = 2
 #: most slots: llama.cpp's sequences of a context, without those of the prompts
 MOST_SLOTS = 256 - KEPT_PROMPTS
 #: fewest samples that a lane of their own pays for, by whether the weights are multiplied alike for few and for many

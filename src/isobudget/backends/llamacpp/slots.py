@@ -9,7 +9,8 @@ they copy prompts from one another.
 
 Every sequence has memory of its own, in the order of its tokens, and its rows are computed alike beside any others. So
 a sample is the same, bit by bit, whatever is generated beside it, where the engine multiplies its kind of weights alike
-for few rows and for many. Samples stand in a row without holes, as the engine wants them: the last one moves into a
+for few rows and for many. Where only a single row is an exception (`split_form`), it gets another one for company, so
+that there never is one. Samples stand in a row without holes, as the engine wants them: the last one moves into a
 hole that no new one fills.
 
 A prompt's time, that of what was left to compute, is recorded apart, in whole, by every sample that uses it; a step's
@@ -31,7 +32,7 @@ from isobudget.backends.llamacpp.context import Context, Logits
 from isobudget.backends.llamacpp.lanes import Lanes, SavedPrompt, shared_tokens
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.sample_token import sample_token
-from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
+from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, LEAST_ROWS
 from isobudget.errors import BackendError
 
 #: tokens of a prompt that are computed at once, at most
@@ -76,12 +77,14 @@ class Slots:
     ) -> None:
         self._model, self._clock, self._slots, self._context_tokens = model, clock, slots, context_tokens
         self._lanes, self._is_full = lanes or Lanes(), False
-        sequences = max(slots, self._lanes.slots) + KEPT_PROMPTS
+        self._least_rows = LEAST_ROWS if model.adapter else 1
+        own = max(slots, self._least_rows)
+        sequences = max(own, self._lanes.slots) + KEPT_PROMPTS
         batch_tokens = max(_BATCH_TOKENS, sequences)
         self._context = Context(model, context_tokens, sequences, batch_tokens, threads, is_shared=False)
         self._samples: list[SampleInFlight | None] = []  # each in the sequence of its place; None is a hole
         self._prompts: dict[tuple[int, ...], _Prompt] = {}  # the one used last comes last
-        self._free_for_prompts = list(range(slots, sequences))
+        self._free_for_prompts = list(range(own, sequences))
         self.prompt_tokens = 0
 
     @property
@@ -148,13 +151,18 @@ class Slots:
             return
         tokens = [sample.ids[-1] for sample in samples]
         positions = [len(sample.prompt_ids) + len(sample.ids) - 1 for sample in samples]
-        places = range(len(samples))
+        rows = max(len(samples), self._least_rows)
+        for place in range(len(samples), rows):  # a row that nobody needs, in a place that is free
+            self._context.forget(place)
+            tokens.append(tokens[0])
+            positions.append(0)
         try:
-            logits = self._context.decode(tokens, positions, [[place] for place in places], [True] * len(samples))
+            logits = self._context.decode(tokens, positions, [[place] for place in range(rows)], [True] * rows)
         except BackendError as error:
             self._forget_all(error)
             return
-        self._advance(places, samples, logits, idle=self._lanes.have_room)
+        places = range(len(samples))
+        self._advance(places, samples, logits[: len(samples)], idle=self._lanes.have_room)
 
     def fail(self, error: Exception) -> None:
         """End every sample that is being generated."""

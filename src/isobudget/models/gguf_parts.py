@@ -1,0 +1,48 @@
+"""The pieces of which a GGUF file's header is written: texts, metadata entries, and the places of tensors.
+
+Source: llama.cpp's ``docs`` of the format; what they mean is in `isobudget.models.gguf`, which reads them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from isobudget.models.gguf import ARRAY, FORMS, STRING
+
+#: bytes to whose multiples data is padded, where the metadata do not say otherwise
+ALIGNMENT = 32
+#: kind of weights -> tensor type
+TENSOR_TYPES = {form.kind: number for number, form in FORMS.items()}
+
+UINT32, INT32, FLOAT32 = 4, 5, 6
+
+
+def text(value: str) -> bytes:
+    """A text with its length."""
+    data = value.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def entry(key: str, value: str | int | float) -> bytes:
+    """A metadata entry; whole numbers and others have 32 bits."""
+    if isinstance(value, str):
+        return text(key) + struct.pack("<I", STRING) + text(value)
+    kind, code = (UINT32, "I") if isinstance(value, int) else (FLOAT32, "f")
+    return text(key) + struct.pack(f"<I{code}", kind, value)
+
+
+def array(key: str, kind: int, length: int, data: bytes) -> bytes:
+    """A metadata entry of several values, given as the file holds them."""
+    return text(key) + struct.pack("<IIQ", ARRAY, kind, length) + data
+
+
+def tensor_place(name: str, shape: Sequence[int], kind: str, offset: int) -> bytes:
+    """A tensor's name, shape (innermost dimension first), kind and offset."""
+    dimensions = len(shape)
+    return text(name) + struct.pack(f"<I{dimensions}QIQ", dimensions, *shape, TENSOR_TYPES[kind], offset)
+
+
+def padded(size: int, alignment: int = ALIGNMENT) -> int:
+    """Bytes up to where the next thing begins."""
+    return -(-size // alignment) * alignment
