@@ -144,7 +144,10 @@ def test_a_costs_file_that_is_not_needed_for_flops_is_said_to_be_passed_over(tmp
     source = results(tmp_path / "r.jsonl", "codellama-7b", "codellama-34b")
     costs = tmp_path / "costs.toml"
     costs.write_text("[defaults]\nseconds = 2\n")
-    said = "Counted in flops, which are known without prices. The costs file states seconds; to count in seconds: --unit seconds."
+    said = (
+        "Counted in flops, which are known without prices. The costs file states seconds; to count in seconds: "
+        "--unit seconds."
+    )
     (compared,) = api.curves(source, costs=costs)
     assert (compared.unit, said in compared.notes) == ("flops", True)
     assert said in api.plan(source, costs=costs).notes
