@@ -9,6 +9,7 @@ import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import matplotlib as mpl
@@ -23,14 +24,15 @@ from isobudget.report.figures.render import render
 PLACE = Path(shipped.__file__).with_name(shipped.ARCHIVE)
 
 
-def plotted() -> dict[str, bytes]:
-    """The files of all figures of a report of that run, by the names that they have in the archive."""
+def plotted() -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What each figure of a report of that run shows, by the stem of its files, and all files by name."""
+    shown: dict[str, Any] = {}
     files: dict[str, bytes] = {}
 
     def recorded(plot: Plot, look: Look, formats: Sequence[str]) -> dict[str, bytes]:
-        made = render(plot, look, formats)
-        digest = shipped.digest_of(plot, look)
-        files.update((f"{digest}.{kind}", data) for kind, data in made.items())
+        stem, made = f"{plot.name}-{len(shown)}", render(plot, look, formats)
+        shown[stem] = shipped.content_of(plot, look)
+        files.update((f"{stem}.{kind}", data) for kind, data in made.items())
         return made
 
     # The name `example` means the run that ships only where no file is called so.
@@ -40,9 +42,9 @@ def plotted() -> dict[str, bytes]:
         mock.patch.object(comparison, "shipped", recorded),
     ):
         api.report(EXAMPLE)
-    return files
+    return shown, files
 
 
 if __name__ == "__main__":
-    PLACE.write_bytes(shipped.archive(plotted(), mpl.__version__))
+    PLACE.write_bytes(shipped.archive(*plotted(), mpl.__version__))
     print(f"{PLACE.name}: {PLACE.stat().st_size >> 10} kB")

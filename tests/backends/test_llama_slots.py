@@ -24,13 +24,13 @@ from isobudget.errors import BackendError, ModelError
 from isobudget.models.random_gguf import Quantisation
 from isobudget.study.study import StudyModel
 from support.tiny_llama import ENDS, PROMPTS, WARM, asked, begins_alike, contents, write
-from support.tiny_q4_1 import write_q4_1
+from support.tiny_q4_1 import LIVELY, write_q4_1
 
 
 @pytest.fixture(scope="module", params=[Quantisation.Q4_0, Quantisation.Q8_0, "q4_1"])
 def path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    return write_q4_1(folder) if request.param == "q4_1" else write(folder, request.param)
+    return write_q4_1(folder, LIVELY) if request.param == "q4_1" else write(folder, request.param)
 
 
 def draw(path: Path, slots: int, each: int, shuffle: int | None = None) -> tuple[list[list[Generation]], int]:

@@ -188,7 +188,7 @@ def test_a_reference_that_fails_stops_before_samples_are_judged() -> None:
     right = Problem("Own/3", "own", "def square(x):\n", "square", CheckFunction(CHECK), "    return x * x\n")
     with Judge(workers=1) as judge:
         require_references([right, *PROBLEMS.values()], judge)
-        with pytest.raises(InputError, match=r"the reference of Own/2: failed.*--no-check"):
+        with pytest.raises(InputError, match=r"a reference solution fails its tests: Own/2: failed.*--no-check"):
             require_references([right, wrong], judge)
 
 

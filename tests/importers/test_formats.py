@@ -264,7 +264,7 @@ def test_livecodebench(tmp_path: Path, shared_cases: Path) -> None:
     ):
         read_results(short)
     twice = as_json(tmp_path / "twice.json", [{"question_id": "1", "graded_list": [True]}] * 2)
-    with pytest.raises(InputError, match="entry 2: field `question_id` '1' is there twice"):
+    with pytest.raises(InputError, match="entry 2: field `question_id` '1' occurs twice"):
         read_results(twice)
 
 

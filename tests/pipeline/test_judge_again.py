@@ -76,7 +76,7 @@ def test_a_reference_that_fails_loses_nothing(tmp_path: Path) -> None:
     write_run(samples, tmp_path / "run", problems=str(problems))
     run = load_run(tmp_path / "run")
     before = sorted(one.key for one in run.verdicts())
-    with pytest.raises(InputError, match="the reference of a"):
+    with pytest.raises(InputError, match="a reference solution fails its tests: a: failed"):
         judge_run(run, again=True, workers=1)
     assert sorted(one.key for one in load_run(run.path).verdicts()) == before
     assert len(before) == 1

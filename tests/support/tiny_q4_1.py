@@ -13,15 +13,17 @@ from isobudget.models.gguf_parts import TENSOR_TYPES, padded, tensor_place
 from isobudget.models.random_gguf import Quantisation, write_random_gguf
 from support.tiny_llama import TINY
 
-#: rows of so many blocks that the order in which they are added up shows in the last bits
-_WIDE = replace(TINY, mlp_width=576)
+#: rows of so many blocks that the order in which they are added up shows in the last bits of some samples
+WIDE = 576
+#: its samples end after different numbers of tokens
+LIVELY = 352
 
 
-def write_q4_1(folder: Path) -> Path:
+def write_q4_1(folder: Path, mlp_width: int = WIDE) -> Path:
     """The model's file; the embedding stays in Q4_0. The test is skipped without the engine."""
     pytest.importorskip("xllamacpp", exc_type=ImportError)
     source = folder / "tiny.Q4_0.gguf"
-    write_random_gguf(source, _WIDE, Quantisation.Q4_0)
+    write_random_gguf(source, replace(TINY, mlp_width=mlp_width), Quantisation.Q4_0)
     header, stored, random = read_gguf_header(source), source.read_bytes(), np.random.default_rng(1)
     places, blobs, offset = list[bytes](), list[bytes](), 0
     for name, tensor in header.tensors.items():

@@ -133,7 +133,7 @@ def run_in(folder: str | Path, problem: Problem, models: Mapping[str, StatedFact
         try:
             _state(run, problem, models)
         except RunMismatchError as error:  # what is used again is written with --out elsewhere
-            said = str(error).replace("the study says", "now it is").replace("(--out)", "(--run)")
+            said = str(error).replace("but the study says", "now it is").replace("(--out)", "(--run)")
             raise RunMismatchError(said) from None
     return run
 
