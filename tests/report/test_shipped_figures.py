@@ -22,17 +22,19 @@ from isobudget.report.figures.style import Style
 TOOLS = Path(__file__).parents[2] / "tools"
 X = np.array([1.0, 2.0, 4.0])
 LINE = Line("a", Style("#0072b2", "o"), X, 10 * X, np.arange(3), 3, 3)
-#: also in the midst of a path, where no blank need stand between two
-NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+#: names of parts, which are made of what is in them; and places
+ID, NUMBER = re.compile(r'(?<=id=")[^"]*|(?<="#)[^"]*|(?<=url\(#)[^)]*'), re.compile(r"-?\d+(?:\.\d+)?")
 PLOT = Plot("name", "title", "y", (Panel("x", (LINE,)),), "caption")
 
 
 def same_picture(name: str, one: bytes, other: bytes) -> bool:
     """Whether two files show the same to the eye: places in an SVG, and pixels, may differ by rounding."""
     if name.endswith(".svg"):
-        texts = [NUMBER.sub("#", data.decode()) for data in (one, other)]
-        numbers = [np.array(NUMBER.findall(data.decode()), dtype=float) for data in (one, other)]
-        return texts[0] == texts[1] and bool(np.abs(numbers[0] - numbers[1]).max() < 0.1)
+        texts = [ID.sub("", data.decode()) for data in (one, other)]
+        numbers = [np.array(NUMBER.findall(text), dtype=float) for text in texts]
+        return NUMBER.sub("#", texts[0]) == NUMBER.sub("#", texts[1]) and bool(
+            np.abs(numbers[0] - numbers[1]).max() < 0.1
+        )
     from matplotlib.image import imread
 
     pixels = [imread(io.BytesIO(data)) for data in (one, other)]
