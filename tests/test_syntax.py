@@ -17,7 +17,14 @@ from isobudget import syntax
 
 SOURCE = Path(isobudget.__file__).parent
 #: processes with one thread, files that run where isobudget is not, tests as text
-ALONE = ("judge/trusted/", "judge/untrusted/", "tasks/runner.py", "tasks/caller.py", "problems/evalplus/rules.py")
+ALONE = (
+    "judge/trusted/",
+    "judge/untrusted/",
+    "tasks/runner.py",
+    "tasks/reporter.py",
+    "tasks/caller.py",
+    "problems/evalplus/rules.py",
+)
 PROGRAM = "def f(a):\n" + "".join(f"    x{at} = (a + {at}) * [b for b in range({at})][0]\n" for at in range(50))
 
 

@@ -54,7 +54,9 @@ def test_they_are_what_is_plotted_now(monkeypatch: pytest.MonkeyPatch) -> None:
     index = json.loads(ships["figures.json"])
     assert sorted(index) == sorted(shown)
     assert [stem for stem in shown if not shipped._same(shown[stem], index[stem])] == []
-    assert by != mpl.__version__ or [name for name in made if not same_picture(name, made[name], ships[name])] == []
+    if by != mpl.__version__:
+        pytest.skip(f"the figures that ship were plotted by Matplotlib {by}")
+    assert [name for name in made if not same_picture(name, made[name], ships[name])] == []
 
 
 def test_the_run_that_ships_is_reported_on_without_plotting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

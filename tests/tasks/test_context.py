@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from isobudget.backends.base import CHARACTERS_PER_TOKEN
-from isobudget.tasks import runner
+from isobudget.tasks import caller, reporter, runner
 from isobudget.tasks.context import file_task, hole_alone, source_prompt
 from isobudget.tasks.imports import warm_modules
 from isobudget.tasks.selection import Selection, select
@@ -150,9 +151,10 @@ def test_stubs_of_a_file_that_is_not_there(project: Path) -> None:
     assert list(imported_names("pkg.new", ["from .new import x\nfrom pkg import new\nnew.y\n", "def ("])) == ["x", "y"]
 
 
-def test_the_inner_runner_needs_python_3_9_and_its_library_alone() -> None:
-    source = Path(runner.__file__).read_text()
-    tree = ast.parse(source, feature_version=(3, 9))
+@pytest.mark.parametrize("sent", [runner, reporter, caller])
+def test_what_runs_in_the_guest_needs_python_3_9_and_its_library_alone(sent: ModuleType) -> None:
+    assert sent.__file__
+    tree = ast.parse(Path(sent.__file__).read_text(), feature_version=(3, 9))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.split(".")[0] for name in imported} <= {*sys.stdlib_module_names, "pytest", "_pytest"}

@@ -151,8 +151,8 @@ def solve_failing(
 ) -> list[Solution]:
     """Write every function without a body that a test calls, one after the other. Models are loaded once for all.
 
-    Some functions are left out, and `progress` gets the reason: no test calls them, their tests cannot be run, or the
-    file is not valid Python. Ctrl-C ends all of it.
+    Functions that no test calls, or whose tests cannot be run, and files that are not valid Python are left out;
+    `progress` gets the reason. Ctrl-C ends all of it.
 
     Args:
         folder: a folder of the project, or a file.
@@ -180,21 +180,17 @@ def solve_failing(
     with OpenModels(options.get("make_backend"), are_kept=True) as opened:
         for target in empty.targets:
             try:
-                solution = _solved(given.arguments | {"target": target}, opened)
+                solutions.append(_solved(given.arguments | {"target": target}, opened))
             except UndecidedError as error:
                 refused.append(str(error))
                 progress.note(f"left out: {error}")
                 continue
-            solutions.append(solution)
-            if solution.ending is Ending.INTERRUPTED:
+            if solutions[-1].ending is Ending.INTERRUPTED:
                 break
-            if options.get("apply"):
-                given.arguments["force"] = True  # the tree was clean; what changed since is what was applied
+            given.arguments["force"] |= given.arguments["apply"]  # the tree was clean: only this changed it
     if refused and not solutions:
-        raise InputError(
-            f"{folder}: tests cannot decide on any function without a body ({len(refused)} found); the first: "
-            f"{refused[0]}"
-        )
+        said = f"tests cannot decide on any function without a body ({len(refused)} found); the first"
+        raise InputError(f"{folder}: {said}: {refused[0]}")
     return solutions
 
 

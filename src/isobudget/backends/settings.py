@@ -142,6 +142,10 @@ class BackendSettings(BaseModel, metaclass=_Checked):
         module, _, name = self.opens.partition(":")
         return cast(Backend, getattr(importlib.import_module(module), name)(self))
 
+    def serves(self, wanted: BackendSettings) -> bool:
+        """Whether a backend that was opened with these settings does what one opened with the wanted ones would."""
+        return self == wanted
+
     def pacing(self) -> Pacing:
         """How the backend is kept busy."""
         return self.pace

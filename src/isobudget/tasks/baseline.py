@@ -13,8 +13,9 @@ from isobudget.grid import counted, printable
 from isobudget.tasks.body import plain_name
 from isobudget.tasks.failing import unwritten
 from isobudget.tasks.outcome import RunnerReport, last_line
+from isobudget.tasks.reporter import STUB
 from isobudget.tasks.selection import Selection, words_of_test
-from isobudget.tasks.stub import MARK, imports_module, names_from
+from isobudget.tasks.stub import imports_module, names_from
 from isobudget.tasks.target import Target
 
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
@@ -115,7 +116,7 @@ def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[
     found: dict[str, str] = {}
     for name, text in run.errors.items():
         file = name.partition("::")[0]
-        if target.data is None or MARK in text or file not in texts or tests.names(file):
+        if target.data is None or STUB in text or file not in texts or tests.names(file):
             return {}
         names = _called(target, tests) | ({target.module.rpartition(".")[2]} if file in tests.unreadable else set())
         if names & set(_WORD.findall(texts[file])) or any(imports_module(one, texts[file]) for one in target.modules):
@@ -199,7 +200,7 @@ def _all(count: int, noun: str) -> str:
 
 def _collecting(target: Target, name: str, text: str) -> str:
     where, last = name or "the tests", printable(last_line(text))
-    if MARK in text:
+    if STUB in text:
         return (
             f"{where}: calls {target.task_id} while it is imported, so its tests cannot be listed before that is "
             "written; move the call into a test or a fixture"

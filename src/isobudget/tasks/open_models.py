@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Self
 
 from isobudget.backends.base import Backend
-from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.settings import BackendSettings
 from isobudget.study.resolve import ResolvedModel
 from isobudget.tasks.models import BackendFactory
@@ -49,7 +48,7 @@ class OpenModels:
         """
         if model.name in self._open:
             settings, backend = self._open[model.name]
-            if _serves(settings, model.settings):
+            if settings.serves(model.settings):
                 return backend
             self._close([model.name])
         backend = model.settings.open() if self.make_backend is None else self.make_backend(model)
@@ -76,13 +75,6 @@ class OpenModels:
 
     def _close(self, names: Sequence[str]) -> None:
         close_all([self._open.pop(name)[1] for name in names])
-
-
-def _serves(settings: BackendSettings, wanted: BackendSettings) -> bool:
-    """Whether a backend that was opened with these settings does what another one would."""
-    if isinstance(settings, LlamaCppSettings) and isinstance(wanted, LlamaCppSettings) and settings.room >= wanted.room:
-        return settings.model_copy(update={"context_tokens": wanted.context_tokens}) == wanted
-    return settings == wanted
 
 
 def close_all(backends: Sequence[Backend], patience_seconds: float = 0.3) -> None:

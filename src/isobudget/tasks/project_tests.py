@@ -24,7 +24,7 @@ from isobudget.tasks.selection import Selection, watched_files
 from isobudget.tasks.stub import stub_of
 from isobudget.tasks.target import Target
 
-_RUNNER = Path(__file__).with_name("runner.py")
+_RUNNER, _REPORTER = (Path(__file__).with_name(name) for name in ("runner.py", "reporter.py"))
 #: CPU seconds that the tests may take before anything is written
 _BASELINE_SECONDS = 120.0
 #: wall seconds that a candidate may take, as a multiple of its CPU seconds: a busy machine causes no timeouts
@@ -265,7 +265,7 @@ class TargetTests:
                 shown=self.interpreter.shown,
                 interpreter=self.interpreter.path,
                 program=_RUNNER.read_text(encoding="utf-8"),
-                first={"import_roots": target.import_roots},
+                first={"import_roots": target.import_roots, "reporter": _REPORTER.read_text(encoding="utf-8")},
                 view_mb=self.limits.view_mb + 16,
                 memory_mb=self.limits.memory_mb,
                 allow_subprocess=self.limits.allow_subprocess,

@@ -1,9 +1,10 @@
 """The inner runner: runs a project's pytest tests on candidates, inside a guest, with the project's own interpreter.
 
-This one file is sent into the guest and run there by any Python from 3.9 on that has pytest; it uses nothing but the
-standard library and imports nothing of isobudget. The server half imports, once, pytest and the modules that it is told
-to, and forks a process for every request. The child lays the candidate's files over the project's, gives up what it
-does not need, and runs pytest in itself with a reporter that writes one line for every event to a descriptor.
+This file and `reporter` are sent into the guest and run there by any Python from 3.9 on that has pytest; they use
+nothing but the standard library and import nothing of isobudget. The server half imports, once, pytest and the modules
+that it is told to, and forks a process for every request. The child lays the candidate's files over the project's,
+gives up what it does not need, and runs pytest in itself with a reporter that writes one line for every event to a
+descriptor.
 
 The server never believes an exit code. It passes on what came over the descriptor, with the process's end, its CPU
 seconds and peak memory, and whether one of the files that must not change has changed.
@@ -15,7 +16,6 @@ import contextlib
 import ctypes
 import hashlib
 import importlib
-import io
 import json
 import os
 import resource
@@ -26,17 +26,15 @@ import socket
 import struct
 import sys
 import time
+import types
 from typing import Any
 
 LENGTH = struct.Struct("!I")
 SCRATCH = "/scratch"
-#: what a stub raises, and makes where it is called by another process
-STUB, REACHED = "isobudget: nothing is written yet", f"{SCRATCH}/.isobudget-reached"
 PR_SET_SECCOMP = 22
 OWN_PID = struct.pack("I", 0x7A7A7A7A)
 #: most bytes of reports that one candidate may write
 MOST_REPORT = 16 << 20
-MOST_MESSAGE = 4000
 
 
 # the server ----------------------------------------------------------------------------------------------------------
@@ -49,6 +47,7 @@ def main() -> None:
     layers = json.loads(sys.argv[2])
     try:
         setting = receive(control)
+        setting["reporter"] = module("reporter", setting["reporter"])
         sys.path[0:1] = setting["import_roots"]
         sys.argv = ["pytest"]
         import pytest
@@ -65,6 +64,13 @@ def main() -> None:
     except BaseException as error:
         send(control, {"fault": f"{type(error).__name__}: {error}"})
         os._exit(1)
+
+
+def module(name: str, text: str) -> Any:
+    """A module of this text, which is in no file here."""
+    made = types.ModuleType(name)
+    exec(compile(text, "<isobudget>", "exec"), vars(made))
+    return made
 
 
 def send(control: socket.socket, value: Any) -> None:
@@ -294,7 +300,7 @@ def candidate(setting: dict[str, Any], request: dict[str, Any], writing: int, no
             with open(name, "w", encoding="utf-8", newline="") as file:
                 file.write(text)
         importlib.invalidate_caches()
-        reporter = Reporter(writing, nonce)
+        reporter = setting["reporter"].Reporter(writing, nonce)
         limit(request)
         install(bytes.fromhex(setting["candidate_filter"]))
         if request.get("program"):
@@ -303,7 +309,7 @@ def candidate(setting: dict[str, Any], request: dict[str, Any], writing: int, no
             import pytest
 
             began = time.monotonic()
-            said = sys.stderr = Beginning()
+            said = sys.stderr = setting["reporter"].Beginning()
             code = pytest.main(list(request["arguments"]), plugins=[reporter])
             if int(code) in (3, 4) and not reporter.collected:
                 reporter.tell("usage", said.getvalue())
@@ -326,79 +332,6 @@ def limit(request: dict[str, Any]) -> None:
         hard = resource.getrlimit(what)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(what, (most, most))
-
-
-class Beginning(io.StringIO):
-    """Takes what is written and keeps the first of it: why pytest does not even begin."""
-
-    encoding, errors = "utf-8", "replace"
-
-    def write(self, text: str) -> int:
-        """Take a text."""
-        super().write(text[: max(0, MOST_MESSAGE - self.tell())])
-        return len(text)
-
-
-class Reporter:
-    """A pytest plugin that writes every event as one line of JSON to a descriptor."""
-
-    def __init__(self, descriptor: int, nonce: str) -> None:
-        write, dumps = os.write, json.dumps
-
-        def tell(*event: Any) -> None:
-            data = dumps([nonce, *event]).encode() + b"\n"
-            while data:
-                data = data[write(descriptor, data) :]
-
-        self.tell = tell
-        self.collected = False
-        self._reached = [False]
-        import builtins
-
-        def reached(flag: list[bool] = self._reached, own: int = os.getpid()) -> None:
-            flag[0] = True
-            if os.getpid() != own:
-                open(REACHED, "w").close()
-
-        setattr(builtins, "__isobudget_reached__", reached)  # noqa: B010
-
-    def pytest_collectreport(self, report: Any) -> None:
-        """What could not be collected."""
-        if report.failed:
-            self.tell("error", report.nodeid, str(report.longrepr)[-MOST_MESSAGE:])
-
-    def pytest_collection_finish(self, session: Any) -> None:
-        """The ids of the tests, in the order in which they will run."""
-        self.collected = True
-        self.tell("collected", [item.nodeid for item in session.items])
-        self.tell("xfail", [item.nodeid for item in session.items if item.get_closest_marker("xfail")])
-
-    def pytest_runtest_logstart(self) -> None:
-        """A test begins."""
-        self._reached[0] = False
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        """One phase of a test has ended."""
-        outcome = report.outcome
-        if hasattr(report, "wasxfail"):
-            outcome = "xfailed" if outcome == "skipped" else "xpassed"
-        if report.when != "call" and outcome == "passed":
-            return
-        text = "" if outcome == "passed" else str(report.longrepr)
-        # A fixture that called it before tells each of its tests so by its error, another process by a file.
-        if STUB in text or os.path.exists(REACHED):
-            self._reached[0] = True
-            with contextlib.suppress(OSError):
-                os.unlink(REACHED)
-        self.tell("test", report.nodeid, report.when, outcome, text[-MOST_MESSAGE:], self._reached[0])
-
-    def finish(self, code: int, seconds: float) -> None:
-        """The session is over; `seconds` is what collecting and running took."""
-        modules = [
-            [name, getattr(module, "__file__", None) or "", type(getattr(module, "__loader__", None)).__name__]
-            for name, module in list(sys.modules.items())
-        ]
-        self.tell("finished", code, modules, seconds)
 
 
 if __name__ == "__main__":

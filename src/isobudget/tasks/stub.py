@@ -8,14 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 
 from isobudget.syntax import parsed
 from isobudget.tasks.body import functions_by_name, parse_source, with_body
+from isobudget.tasks.reporter import REACHED, STUB
 from isobudget.tasks.target import Target
 
-MARK = "isobudget: nothing is written yet"
-#: made where a program that tests start calls it; the runner looks for it
-_FILE = "/scratch/.isobudget-reached"
 _BODY = f"""import builtins
-getattr(builtins, "__isobudget_reached__", lambda: open("{_FILE}", "w").close())()
-raise NotImplementedError("{MARK}")
+getattr(builtins, "__isobudget_reached__", lambda: open("{REACHED}", "w").close())()
+raise NotImplementedError("{STUB}")
 """
 
 

@@ -57,6 +57,12 @@ class LlamaCppSettings(BackendSettings):
         """Tokens of prompt and completion that fit into a slot."""
         return self.context_tokens or 1024
 
+    def serves(self, wanted: BackendSettings) -> bool:
+        """More room for a sample than is wanted does no harm."""
+        if isinstance(wanted, LlamaCppSettings) and self.room >= wanted.room:
+            return self.model_copy(update={"context_tokens": wanted.context_tokens}) == wanted
+        return self == wanted
+
     @property
     def at_once(self) -> int:
         """Samples generated at the same time. Reads the file's header unless `slots` are stated."""

@@ -14,7 +14,7 @@ import functools
 import os
 import re
 import resource
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from isobudget.errors import JudgeError
@@ -169,7 +169,7 @@ def _tasks_of(user: int) -> int:
 
 def limit_tester(memory_mb: int) -> bool:
     """Limits of a tester of foreign tests: of files as a sample, and of its address space."""
-    return _limit({resource.RLIMIT_AS: memory_mb << 20, resource.RLIMIT_FSIZE: FILE_KB << 10})
+    return set_limits({resource.RLIMIT_AS: memory_mb << 20, resource.RLIMIT_FSIZE: FILE_KB << 10})
 
 
 def _readable_by_others() -> bool:
@@ -184,7 +184,7 @@ def _readable_by_others() -> bool:
 
 def limit_worker() -> bool:
     """Limits that hold for the zygote and all samples alike."""
-    return _limit(
+    return set_limits(
         {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: MOST_FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS}
     )
 
@@ -209,7 +209,8 @@ def _at_most(limit: int, value: int) -> int:
     return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
-def _limit(wanted: dict[int, int]) -> bool:
+def set_limits(wanted: Mapping[int, int]) -> bool:
+    """Set limits of this process, soft and hard, never above the hard ones that it has; False if one was refused."""
     stands = True
     for limit, value in wanted.items():
         most = _at_most(limit, value)

@@ -106,7 +106,15 @@ def _become(setting: Mapping[str, Any], base: str, granted: list[str], control: 
     writable = [os.path.join(view, name) for name in setting["writable"]]
     within = landlock.Reachable((), (), (confine.SCRATCH, *writable, *WRITABLE), ("/",))
     layers += [f"Landlock {what}" for what in landlock.restrict(within)]
-    _limit(threads)
+    if not confine.set_limits(
+        {
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_FSIZE: FILE_MB << 20,
+            resource.RLIMIT_NOFILE: DESCRIPTORS,
+            resource.RLIMIT_NPROC: threads,
+        }
+    ):
+        raise PermissionError("no resource limits")
     _execute(setting, control, layers)
 
 
@@ -152,19 +160,6 @@ def _overlay(view: str, writable: Iterable[str], program: str) -> None:
         os.chmod(place, 0o666)
         if not namespaces.bind(place, os.path.join(view, name)):
             raise OSError(f"{name} cannot be replaced by a writable copy")
-
-
-def _limit(threads: int) -> None:
-    wanted = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_FSIZE: FILE_MB << 20,
-        resource.RLIMIT_NOFILE: DESCRIPTORS,
-        resource.RLIMIT_NPROC: threads,
-    }
-    for limit, value in wanted.items():
-        hard = resource.getrlimit(limit)[1]
-        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (most, most))
 
 
 def _execute(setting: Mapping[str, Any], control: socket, layers: list[str]) -> NoReturn:
