@@ -29,14 +29,16 @@ class Endless:
         self.left = asyncio.Event()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {self._kind}\r\n\r\n".encode() + self._begin)
-            while self._piece:
-                writer.write(self._piece)
-                await writer.drain()
-        writer.close()
-        self.left.set()
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {self._kind}\r\n\r\n".encode() + self._begin)
+                while self._piece:
+                    writer.write(self._piece)
+                    await writer.drain()
+        finally:
+            writer.transport.abort() if self._piece else writer.close()
+            self.left.set()
 
 
 @contextlib.asynccontextmanager
