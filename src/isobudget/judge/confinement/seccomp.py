@@ -108,7 +108,10 @@ def start() -> FilterProgram:
 
 
 def zygote_program(also: tuple[str, ...] = ()) -> bytes:
-    """The allow-list that the zygote and all its children live under; `also` are deadly calls that are allowed."""
+    """The allow-list for the zygote and all its children.
+
+    `also` lists calls that it allows and that would kill otherwise.
+    """
     program, refused = start(), RET_ERRNO | errno.EPERM
     for number in (*ALLOWED.values(), *(DEADLY[name] for name in also)):
         program.on_number(number, RET_ALLOW)

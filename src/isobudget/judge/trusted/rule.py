@@ -46,7 +46,7 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Reading(NamedTuple):
-    """What the rule says of tests: why they may not run apart, if so, and whether they hold results."""
+    """What the rule says about tests: whether they hold results, and why they may not run apart, if so."""
 
     objection: str
     holds_results: bool

@@ -127,7 +127,7 @@ def _import(names: str) -> None:
 
 
 def _disarm() -> None:
-    """Prepare the filter that only samples install."""
+    """Change this interpreter for samples: seed `random`, define `exit` and `quit`, and refuse to start programs."""
     # The same for every sample, whichever worker it comes to.
     sys.modules["random"].seed(0)
     # An interpreter started without its site module lacks these two, which programs end with.
