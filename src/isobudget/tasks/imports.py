@@ -1,4 +1,4 @@
-"""Which modules can be imported before any candidate is there: those that do not import the target, near or far."""
+"""Finds the modules that can be imported before there is a candidate: those that never import the target."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _walk(folder: str) -> Iterator[tuple[str, int]]:
 
 
 def find_interpreter(root: Path, stated: str | None) -> Interpreter:
-    """The project's interpreter: as stated, else of the active environment, else of ``.venv``, else isobudget's own.
+    """The project's interpreter: as stated, else the active environment's, else that of ``.venv``, else isobudget's.
 
     Raises:
         InputError: it cannot be run, is older than 3.9, or has no pytest.
