@@ -1,4 +1,4 @@
-"""The backends there are. A new one is a folder here, and its settings in `Settings` below; nothing else names it."""
+"""The list of backends. A new backend needs a folder here and its settings in `Settings` below."""
 
 from __future__ import annotations
 

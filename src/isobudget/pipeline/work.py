@@ -35,7 +35,7 @@ class Work:
     seeds: tuple[int, ...]
 
     def without(self, generations: Sequence[Generation | None]) -> Work:
-        """What is left of it after these came, one for each sample or None; all of it after none at all."""
+        """The part of the call that these samples (one entry per requested sample, or None) leave unfinished."""
         left = [place for place in range(len(self.keys)) if not generations or generations[place] is None]
         return replace(
             self, keys=tuple(self.keys[place] for place in left), seeds=tuple(self.seeds[place] for place in left)
