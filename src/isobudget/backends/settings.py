@@ -79,7 +79,7 @@ class Pacing:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What a model is said to run on, for estimates: the GPU's name, how many share it, samples at the same time."""
+    """Stated hardware of a model, for estimates: the GPU's name, how many share the model, samples at the same time."""
 
     gpu: str
     gpus: int

@@ -61,7 +61,10 @@ Branch = tuple[int, Tree]
 
 
 def batches_of(texts: Sequence[Ids], most_tokens: int, most_texts: int, sharing: bool = True) -> Iterator[list[Branch]]:
-    """."""
+    """Divide texts into batches of one tree each, with at most this many tokens and texts; longer texts come in parts.
+
+    `sharing` says whether texts may share tokens. The parts of a text that is longer than a batch come alone, in order.
+    """
     tree = Tree()
     before: Ids = ()
     for index in sorted(range(len(texts)), key=lambda index: tuple(texts[index])):

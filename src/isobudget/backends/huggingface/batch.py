@@ -129,9 +129,10 @@ class _Cache:
 
 
 def forward_options(model: LoadedModel, mask: torch.Tensor, count: int, keep: int) -> dict[str, Any]:
-    """The arguments that the model knows, for a forward pass over the last `count` columns; those before are in
-    the cache. The mask has shape (rows, columns), 0 where a row is padded; `keep` is of how many columns, from the end,
-    logits are wanted.
+    """The arguments that the model supports, for a forward pass over the last `count` columns.
+
+    Earlier columns are in the cache. The mask has shape (rows, columns), 0 where a row is padded. `keep` is the number
+    of columns, from the end, whose logits are wanted.
     """
     positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -count:]
     wanted = {"attention_mask": mask, "position_ids": positions, "use_cache": True, "logits_to_keep": keep}

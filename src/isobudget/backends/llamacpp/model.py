@@ -78,7 +78,7 @@ class LlamaModel:
         return self._tokenize(text, special=True)
 
     def tokenize_text(self, text: str) -> list[int]:
-        """Ids of a text that follows a prompt: nothing is added, and what looks like a special token is plain text.
+        """Ids of a text that follows a prompt: nothing is added, and a written-out special token stays plain text.
 
         SentencePiece begins every text with a space of its own; it is taken away again, by tokenizing behind a newline.
         """

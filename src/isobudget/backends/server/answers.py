@@ -269,7 +269,7 @@ def is_known(finish: str | None) -> bool:
 
 
 def finish_reason(choice: Choice, text: str, tokens: int, max_tokens: int) -> FinishReason:
-    """`STOP` if a stop text was cut off here; else by the server's word, or without a known one by the tokens."""
+    """`STOP` if a stop text was cut off here; else by the server's finish reason; if that is unknown, by the tokens."""
     if text != choice.text:
         return FinishReason.STOP
     if choice.finish is None or not is_known(choice.finish):

@@ -16,8 +16,9 @@ from isobudget.errors import BackendError
 
 
 def sampling_arguments(sampling: Sampling, seed: int, end_ids: Iterable[int] = ()) -> dict[str, Any]:
-    """The arguments of `vllm.SamplingParams` for one sample; `end_ids` are tokens that end it besides those that the
-    model names: stop texts that are one special token each.
+    """The arguments of `vllm.SamplingParams` for one sample.
+
+    `end_ids` are tokens that end it in addition to the model's own: stop texts that are a single special token.
     """
     return {
         "n": 1,
