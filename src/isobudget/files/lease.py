@@ -69,7 +69,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def put_held(path: Path, data: bytes) -> None:
-    """Write a file of a folder that this process holds, whole; in a store only over what this process wrote or read.
+    """Write a file atomically in a folder that this process has locked; a store only replaces this process's version.
 
     `data` has to hold a `fresh_nonce`. Outside of `held`, a store's object is made if there is none.
 

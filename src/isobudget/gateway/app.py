@@ -185,7 +185,10 @@ class Gateway:
         return list(chosen.ranked) if every else [chosen.best], said
 
     async def _streamed(self, request: Request, play: Play) -> Response:
-        """The answer as a stream, once the first sample is paid for: errors before have their status."""
+        """The answer as a stream.
+
+        It starts once the first sample is paid for, so that earlier errors keep their status.
+        """
         task = asyncio.create_task(play.run())
         try:
             await until_gone(request.receive, _either(play.begun, task))

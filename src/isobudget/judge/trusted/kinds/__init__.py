@@ -1,4 +1,4 @@
-"""The kinds of tests, one a file: how a worker prepares a problem's tests, and how it judges a program by them.
+"""The kinds of tests, one per file: how a worker prepares a problem's tests, and how it judges a program by them.
 
 A new kind is a dataclass in `problems.problem`, a file here, and a line in `KINDS`.
 """
