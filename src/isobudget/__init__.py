@@ -1,7 +1,7 @@
 """isobudget: for what you can spend, which code model to run, how many times, and when to stop.
 
-The names below are the public face; they are loaded when first used, so that importing isobudget is quick. The commands
-as Python functions are in `isobudget.api`.
+The names below are the public interface; they are loaded when first used, so that importing isobudget is quick. The
+commands as Python functions are in `isobudget.api`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What this machine can do: the checks behind `isobudget doctor`.
 
-It only looks: nothing is fetched, installed or changed, and no network is used.
+Nothing is downloaded, installed or changed, and no network is used.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        area: what it belongs to: machine, extras, judge, models.
-        name: what was looked at.
-        ok: whether it is there; None where there is nothing to judge.
+        area: part of the system: machine, extras, judge, models.
+        name: what was checked.
+        ok: whether it is available; None for plain information.
         found: what was found.
         hint: what to do if it is missing, or an empty string.
     """

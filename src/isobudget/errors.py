@@ -22,12 +22,12 @@ _JSON_KINDS = {
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of another library says, for a message of ours: its first line, or else its kind."""
+    """An error of another library for use in our messages: the first line of its message, or else its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def json_kind(value: object) -> str:
-    """What a value read from JSON is, for a message; of any other value, the name of its type."""
+    """The JSON type of a value, for a message; for other values, the name of their type."""
     return _JSON_KINDS.get(type(value)) or f"a {type(value).__name__}"
 
 
@@ -36,11 +36,11 @@ class IsobudgetError(Exception):
 
 
 class InputError(IsobudgetError):
-    """Something that the user handed in cannot be read or does not fit: a file, a field, a name, a number."""
+    """Something supplied by the user is invalid: a file, a field, a name, a number."""
 
 
 class NoPriceError(InputError):
-    """A model has no price in a unit, as far as the costs that were given go; it may have one in another."""
+    """A model has no price in a unit according to the given costs; it may have one in another unit."""
 
 
 class StudyError(InputError):
@@ -48,7 +48,7 @@ class StudyError(InputError):
 
 
 class MissingExtraError(IsobudgetError):
-    """An extra is needed but not installed; the message carries the install line."""
+    """An extra is needed but not installed; the message contains the install command."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra {extra}. Install it with: pip install 'isobudget[{extra}]'")
@@ -63,8 +63,8 @@ class BackendError(IsobudgetError):
     """A model was reached but did not answer as it should.
 
     Attributes:
-        again: whether asking again may help; if not, the answer has been paid for and cannot be used, or the request
-            cannot be sent.
+        again: whether a retry may help. If not, the answer has been paid for but cannot be used, or the request cannot
+            be sent.
     """
 
     again = True
@@ -75,7 +75,7 @@ class RunError(IsobudgetError):
 
 
 class RunMismatchError(RunError):
-    """A run folder was made by other settings than those that are asked for now."""
+    """A run folder was made with other settings than the requested ones."""
 
 
 class StorageError(IsobudgetError):

@@ -1,6 +1,6 @@
 """A table as data, and how numbers are written: amounts, percentages, intervals, ratios.
 
-Pure, so that every room may use it, in a message for instance; `report` puts a `Grid` on a terminal.
+Pure, so that every package may use it, for instance in a message; `report` puts a `Grid` on a terminal.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def json_value(value: Any) -> Any:
 
 
 def picked(value: object, *names: str) -> dict[str, Any]:
-    """Some of an object's attributes by their names, for `json_value`; each None where the object is."""
+    """Some attributes of an object by name, for `json_value`; each is None if the object is None."""
     return {name: None if value is None else getattr(value, name) for name in names}
 
 
@@ -73,10 +73,10 @@ _LEAST_LETTERS, _BETWEEN, _EDGES = 10, 2, 2
 
 
 def column_widths(grid: Grid, width: int) -> list[int] | None:
-    """How wide each column is so that the table is no wider than `width` and no number is broken; None if none fits.
+    """Column widths such that the table is at most `width` wide and no number is broken; None if that is not possible.
 
-    A column has the width of its heading and cells where there is room for all, and at least that of its cells; words
-    and headings may be broken to `_LEAST_LETTERS`.
+    If there is room, a column is as wide as its heading and cells, and at least as wide as its cells. Words and
+    headings may be broken down to `_LEAST_LETTERS`.
     """
     columns = list(zip(*((len(text) for text in row) for row in (grid.columns, *grid.rows)), strict=True))
     wanted = [max(column) for column in columns]

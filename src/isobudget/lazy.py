@@ -1,4 +1,4 @@
-"""Public names of a package that are loaded when they are first used, so that importing the package stays quick."""
+"""Loads public names of a package when they are first used, so that importing the package is quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long work reports its progress, and to whom. The command line shows it; a library user gets silence."""
+"""The interface by which long work reports progress. The command line shows it; library users see nothing by default."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What long work reports its progress to."""
+    """Receives the progress of long work."""
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
-        """A task begins: `total` steps, `done` of which were there before. With `unit` "B" the steps are bytes."""
+        """Start a task of `total` steps, of which `done` are already finished. With `unit` "B" the steps are bytes."""
 
     def advance(self, task: str, steps: int) -> None:
-        """This many further steps are done."""
+        """Note this many further finished steps."""
 
     def spend(self, task: str, unit: str, amount: float) -> None:
-        """So much more was spent on a task that began: `tokens`, `usd`."""
+        """Note further spending of a running task: `tokens`, `usd`."""
 
     def note(self, text: str) -> None:
-        """Something that the user should know now."""
+        """Show a message that the user should see now."""
 
 
 class Silent:
-    """Shows nothing."""
+    """Ignores all progress."""
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def advance(self, task: str, steps: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def spend(self, task: str, unit: str, amount: float) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 SILENT = Silent()

@@ -1,7 +1,7 @@
-"""What a call of `isobudget.api` gives back when it finds several things: a tuple with its JSON form and its rows.
+"""The result type of calls in `isobudget.api` that return several results: a tuple with a JSON form and rows.
 
-Every result can be looked at in a notebook: its table, its figure, its rows. The room `report` makes them; since no
-result names a room above its own, that is imported by its name when it is asked for.
+Every result can be displayed in a notebook: its table, its figure, its rows. The package `report` makes these. It is
+imported by name on demand, because results may not import packages above their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _views = lazy_names("isobudget.report", dict.fromkeys(_VIEWS, "notebook"))
 
 
 class Shown:
-    """A result that can be looked at: its table in a notebook, `figure()`, `to_pandas()`."""
+    """A displayable result: its table in a notebook, `figure()`, `to_pandas()`."""
 
     __slots__ = ()
 
@@ -81,7 +81,7 @@ class Results(tuple[T, ...], Shown):
         plots: Callable[[], Mapping[str, Any]] = dict,
         saved: Iterable[Path] = (),
     ) -> Self:
-        """The items, and how they are written: what `--json` prints, flat rows, text, tables, figures by name."""
+        """The items and their representations: the output of `--json`, flat rows, text, tables, figures by name."""
         made = cls(items)
         made.notes, made.saved = tuple(notes), tuple(saved)
         made._plain, made._rows, made._text, made._grids = plain, rows, text, grids
@@ -105,7 +105,7 @@ class Results(tuple[T, ...], Shown):
         return self._plots()
 
     def figures(self) -> dict[str, Any]:
-        """Its figures by name: one a benchmark, of `rank` one a benchmark and model."""
+        """Its figures by name: one per benchmark, of `rank` one per benchmark and model."""
         pictures: dict[str, Any] = _views("pictures_of")(self)
         return pictures
 

@@ -1,4 +1,4 @@
-"""Where the command `isobudget` begins: Ctrl-C ends it with 130, also while it is still being loaded."""
+"""The entry point of the command `isobudget`: Ctrl-C ends it with 130, even while it is still loading."""
 
 from __future__ import annotations
 

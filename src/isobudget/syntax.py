@@ -1,8 +1,8 @@
-"""Python source as Python's own parser reads it: never executed, nothing warned of, one thread at a time.
+"""Parses Python source with Python's own parser: without executing it, without warnings, in one thread at a time.
 
-One at a time because of CPython before 3.11.8: all threads count the depth of the trees that they build in one counter
-(python/cpython#106905). If the collector of garbage lets another thread parse in the middle, the one that was building
-gets a SystemError, or is told that a flat source is nested too deeply. What is warned of is shared by all threads too.
+One thread at a time because of CPython before 3.11.8, where all threads count the depth of their syntax trees in one
+counter (python/cpython#106905). If garbage collection lets another thread parse in between, the first one gets a
+SystemError, or an error that a flat source is nested too deeply. Warning filters are shared by all threads, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _lock = threading.RLock()  # a finalizer that the collector runs in the middle m
 
 
 def _after_fork() -> None:
-    """The thread that held the lock is not in the child."""
+    """Replace the lock in a forked child, because the thread that held it does not exist there."""
     global _lock
     _lock = threading.RLock()
 
@@ -36,7 +36,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """While this thread alone parses, and nothing is warned of."""
+    """In this context only this thread parses, and warnings are off."""
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -63,7 +63,7 @@ def literal(source: str) -> Any:
 
 
 def tolerantly(read: Callable[..., T], *arguments: object, otherwise: T | None = None, **options: Any) -> T | None:
-    """What `read` makes of a source; `otherwise` of what is not Python, or too deep or long."""
+    """The result of `read` on a source; `otherwise` if the source is not Python, or too deeply nested or too long."""
     with quiet(), contextlib.suppress(*NOT_PYTHON):
         return read(*arguments, **options)
     return otherwise
@@ -81,6 +81,6 @@ def expression(source: str) -> ast.expr | None:
 
 
 def is_python(program: str) -> bool:
-    """Whether a program is one for this Python, and short enough to be looked at."""
+    """Whether a program is valid for this Python, and short enough to be parsed."""
     short = len(program) <= MAX_PARSED_CHARS
     return short and tolerantly(compile, program, "<program>", "exec", dont_inherit=True) is not None

@@ -1,1 +1,1 @@
-"""Load a run once, price it, compare its models."""
+"""Loads a run once, prices it, and compares its models."""

@@ -1,4 +1,4 @@
-"""From run folders and files of results to comparisons at equal budget: the call behind `isobudget curves`."""
+"""Makes comparisons at equal budget from run folders and files of results: the call behind `isobudget curves`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def curves(
     extrapolate: int | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> list[Comparison]:
-    """Success against budget of every model, one comparison a benchmark.
+    """Success against budget of every model, one comparison per benchmark.
 
     Arguments and errors are those of `isobudget.curves`, with `select` as `selection` and `ranker_architecture` as
     `ranker`; `bootstrap` says how intervals are computed. Without a `unit` it is chosen, see `costs.choose_unit`.
@@ -92,7 +92,7 @@ def _unit_of_run(loaded: LoadedRun, unit: Unit | None, budgets: Budgets, costs: 
 
 
 class _How(NamedTuple):
-    """How models are compared, of whatever source."""
+    """How models are compared, whatever the source."""
 
     stop: str
     extrapolate: int | None
@@ -138,7 +138,7 @@ def _check_choices(selection: str, stop: str, extrapolate: int | None) -> None:
 
 
 def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path | str) -> list[str]:
-    """The benchmark that is asked for, or all.
+    """The requested benchmark, or all.
 
     Raises:
         InputError: the source has none of that name.

@@ -139,7 +139,7 @@ def price_samples(
 
 
 def _by_name(run: Run, samples: ModelSamples, unit: Unit, use: TokenUse | None) -> bool:
-    """Whether imported samples have no price of their own in a unit: they are priced as counts are."""
+    """Whether imported samples have no price of their own in a unit, so that they are priced like counts."""
     if run.facts["models"][samples.model].get("backend") != IMPORTED:
         return False
     return unit is Unit.FLOPS or (unit is Unit.TOKENS and (use is None or not use.prompt_known))
@@ -148,7 +148,10 @@ def _by_name(run: Run, samples: ModelSamples, unit: Unit, use: TokenUse | None) 
 def _charged(
     samples: ModelSamples, price: SampleCost, stop: str, amounts: list[NDArray[np.float64]] | None
 ) -> Charged | None:
-    """The samples paid for if sampling stops at the first pass, by what passing and failing ones cost; else None."""
+    """The samples to pay for if sampling stops at the first pass, from the prices of passing and failing ones.
+
+    None if sampling does not stop.
+    """
     if stop != FIRST_PASS:
         return None
     success = _by_tests(samples)

@@ -50,7 +50,7 @@ _EXACT_PROBLEMS, _FLIPS = 14, 20_000
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of two that are compared: a model with k samples.
+    """One side of a comparison: a model with k samples.
 
     Attributes:
         label: such as ``codellama-7b@5``.
@@ -240,7 +240,10 @@ def _same_models(
 
 
 def _benchmark_of(before: Sequence[_Recorded], after: Sequence[_Recorded]) -> Callable[[_Recorded], str]:
-    """What the benchmark of an entry is called: alike where both sources have but one, and one of them names none."""
+    """A function that gives an entry's benchmark.
+
+    If each source has one and one of them is unnamed, they count as the same.
+    """
     first, second = ({one.counts.benchmark for one in side} for side in (before, after))
     alike = len(first) == len(second) == 1 and not {"", UNNAMED}.isdisjoint(first | second)
     return lambda one: "" if alike else one.counts.benchmark
@@ -300,7 +303,7 @@ def _prices(recorded: _Recorded) -> tuple[dict[Unit, SampleCost], dict[Unit, str
 
 
 def _not_priced(priced: Set[Unit], reasons: Mapping[Unit, str], asked: Sequence[Unit]) -> list[str]:
-    """Why there are no prices in the units that the costs state; without such, in flops where there are none at all."""
+    """Why there are no prices in the units of the costs; without such units, why there are none in flops."""
     units = asked or ([] if priced else [Unit.FLOPS])
     return [f"no prices in {unit}: {reasons[unit]}" for unit in units if unit not in priced]
 

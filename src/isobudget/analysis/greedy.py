@@ -24,7 +24,7 @@ def greedy_of_run(
 
     Args:
         run: a run, loaded or its folder.
-        comparisons: of the same models and problems of it, one a unit.
+        comparisons: of the same models and problems of it, one per unit.
         recorded: price outputs as the run recorded them; otherwise, and in a unit that it did not record, each costs
             what one sample of its model does.
     """

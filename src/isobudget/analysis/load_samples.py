@@ -151,7 +151,7 @@ class LoadedRun:
     counts: Mapping[str, tuple[VerdictCounts, ...]]
 
     def samples(self, benchmark: str) -> list[ModelSamples]:
-        """The judged samples of a benchmark, one entry a model.
+        """The judged samples of a benchmark, one entry per model.
 
         Raises:
             RunError: the run has no such benchmark, or no judged samples of it.
@@ -276,7 +276,7 @@ def read_judged(
 
 
 def _of_any(column: str, texts: Sequence[str]) -> Any:
-    """That a column holds one of a few texts, so written that Arrow leaves out row groups by their statistics."""
+    """A filter that a column has one of a few texts, in a form by which Arrow can skip row groups by their statistics."""
     import pyarrow.compute as pc
 
     return functools.reduce(operator.or_, (pc.field(column) == text for text in texts)) if texts else pc.scalar(False)
@@ -305,7 +305,7 @@ def _verdict_columns() -> dict[str, Column]:
 def _poolable(
     run: Run, benchmarks: Sequence[str], places: Places, samples: dict[str, NDArray[Any]], repairs: bool
 ) -> dict[str, NDArray[Any]]:
-    """The samples that may be pooled: of tasks sampled until one passed, those sampled regardless.
+    """The samples that may be pooled. For tasks sampled until one passed, only those sampled regardless of verdicts.
 
     Samples that repair others stand apart: only they are given with `repairs`, and all others without.
 

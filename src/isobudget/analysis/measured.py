@@ -1,4 +1,4 @@
-"""What samples of a run took in seconds and joules, as prices that do not depend on how many were generated together.
+"""The measured seconds and joules of a run's samples, as prices that do not depend on how many ran together.
 
     cost(k) = prompt + k * sample
 
@@ -39,7 +39,7 @@ class Measured:
 
     Attributes:
         unit: seconds or joules.
-        amounts: of each sample, the shared prompt left out, one array a problem.
+        amounts: of each sample, the shared prompt left out, one array per problem.
         prompt: mean of computing a prompt, 0 where that is part of `amounts`.
         notes: what a reader of the price has to know.
     """
@@ -72,13 +72,13 @@ def measured(samples: ModelSamples, unit: Unit) -> Measured:
 
 
 def _share(prompt: FloatArray) -> FloatArray:
-    """Of samples whose prompt is known, each one's part of it; 0 of the others, which hold theirs."""
+    """For samples with a known prompt, each one's part of it; 0 for others, whose amounts include the prompt."""
     known = np.isfinite(prompt)
     return np.where(known, prompt, 0.0) / max(int(known.sum()), 1)
 
 
 def _at_full_slots(problems: tuple[ProblemSamples, ...]) -> tuple[list[FloatArray], list[str]]:
-    """Seconds of each sample as if no slot had ever been idle, as far as the model's full steps tell."""
+    """The seconds of each sample as if no slot had ever been idle, as far as full steps allow this to be computed."""
     own = [one.seconds for one in problems]
     idle = np.concatenate([one.idle_tokens for one in problems])
     if not np.all(np.isfinite(idle)):

@@ -73,7 +73,7 @@ class Places:
         return (key, None) if known.all() else (key[known], known)
 
     def first_key(self, model: int, task: int = 0) -> int:
-        """No key of the model and the problems from `task` on is lower."""
+        """A lower bound of all keys of the model and the problems from `task` on."""
         return ((model * self.tasks.size + task) * 2) << _INDEX_BITS
 
     def task_of(self, groups: Keys) -> Keys:
@@ -117,7 +117,7 @@ class Column:
         self._values: NDArray[Any] | None = None
 
     def put(self, where: slice | Keys, block: pa.ChunkedArray, only: Any, size: int) -> None:
-        """Take the rows `only` of a block (all if None) to `where` in a column of `size` rows."""
+        """Copy the rows `only` of a block (all if None) to `where` in a column of `size` rows."""
         if block.null_count == len(block):
             return
         if self.places is not None:
@@ -202,7 +202,7 @@ def join_columns(
 
 
 def _rows_of(keys: Keys, wanted: Keys) -> Keys:
-    """Where each of the wanted keys stands; -1 where it does not."""
+    """The position of each wanted key; -1 if it is missing."""
     if not len(keys):
         return np.full(len(wanted), -1, dtype=np.int64)
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

@@ -63,7 +63,7 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
 
 
 def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray[np.float64], ...]:
-    """What each sample cost by itself, the prompt that it shares left out: one array a problem.
+    """What each sample cost by itself, the prompt that it shares left out: one array per problem.
 
     Their mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
     """

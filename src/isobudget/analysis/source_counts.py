@@ -1,4 +1,4 @@
-"""Counts of everything that a user names, run folders and files of results side by side, without prices."""
+"""Counts from everything that a user names, run folders and files of results, without prices."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCount
 
 
 def as_counts(counts: Any, from_: str | None = None) -> tuple[list[ModelCounts], list[str]]:
-    """Counts that are there already, or those of sources; see `load_counts`."""
+    """Counts unchanged, or loaded from sources; see `load_counts`."""
     if isinstance(counts, list | tuple) and counts and all(isinstance(one, ModelCounts) for one in counts):
         return list(counts), []
     return load_counts(counts, from_)

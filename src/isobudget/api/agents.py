@@ -1,7 +1,8 @@
 """Tools for coding agents by the Model Context Protocol: `isobudget mcp` serves `solve`, `judge` and `plan` over stdio.
 
-An agent writes tests and leaves the code to cheap models: what comes back has passed them, confined, and is priced.
-Paths lie below one project's folder; nothing in it is changed unless the server was started with `allow_apply`.
+An agent writes tests and leaves the code to cheap models. The returned code has passed the tests, in confinement, and
+its cost is stated. Paths must be below one project's folder; nothing in it is changed unless the server was started
+with `allow_apply`.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def make_server(project: Path, *, allow_apply: bool = False) -> Any:
 
 
 def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, Answer]:
-    """The tool with our errors as the protocol's: a message for the agent, not the end of the server."""
+    """Wrap a tool so that our errors become the protocol's: a message for the agent instead of the end of the server."""
 
     @wraps(tool)
     def call(*given: P.args, **named: P.kwargs) -> Answer:
@@ -153,7 +154,7 @@ class Tools:
         return {"sentence": made.sentence, "recommended": recommended}
 
     def _inside(self, path: str) -> Path:
-        """A path of the project; others are refused."""
+        """A path inside the project; others are refused."""
         place = (self._project / path).resolve()
         if not place.is_relative_to(self._project):
             raise InputError(f"{path}: lies outside of the project {self._project}")

@@ -1,4 +1,4 @@
-"""Commands that look at results, and at what they rest on: curves, compare, passk, report, paper, prompt."""
+"""Commands that show results and their inputs: curves, compare, passk, report, paper, prompt."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def curves(
     width: str | float | None = None,
     font: str | None = None,
 ) -> Results[Comparison]:
-    """Compare models at equal budget: each gets as many samples as the budget buys. One comparison a benchmark.
+    """Compare models at equal budget: each gets as many samples as the budget buys. One comparison per benchmark.
 
     Without `costs`, a run is priced by what it recorded, a file by the architectures of models whose names are known.
 
@@ -270,7 +270,7 @@ def report(
         from_, simultaneous, share_prompt: as in `curves`.
         texts: failed outputs of each problem and model that the page can open, beside the greedy one and the first that
             passed; 0: no outputs, all: every sample.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Raises:
         IsobudgetError: see `isobudget.report.build.build_report` and `import_results`.

@@ -35,7 +35,7 @@ def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
 
     Args:
         names: models to fetch.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Raises:
         InputError: no such model.
@@ -77,7 +77,7 @@ def profile(
         out: the profile's file; by default in ~/.cache/isobudget/profiles.
         keep: do not remove the file of random weights.
         backend: ``llama.cpp``; or transformers, for an architecture with random weights, on a GPU where there is one.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Raises:
         IsobudgetError: see `isobudget.profiling.profile`.

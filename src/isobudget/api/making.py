@@ -1,4 +1,4 @@
-"""Commands that make or add to a run: generate, run, judge."""
+"""Commands that make a run or add to it: generate, run, judge."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class GenerateResult(NamedTuple):
-    """What `generate` gives: the run, and what was generated, with the problems that failed."""
+    """The result of `generate`: the run, the generated samples, and the problems that failed."""
 
     run: Run
     generated: Generated
@@ -35,7 +35,7 @@ class GenerateResult(NamedTuple):
 
 
 class RunResult(NamedTuple):
-    """What `run` gives: the report, and what was generated, with the problems that failed."""
+    """The result of `run`: the report, the generated samples, and the problems that failed."""
 
     report: Report
     generated: Generated
@@ -85,7 +85,7 @@ def generate(
         cluster: the Ray cluster to work on, local, auto or HOST:PORT (docs/cluster.md): one that is started here, one
             that is found, or that with this head.
         replicas: replicas of each model on the cluster; by default as many as fit.
-        progress: shows how far it is.
+        progress: shows the progress.
         make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
 
     Raises:
@@ -230,7 +230,7 @@ def judge(
         cluster: as in `generate`.
         judge: the URL of a judge's service (`isobudget judge --serve`) that judges instead of this machine; its key is
             what ISOBUDGET_JUDGE_KEY holds.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Raises:
         InputError, RunError, StorageError: see `isobudget.judge.file.judge_file` and `pipeline.judging.judge_run`.
@@ -270,7 +270,7 @@ def _executor(
     replicas: int | None = None,
     make_backend: BackendFactory | None = None,
 ) -> AbstractContextManager[Executor]:
-    """What does the work: this machine, a cluster, or this machine with a judge's service."""
+    """The executor: this machine, a cluster, or this machine with a judge service."""
     from isobudget.cluster.executor import executor_at
     from isobudget.errors import InputError
     from isobudget.pipeline.executor import open_model
@@ -284,7 +284,7 @@ def _executor(
 
 
 def _study(study: Study | str, given: Mapping[str, Any]) -> Study:
-    """The study, with what the arguments of a command, by name, say of it; one that is there already is as it is."""
+    """The study with a command's arguments, by name, applied; a `Study` object is used unchanged."""
     from isobudget.study import Study, load_study
 
     if isinstance(study, Study):

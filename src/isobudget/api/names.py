@@ -23,7 +23,7 @@ def as_names(value: Names) -> tuple[str, ...]:
 def figure_target(
     figure: str | Path | None, width: str | float | None, font: str | None, *, folder: bool = False
 ) -> PictureTarget | None:
-    """Where a figure goes, and how it looks; None if no figure is asked for (then no plotting library is loaded).
+    """The target of a figure and its look; None if no figure is requested (then no plotting library is loaded).
 
     Raises:
         InputError, MissingExtraError: see `isobudget.report.figures.picture.target_of`.

@@ -92,7 +92,7 @@ def rank(
         seed: seed of inputs, random orders and bootstrap.
         from_: as in `curves`.
         cluster: the Ray cluster to run samples on, as in `generate`; the model scores here.
-        progress: shows how far it is.
+        progress: shows the progress.
         make_scorer: finds the model that scores.
 
     Raises:

@@ -121,7 +121,7 @@ def serve_judge(
 
 
 def _stated(**options: Any) -> dict[str, Any]:
-    """What was stated: all but None, nothing and False, which leave a setting as the file has it."""
+    """The stated arguments: all except None, empty ones and False, which leave a setting as in the file."""
     return {name: value for name, value in options.items() if value is not None and value is not False and value != []}
 
 

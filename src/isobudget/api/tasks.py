@@ -80,7 +80,7 @@ def solve(
         prompt_tokens: the most that the prompt should have; by default 500.
         memory_mb: MiB that one candidate's tests may take; by default 1024.
         only_reaching: let only those tests decide that call the target.
-        progress: shows how far it is.
+        progress: shows the progress.
         make_backend: opens a model.
         on_solution: told of the solution, also where Ctrl-C comes while it is written.
 
@@ -91,7 +91,7 @@ def solve(
 
 
 def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solution:
-    """What `solve` does with its arguments; `opened` are models that stay open for the next function."""
+    """Solve with these arguments; `opened` are models that stay open for the next function."""
     from isobudget.files.whole import write_whole
     from isobudget.progress import SILENT
     from isobudget.tasks.options import SolveOptions
@@ -123,7 +123,7 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
 
 @contextmanager
 def _kept(solution: Solution) -> Iterator[None]:
-    """What cannot be written is not lost: the error says where it is recorded."""
+    """If a solution cannot be written, it is not lost: the error says where it is recorded."""
     try:
         yield
     except IsobudgetError as error:
@@ -132,7 +132,7 @@ def _kept(solution: Solution) -> Iterator[None]:
 
 
 def _check_out(out: str) -> None:
-    """Nothing that is there is replaced: the target is written by `apply`, and tests and other files are the user's."""
+    """Refuse to replace an existing file: `apply` writes the target, and other files belong to the user."""
     if out.endswith("/") or Path(out).is_dir():
         raise InputError(f"--out {out} is a folder; name a file")
     if Path(out).exists() or Path(out).is_symlink():

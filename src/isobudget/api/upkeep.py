@@ -23,7 +23,7 @@ def check(
             left is taken in, what is damaged or there twice is set aside, and the next run
             regenerates what is then missing.
         take_over: end another writer's lease on a run in an object store.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Raises:
         RunError: it is not a run, a newer isobudget made it, or (with `repair`) it is in use.
@@ -45,7 +45,7 @@ def compact(run: Run | str | Path, *, progress: Progress | None = None) -> Compa
 
     Args:
         run: as in `check`.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Raises:
         RunError: no such run, it is in use, or a part is damaged.

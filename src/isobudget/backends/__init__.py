@@ -1,1 +1,1 @@
-"""backends."""
+"""Backends: the connections to models."""

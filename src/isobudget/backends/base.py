@@ -1,7 +1,7 @@
-"""What a backend is: the one Protocol behind which every way to reach a model stands.
+"""What a backend is: the one Protocol for every way to reach a model.
 
-A backend is asked for samples of one prompt at a time, from several threads if it allows it (`concurrency`).
-It knows nothing of tests, budgets or run folders.
+A backend is asked for samples of one prompt at a time, from several threads if it allows that (`concurrency`). It knows
+nothing of tests, budgets or run folders.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Chat:
     messages: tuple[Message, ...]
 
     def as_dicts(self) -> list[dict[str, str]]:
-        """The messages as templates and servers take them."""
+        """The messages in the form that templates and servers expect."""
         return [{"role": message.role, "content": message.content} for message in self.messages]
 
 
@@ -60,12 +60,12 @@ CHARACTERS_PER_TOKEN = 3.2
 
 
 def texts_of(prompt: Prompt) -> list[str]:
-    """A prompt's texts: one; of a conversation, those of its messages."""
+    """The texts of a prompt: a single one, or those of a conversation's messages."""
     return [prompt] if isinstance(prompt, str) else [message.content for message in prompt.messages]
 
 
 def characters(prompt: Prompt) -> int:
-    """Characters of a prompt; of a conversation, those of its messages."""
+    """Number of characters of a prompt, or of all messages of a conversation."""
     return sum(map(len, texts_of(prompt)))
 
 
@@ -77,24 +77,25 @@ class Generation:
         text: the output, without the stop text.
         finish_reason: see `FinishReason`.
         prompt_tokens: tokens of the prompt.
-        completion_tokens: tokens that the model produced, those of the stop text included.
+        completion_tokens: tokens that the model produced, including those of the stop text.
         sum_logprob: natural-log probability of the kept tokens under the unmodified model, NaN if unknown.
-        mean_logprob: mean natural-log probability per kept token under the unmodified model (temperature 1),
-            NaN if unknown.
-        seconds: this sample's share of the engine time that its group of samples took; that of the prompt's computation
-            is part of it only if `prompt_seconds` is NaN.
-        joules: its share of the energy that the processor used meanwhile, NaN if nothing tells; as for `seconds`.
-        seed: the seed that it was generated with.
-        latency_seconds: from the request to the last token, other samples' work meanwhile included; NaN if unknown.
-        token_ids: the model's own ids of `text`'s tokens, stop text and end token left out; empty if unknown.
-        served: the name of the model that answered, as its server states it; empty if nothing states it.
+        mean_logprob: mean natural-log probability per kept token under the unmodified model (temperature 1), NaN if
+            unknown.
+        seconds: this sample's share of the engine time that its group of samples took; it includes the computation of
+            the prompt only if `prompt_seconds` is NaN.
+        joules: its share of the energy that the processor used meanwhile, NaN if not measured; shared like `seconds`.
+        seed: the seed with which it was generated.
+        latency_seconds: time from the request to the last token, including other samples' work meanwhile; NaN if
+            unknown.
+        token_ids: the model's own ids of `text`'s tokens, without stop text and end token; empty if unknown.
+        served: the name of the model that answered, as stated by its server; empty if not stated.
         billed_prompt_tokens: prompt tokens that a server counted for this sample: all of them for the first sample of a
-            request, 0 for the others of the same one; None where nothing is billed by request.
-        cached_tokens: those of them that came from the server's cache; None if it does not say.
-        prompt_seconds, prompt_joules: what computing the prompt took, in whole, however many samples use it; NaN where
-            the engine does not tell it apart.
+            request, 0 for the others of the same request; None if nothing is billed by request.
+        cached_tokens: billed prompt tokens that came from the server's cache; None if the server does not say.
+        prompt_seconds, prompt_joules: the whole cost of computing the prompt, however many samples use it; NaN if the
+            engine does not measure it separately.
         idle_tokens, idle_seconds: how many of the tokens came, and the part of `seconds` that passed, while the engine
-            had room for more samples; None and NaN where it does not tell.
+            had room for more samples; None and NaN if not known.
     """
 
     text: str
@@ -118,11 +119,11 @@ class Generation:
 
 
 class PartlyAnsweredError(BackendError):
-    """Of the samples of a call some came and some did not.
+    """Some samples of a call came, and some did not.
 
     Attributes:
-        generations: in the order of the seeds, None for those that did not come.
-        again: whether asking for these again may help.
+        generations: samples in the order of the seeds, None for missing ones.
+        again: whether requesting the missing samples again may help.
     """
 
     def __init__(self, message: str, generations: Sequence[Generation | None], again: bool) -> None:
@@ -133,13 +134,13 @@ class PartlyAnsweredError(BackendError):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a model makes of a text that follows a prompt: no sampling, one forward pass.
+    """The probability that a model gives to a text after a prompt: no sampling, one forward pass.
 
     Attributes:
         logprobs: natural-log probability of every token of the text under the unmodified model (temperature 1).
-        prompt_tokens: tokens of the prompt, which are left out of `logprobs`.
+        prompt_tokens: number of prompt tokens, which are not part of `logprobs`.
         seconds: its share of the engine time of the call.
-        joules: its share of the energy meanwhile, NaN if nothing tells.
+        joules: its share of the energy meanwhile, NaN if not measured.
     """
 
     logprobs: tuple[float, ...]
@@ -160,7 +161,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a backend says of itself.
+    """A backend's description of itself.
 
     Attributes:
         engine: what runs the model and how, for the label of measured seconds.
@@ -168,9 +169,9 @@ class Description:
         can_score: whether `score` works.
         repeatable: whether the same seed on the same engine gives the same sample, and under which condition; a
             sentence.
-        scoring: what scores texts, where that is not the engine.
-        notes: what was noticed since it was opened, and changes what is recorded or costs; a sentence each.
-        commit: the commit of the hub's repository that was loaded; empty where the weights are from elsewhere.
+        scoring: what scores texts, if it is not the engine.
+        notes: observations since it was opened that affect recorded data or costs, one sentence each.
+        commit: the commit of the Hub repository that was loaded; empty if the weights come from elsewhere.
     """
 
     engine: str
@@ -192,8 +193,8 @@ class Backend(Protocol):
         """Generate one sample per seed, in the order of the seeds.
 
         Raises:
-            PartlyAnsweredError: some samples came, which the error holds.
-            BackendError: the model did not answer, or not with what was asked for.
+            PartlyAnsweredError: only some samples came; the error holds them.
+            BackendError: the model did not answer, or the answer is not what was requested.
         """
         ...
 
@@ -202,17 +203,17 @@ class Backend(Protocol):
 
         Args:
             prompt: as for `generate`.
-            texts: what follows it.
-            token_ids: for each text the ids that this model generated it as, where they are known (else an empty
-                one): they are scored as they are. Otherwise the text is tokenized apart from the prompt.
+            texts: the texts that follow the prompt.
+            token_ids: for each text the token ids that this model generated, if known, else an empty sequence. Known
+                ids are scored directly; otherwise the text is tokenized separately from the prompt.
 
         Raises:
-            BackendError: this way of reaching the model gives no log-probabilities of given text, or it did not answer.
+            BackendError: this backend cannot score given text, or the model did not answer.
         """
         ...
 
     def describe(self) -> Description:
-        """What this backend is, for run folder and labels."""
+        """A description of this backend, for run folders and labels."""
         ...
 
     def __enter__(self) -> Self: ...

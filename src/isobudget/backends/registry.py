@@ -1,4 +1,4 @@
-"""The backends there are. A new one is a folder here, and its settings in `Settings` below; nothing else names it."""
+"""The list of backends. A new backend needs a folder here and its settings in `Settings` below."""
 
 from __future__ import annotations
 
@@ -29,7 +29,5 @@ def backends_with(field: str) -> list[str]:
 
 
 def recorded_fields(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """How a run reached a model, by what it states of it, as fields of a study; none for a GGUF file, which the
-    model's name tells.
-    """
+    """How a run reached a model, as fields of a study; empty for a GGUF file, which the model's name identifies."""
     return BACKENDS.get(facts.get("backend", DEFAULT), BackendSettings).recorded_fields(facts)

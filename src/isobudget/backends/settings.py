@@ -1,7 +1,8 @@
-"""What the settings of all backends have in common; each backend's own are in its folder (`settings.py` there).
+"""The common part of all backends' settings; each backend's own settings are in its folder (`settings.py`).
 
-A backend's settings are the one place that says what a study, the user's models file and a command may state of it,
-what it needs, how it is opened and kept busy, and what a run records of it. Nothing here or there imports an engine.
+A backend's settings are the one place that defines what a study, the user's models file and a command may state about
+it, what it needs, how it is opened and kept busy, and what a run records about it. Neither this module nor the settings
+of a backend import an engine.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ Text = Annotated[str, Field(min_length=1)]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What must be installed: modules, the extra of isobudget that brings them, and for what, in words."""
+    """Required modules, the isobudget extra that installs them, and their purpose in words."""
 
     modules: tuple[str, ...] = ()
     extra: str = ""
     purpose: str = ""
 
     def error(self) -> MissingExtraError:
-        """What to install."""
+        """The error that says what to install."""
         return MissingExtraError(self.purpose, self.extra)
 
     def missing(self) -> MissingExtraError | None:
-        """What to install, if a module is not here."""
+        """The error that says what to install, if a module is missing."""
         there = all(importlib.util.find_spec(module) is not None for module in self.modules)
         return None if there else self.error()
 
@@ -56,18 +57,18 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """How a backend is kept busy.
+    """How many calls and samples of a backend run at the same time.
 
-    Larger groups share the prompt's computation among more samples, smaller ones keep an engine's slots full when
-    samples end at different times, since a call comes back with its last sample. How many more samples are under way
-    than run at once is what a Ctrl-C has to wait for.
+    Larger groups share the prompt's computation among more samples. Smaller groups keep an engine's slots fuller,
+    because a call returns only with its last sample. Ctrl-C has to wait for all samples in flight, including those that
+    do not run yet.
 
     Attributes:
-        group: most samples of one problem in one call.
-        by_calls: whether the backend's `concurrency` counts calls, each of which computes its prompt; else it counts
-            samples, and those of a problem share their prompt.
-        ahead: how many times its concurrency is under way, so that it need not wait for the next call.
-        on_cores: whether it computes on this machine's cores, which the judge then leaves to it.
+        group: maximum number of samples of one problem in one call.
+        by_calls: whether the backend's `concurrency` counts calls, each of which computes its prompt. Otherwise it
+            counts samples, and those of a problem share their prompt.
+        ahead: number in flight as a multiple of the concurrency, so that the backend need not wait for the next call.
+        on_cores: whether it computes on this machine's CPU cores, which the judge then leaves free.
     """
 
     group: int
@@ -78,7 +79,7 @@ class Pacing:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What a model is said to run on, for estimates: the GPU's name, how many share it, samples at the same time."""
+    """Stated hardware of a model, for estimates: the GPU's name, how many share the model, samples at the same time."""
 
     gpu: str
     gpus: int
@@ -92,7 +93,7 @@ else:
 
 
 class _Checked(ModelMetaclass):
-    """Settings that are made by hand are checked as those of a study are, and wrong ones are reported alike."""
+    """Base class that validates settings made in Python like those of a study, with the same messages."""
 
     def __call__(self, **fields: Any) -> Any:
         try:
@@ -108,17 +109,15 @@ class _Checked(ModelMetaclass):
 class BackendSettings(BaseModel, metaclass=_Checked):
     """How one model is reached.
 
-    Class attributes:
-        needs: what must be installed.
-        opens: the backend's class, ``module:name``; it takes the settings and does nothing before it is entered.
-        pace: how it is kept busy, see `pacing`.
-        recorded: settings that decide what is sampled; a run states them where they are given, and keeps to them.
-        paid_by_token: whether it is paid per token; else by the hours of a GPU.
-        runs_elsewhere: whether the model runs behind an address, wherever its backend is opened.
+    Class attributes: needs: what must be installed. opens: the backend's class, ``module:name``; its constructor takes
+    the settings and does no work. pace: pacing of the backend, see `pacing`. recorded: settings that affect the
+    samples; a run records those that are given, and they may not change. paid_by_token: whether it is paid per token,
+    or else per GPU-hour. runs_elsewhere: whether the model runs behind a network address, wherever its backend is
+    opened.
 
     Attributes:
         backend: its name in studies.
-        model: what the backend calls the model.
+        model: the model's name for the backend.
     """
 
     model_config = STRICT
@@ -134,65 +133,65 @@ class BackendSettings(BaseModel, metaclass=_Checked):
     model: Text
 
     def open(self) -> Backend:
-        """The backend that reaches this model; use it in a with statement.
+        """The backend that reaches this model; use it as a context manager.
 
         Raises:
-            MissingExtraError: a part that it needs is not installed.
+            MissingExtraError: a required package is not installed.
         """
         module, _, name = self.opens.partition(":")
         return cast(Backend, getattr(importlib.import_module(module), name)(self))
 
     def serves(self, wanted: BackendSettings) -> bool:
-        """Whether a backend that was opened with these settings does what one opened with the wanted ones would."""
+        """Whether a backend opened with these settings can replace one opened with the wanted settings."""
         return self == wanted
 
     def pacing(self) -> Pacing:
-        """How the backend is kept busy."""
+        """The pacing of the backend."""
         return self.pace
 
     def hardware(self) -> Hardware | None:
-        """What the model runs on, where that is stated."""
+        """The hardware on which the model runs, if stated."""
         return None
 
     @property
     def devices(self) -> int | None:
-        """GPUs that the model holds, 1 on a processor; None where that is not known."""
+        """Number of GPUs that the model uses, 1 for a processor; None if not known."""
         return 1
 
     def gpus_held(self, there_are: bool) -> int:  # noqa: ARG002
-        """GPUs that one backend holds on a machine of a cluster that has some, or has none (`there_are`)."""
+        """Number of GPUs that one backend holds on a cluster machine; `there_are` says whether the machine has GPUs."""
         return 0
 
     def on_cores(self, cores: int) -> Self:  # noqa: ARG002
-        """These settings for a backend that has this many cores of its machine to itself."""
+        """These settings for a backend that has this many cores of its machine for itself."""
         return self
 
     def refuses(self, prompt: Prompt) -> str:  # noqa: ARG002
-        """What is wrong with such a prompt, and what to set instead; empty if the backend takes it."""
+        """Why the backend cannot take this prompt, and what to set instead; empty if it can."""
         return ""
 
     def stated(self) -> dict[str, Any]:
-        """The settings that were given, `backend` and `model` left out."""
+        """The settings that were given, without `backend` and `model`."""
         return {name: getattr(self, name) for name in sorted(self.model_fields_set - {"backend", "model"})}
 
     def facts(self) -> dict[str, Any]:
-        """What a run records of how the model was reached. No key, and nothing of a URL that may be secret."""
+        """What a run records about how the model was reached: no key, and no part of a URL that may be secret."""
         stated = self.stated()
         chosen = {name: stated[name] for name in self.recorded if name in stated}
         return {"backend": self.backend, "model": self.model} | chosen
 
     @classmethod
     def recorded_fields(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields, as a study states them, that a run's facts about a model hold."""
+        """The study fields that are contained in a run's facts about a model."""
         return {name: facts[name] for name in ("backend", "model", *cls.recorded) if name in facts}
 
 
 class HubSettings(BackendSettings):
-    """What backends share that load a folder, or a repository of the Hugging Face hub.
+    """Settings shared by backends that load a folder, or a repository of the Hugging Face Hub.
 
     Attributes:
-        revision: branch, tag or commit of the repository; None takes its main branch.
-        gpu: what it runs on, such as ``a100-80gb``: for the estimate of ``--dry-run`` alone.
+        revision: branch, tag or commit of the repository; None means its main branch.
+        gpu: the GPU on which it runs, such as ``a100-80gb``; only used in the estimate of ``--dry-run``.
     """
 
     recorded: ClassVar[tuple[str, ...]] = ("revision", "dtype")
@@ -201,10 +200,10 @@ class HubSettings(BackendSettings):
     gpu: Text | None = None
 
     def commit(self) -> str:
-        """The repository's commit that the revision means now; empty for a folder.
+        """The commit to which the revision currently points; empty for a folder.
 
         Raises:
-            ModelError: there is no such folder, and the hub does not give it.
+            ModelError: not a local folder, and not available on the Hub.
         """
         if not may_be_repo(self.model):
             return ""

@@ -1,4 +1,4 @@
-"""`isobudget check`: whether a run folder is whole."""
+"""`isobudget check`: whether a run folder is complete and undamaged."""
 
 from __future__ import annotations
 

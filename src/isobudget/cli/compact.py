@@ -1,4 +1,4 @@
-"""`isobudget compact`: few large parts of many small ones."""
+"""`isobudget compact`: merges many small parts into few large ones."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""A command's options, as the function of `isobudget.api` that it calls declares them.
+"""A command's options, taken from the function of `isobudget.api` that it calls.
 
-Names, types and defaults are its signature's, help is the ``Args:`` of its docstring. Of a line such as
+Names, types and defaults come from its signature, help texts from the ``Args:`` of its docstring. From a line such as
 
     workers: samples judged at once; by default one per core. In Python also 0.
 
-the help is "Samples judged at once.", with "one per core" as the default that is shown; what begins with "In Python" is
-not for the command line; "as in `judge`." stands for that function's line. A default ``()`` makes an option that can
-be repeated. Parameters that no text can give (progress, backends) are not options. A command adds how an option looks
-where that says more: flags, placeholders and bounds, as Typer states them.
+the help is "Samples judged at once.", with "one per core" as the displayed default. A sentence that begins with "In
+Python" is left out on the command line; "as in `judge`." stands for that function's line. A default ``()`` makes an
+option that can be repeated. Parameters that cannot be given as text (progress, backends) are not options. A command may
+add details of an option for Typer: flags, placeholders and bounds.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _FROM_TEXT = (bool, Path, str, int, float)
 
 
 def of_api(function: str, **shown: Any) -> Callable[[Command], Command]:
-    """Mark a command that shows what a function of `isobudget.api` gives.
+    """Mark a command that shows the result of a function in `isobudget.api`.
 
-    It is called with the options that were stated, by name, and with its own, which its signature declares. One that
-    takes `form` prints tables: it has the options of `one_form`, and gets what they ask for.
+    The command is called with the stated options, by name, and with its own options, which its signature declares. A
+    command with a parameter `form` prints tables: it gets the options of `one_form` and the chosen form.
 
     Args:
-        function: the name in `isobudget.api`.
-        shown: how options look: `typer.Option`, `typer.Argument`, or these with another type, as ``Annotated[T, ...]``;
-            None for what is not an option.
+        function: name of the function in `isobudget.api`.
+        shown: details of options: `typer.Option`, `typer.Argument`, or these with another type, as ``Annotated[T,
+            ...]``; None hides a parameter.
     """
 
     def marked(command: Command) -> Command:
@@ -52,7 +52,7 @@ def of_api(function: str, **shown: Any) -> Callable[[Command], Command]:
 
 
 def with_options(command: Command) -> Command:
-    """A command as Typer takes it, with all its options; without a mark it is as Typer takes it."""
+    """A command with all its options, in the form for Typer; a command without a mark is returned unchanged."""
     if not hasattr(command, "of_api"):
         return command
     own, forms = _own(command), _own(one_form) if "form" in signature(command).parameters else []
@@ -79,7 +79,7 @@ def _own(command: Callable[..., Any]) -> list[Parameter]:
 
 
 def declared_options(function: str, shown: Mapping[str, Any]) -> list[Parameter]:
-    """The options that a function of `isobudget.api` declares, as parameters that Typer reads."""
+    """The options that a function of `isobudget.api` declares, as parameters for Typer."""
     from isobudget import api
 
     called, texts = getattr(api, function), described(function)
@@ -105,7 +105,7 @@ def _option(parameter: Parameter, type_: Any, shown: Any, text: str) -> Paramete
 
 
 def _default(parameter: Parameter, type_: Any) -> tuple[Any, str]:
-    """An option's default, and for a list, which has none at Typer, how it is shown."""
+    """An option's default, and for a list, which has no default in Typer, the displayed default."""
     kinds = get_args(type_)
     if parameter.default is parameter.empty:
         return None if type(None) in kinds else parameter.empty, ""
@@ -117,26 +117,26 @@ def _default(parameter: Parameter, type_: Any) -> tuple[Any, str]:
 
 
 def _shared(parameter: Parameter) -> Any:
-    """How an option looks in every command; an argument looks like none."""
+    """The details of an option that are the same in every command; None for an argument."""
     return None if parameter.default is parameter.empty else SHARED.get(parameter.name)
 
 
 def _plain_option(parameter: Parameter) -> Any:
-    """An option of which nothing more is said: an argument if it is needed, a flag without ``--no-`` if it is off."""
+    """The default form of an option: an argument if it is required, a flag without ``--no-`` if it is off by default."""
     if parameter.default is parameter.empty:
         return typer.Argument(metavar=parameter.name.upper())
     return typer.Option(*[f"--{parameter.name.replace('_', '-')}"] * (parameter.default is False))
 
 
 class _Names(dict[str, Any]):
-    """Names in annotations: a module's and Python's. What is imported for type checkers alone, no text can give."""
+    """Names in annotations: a module's and Python's. Names imported only for type checkers cannot be given as text."""
 
     def __missing__(self, name: str) -> Any:
         return getattr(builtins, name, object)
 
 
 def _option_type(parameter: Parameter, names: _Names) -> Any:
-    """The type of an option; None for what no text can give."""
+    """The type of an option; None if it cannot be given as text."""
     annotation = eval(parameter.annotation, {}, names)
     parts = _parts(annotation)
     if Any in parts or parameter.default == () or get_origin(annotation) is Sequence:
@@ -146,14 +146,14 @@ def _option_type(parameter: Parameter, names: _Names) -> Any:
 
 
 def _parts(annotation: Any) -> set[Any]:
-    """The types that a union holds, also in its sequences."""
+    """The member types of a union, including those in its sequences."""
     if get_origin(annotation) is collections.abc.Callable:
         return set()
     return set().union(*map(_parts, get_args(annotation))) if get_args(annotation) else {annotation}
 
 
 def described(function: str) -> dict[str, str]:
-    """What a function's docstring says of each parameter, on one line."""
+    """The description of each parameter in a function's docstring, on one line."""
     from isobudget import api
 
     lines = cleandoc(getattr(api, function).__doc__ or "").partition("\nArgs:\n")[2].partition("\n\n")[0]
@@ -167,7 +167,7 @@ def described(function: str) -> dict[str, str]:
 
 
 def _help(text: str) -> tuple[str, str]:
-    """The help of an option, and the default that it shows; by what its docstring says."""
+    """The help of an option and its displayed default, from the docstring."""
     text = text.replace("``", "`")
     default = re.search(r"; by default (.*?)\.(?= [A-Z]|$)", text)
     text = text.replace(default[0], ".") if default else text

@@ -40,5 +40,5 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _print(console: Console, line: Text) -> None:
-    """Print a line as it is: where it does not fit, the terminal breaks it, and a path can be copied as one."""
+    """Print a line without wrapping it: the terminal breaks it where necessary, so that a path can be copied."""
     console.print(line, soft_wrap=True)

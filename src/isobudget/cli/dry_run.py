@@ -1,4 +1,4 @@
-"""What ``--dry-run`` shows: a table that fits the terminal, what is needed in all, where estimates come from."""
+"""The output of ``--dry-run``: a table that fits the terminal, totals, and the sources of the estimates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def print_dry_run(plan: DryRun) -> None:
 
 
 def dry_run_grid(plan: DryRun) -> Grid:
-    """A row for each model and benchmark, and their sum; without prompts and upper bounds where there is no room."""
+    """A row for each model and benchmark, and their sum; without prompts and upper bounds if there is no room."""
     rows = [_cells(one) for one in plan.expected]
     rows += [{"model": "in all", "benchmark": "", "n": ""} | _amounts(plan.expected)] * (len(rows) > 1)
     title = f"{plan.study}: what remains to be generated"
@@ -47,12 +47,12 @@ def dry_run_grid(plan: DryRun) -> Grid:
 
 
 def _cells(expected: Expected) -> dict[str, str]:
-    """What the table says of a model on a benchmark, by column."""
+    """The cells of a model on a benchmark, by column."""
     return {"model": expected.model, "benchmark": expected.benchmark, "n": _count(expected.n)} | _amounts([expected])
 
 
 def _amounts(rows: Sequence[Expected]) -> dict[str, str]:
-    """What some rows take together."""
+    """The sum of several rows."""
     completions = _sum((one.completion_tokens for one in rows), short)
     prompts_at_most = _sum((one.prompt_tokens_at_most for one in rows), short)
     completions_at_most = _sum((one.completion_tokens_at_most for one in rows), short)
@@ -69,7 +69,7 @@ def _amounts(rows: Sequence[Expected]) -> dict[str, str]:
 
 
 def _sum(values: Iterable[float | None], written: Callable[[Any], str]) -> str:
-    """The sum of what is known, and a ? for what is not."""
+    """The sum of the known values, and a ? for unknown ones."""
     every = list(values)
     known = [one for one in every if one is not None]
     parts = [written(sum(known))] if known else []
@@ -77,7 +77,7 @@ def _sum(values: Iterable[float | None], written: Callable[[Any], str]) -> str:
 
 
 def _sources(what: str, expected: Sequence[Expected]) -> Iterator[str]:
-    """Where estimates of time or dollars come from, each source with the rows that it is of where there are several."""
+    """The sources of time or cost estimates; if there are several, each with its rows."""
     by_source: dict[str, dict[str, list[str]]] = {}
     for one in expected:
         source = one.seconds_source if what == "time" else one.usd_source
@@ -89,7 +89,7 @@ def _sources(what: str, expected: Sequence[Expected]) -> Iterator[str]:
 
 
 def _replicas_grid(plan: DryRun) -> Grid:
-    """What the models take on a cluster, one after another: GPUs, their hours, time on the clock, dollars."""
+    """The resources of models on a cluster, which run one after another: GPUs, GPU-hours, wall time, dollars."""
     rows = [(one.model, str(one.replicas), *_taken([one])) for one in plan.replicas]
     rows += [("in all", "", *_taken(plan.replicas))] * (len(rows) > 1)
     columns = ("model", "replicas", "GPUs", "GPU-hours", "time", "usd")
@@ -99,7 +99,7 @@ def _replicas_grid(plan: DryRun) -> Grid:
 
 
 def _taken(replicas: Sequence[PlannedReplicas]) -> tuple[str, str, str, str]:
-    """The most GPUs at once, GPU-hours, time and dollars of models that run one after another."""
+    """Maximum number of GPUs, GPU-hours, time and dollars of models that run one after another."""
     on_gpus = [one for one in replicas if one.gpus]
     return (
         str(max(one.gpus for one in replicas)),

@@ -53,7 +53,7 @@ def generate(given: dict[str, Any], dry_run: DryRunOption = False, as_json: Json
 
 
 def print_failures(done: Generated) -> bool:
-    """Say on stderr which problems could not be generated; whether there are any."""
+    """Print the problems that could not be generated to stderr; returns whether there are any."""
     if not done.failures:
         return False
     typer.echo(f"{len(done.failures)} problems failed; the same command tries them again:", err=True)

@@ -1,7 +1,7 @@
 """Help that fits a screen of 80 columns: a short line for each option, in groups where a command has many.
 
-What an option means in full is in the ``Args:`` of the function of `isobudget.api` (docs/api.md); the help has its
-first clause, and in brackets its default where that is short.
+An option's full description is in the ``Args:`` of the function of `isobudget.api` (docs/api.md); the help shows the
+first clause, and in brackets the default if it is short.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def in_groups(groups: Mapping[str, str], **texts: str) -> Callable[[Callable[...
     """Mark a command whose options are shown in groups.
 
     Args:
-        groups: title -> names of parameters, separated by blanks; empty for `two_groups`.
-        texts: help of options whose first clause says too little, by name.
+        groups: title -> names of parameters, separated by spaces; empty for `two_groups`.
+        texts: by name, help of options whose first clause is not enough.
     """
 
     def marked(command: Callable[..., None]) -> Callable[..., None]:
@@ -37,7 +37,7 @@ def in_groups(groups: Mapping[str, str], **texts: str) -> Callable[[Callable[...
 
 
 def two_groups(parameters: Sequence[Parameter]) -> dict[str, str]:
-    """The groups of a command that states none: its options, and its flags, whose ``--no-`` would take their room."""
+    """Two groups for a command that states none: its options, and its flags, whose ``--no-`` forms would need space."""
     parts = {one.name: get_args(one.annotation) for one in parameters}
     options = {name: _is_flag(kind) for name, (kind, info) in parts.items() if isinstance(info, OptionInfo)}
     titles = {"Options": False, "Flags": True}
@@ -49,7 +49,7 @@ def _is_flag(kind: Any) -> bool:
 
 
 def grouped(parameters: Sequence[Parameter], groups: Mapping[str, str], texts: Mapping[str, str]) -> list[Parameter]:
-    """Parameters that Typer reads, each in its group with a help of one line; those in no group as they are."""
+    """Parameters for Typer, each in its group with a one-line help; those in no group unchanged."""
     titles = {name: title for title, names in groups.items() for name in names.split()}
     return [
         _in_group(one, titles[one.name], texts.get(one.name, "")) if one.name in titles else one for one in parameters
@@ -68,18 +68,18 @@ def _in_group(parameter: Parameter, title: str, text: str) -> Parameter:
 
 
 def short_help(text: str) -> str:
-    """The first clause of a help text; that of what can be repeated says so."""
+    """The first clause of a help text; for a repeatable option it says so."""
     clause = re.split(r"(?<=\w|\)|`)(?:[:;.] | \()", text)[0].rstrip(".")
     return clause + ", repeatable" * (text.endswith(" Repeatable.") and "epeatable" not in clause)
 
 
 def _default(value: Any, shown: Any) -> str:
-    """The default as a line has room for it: that of an option, or what is said in its place."""
+    """The default, if it is short enough for the line, or its description."""
     text = shown if isinstance(shown, str) else "" if value is None or isinstance(value, bool) else str(value)
     return f" ({text})" if 0 < len(text) <= _DEFAULT else ""
 
 
 def _placeholder(kind: Any) -> str | None:
-    """What stands for a value of a type, such as N; None where Typer's own says more."""
+    """The placeholder for a value of a type, such as N; None if Typer's own is better."""
     names = {getattr(part, "__name__", "") for part in (kind, *get_args(kind))}
     return next((_PLACEHOLDERS[name] for name in _PLACEHOLDERS if name in names), None)

@@ -1,7 +1,7 @@
-"""How a long command ends that is stopped: by Ctrl-C, or by SIGTERM, as `kill` and job schedulers send it.
+"""How a long command ends when it is stopped by Ctrl-C, or by SIGTERM as sent by `kill` and job schedulers.
 
-Either raises `KeyboardInterrupt` in the main thread, so that whatever saves what came back does so for both. Commands
-that have nothing to save, and servers, which have their own way to end, are not in here.
+Both raise `KeyboardInterrupt` in the main thread, so that finished work is saved in the same way. Commands with nothing
+to save, and servers, which end in their own way, do not use this.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _came: list[int] = []
 
 @contextlib.contextmanager
 def interruptible(resume: str = "", message: str = "") -> Iterator[None]:
-    """Ctrl-C or SIGTERM ends the command with one message; by then everything that came back is recorded.
+    """Ctrl-C or SIGTERM ends the command with one message; finished work has been recorded by then.
 
-    `resume` is the option with which the command goes on, where it does not do so by itself. `message` is that of a
-    command that does not go on; what the interrupt itself carries comes first.
+    `resume` is the option that resumes the command, if it does not resume by itself. `message` is for a command that
+    cannot be resumed; the interrupt's own text has precedence.
     """
     try:
         with _terminated_as_interrupted():
@@ -41,13 +41,13 @@ def interruptible(resume: str = "", message: str = "") -> Iterator[None]:
 
 
 def exit_status(otherwise: int) -> int:
-    """With what a command ends: `otherwise`, unless SIGTERM has ended its work."""
+    """The exit code of a command: `otherwise`, unless SIGTERM ended its work."""
     return _STATUS[signal.SIGTERM] if _came else otherwise
 
 
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM raises `KeyboardInterrupt` meanwhile, unless it is ignored or somebody else takes it."""
+    """In this context SIGTERM raises `KeyboardInterrupt`, unless it is ignored or already handled."""
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield

@@ -90,7 +90,7 @@ def judge(
 
 
 def _refuse_beside_serve(given: dict[str, Any], as_json: bool) -> None:
-    """Refuse what a service does not heed: samples, and how to judge them, which its clients say."""
+    """Refuse options that a service ignores: samples, and how to judge them, which its clients state."""
     if "samples" in given:
         raise typer.BadParameter("replaces SAMPLES; name no file", param_hint="--serve")
     for name in ("problems", "output", "cluster", "judge", "again"):
@@ -122,7 +122,7 @@ def _outcomes_grid(summary: JudgeSummary) -> Grid:
 
 
 def _scores_grid(summary: JudgeSummary) -> Grid:
-    """pass@k, of each model where there are several."""
+    """A table of pass@k, with a row per model if there are several."""
     from isobudget.report.tables.terminal import UNCERTAIN, legend
 
     scores = summary.by_model or {"": summary.pass_at_k}
@@ -144,7 +144,7 @@ def _scores_grid(summary: JudgeSummary) -> Grid:
 
 
 def _notes(summary: JudgeSummary) -> Iterator[str]:
-    """What else is to be known of the verdicts, a line each."""
+    """Notes on the verdicts, one line each."""
     total = sum(summary.outcomes.values())
     if summary.trust_shared:
         yield (

@@ -1,4 +1,4 @@
-"""`isobudget models`: what models are known, and fetching their weights."""
+"""`isobudget models`: lists the known models, and downloads their weights."""
 
 from __future__ import annotations
 

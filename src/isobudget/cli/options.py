@@ -1,4 +1,4 @@
-"""What commands that print results share, and how an option looks that several have."""
+"""Options shared by commands that print results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def one_of(*values: str) -> Any:
-    """An option that takes one of these values, with a plainer message than Typer's for others."""
+    """An option that accepts one of these values, with a clearer message for others than Typer's."""
     return typer.Option(
         parser=partial(_chosen, values), metavar=f"<{'|'.join(values)}>", autocompletion=lambda: list(values)
     )
@@ -61,7 +61,7 @@ def one_form(
         bool, typer.Option("--csv", help="Print CSV on stdout and nothing else: one flat table.")
     ] = False,
 ) -> str:
-    """The form of output that is asked for, by the options of commands that print tables; two at once are refused."""
+    """The requested form of output, from the options of commands that print tables; only one may be given."""
     asked = [name for name, given in (("json", as_json), ("csv", as_csv)) if given] + ([form] if form else [])
     if len(set(asked)) > 1:
         raise typer.BadParameter(f"choose one of {' and '.join(f'--{one}' for one in asked)}", param_hint="--format")

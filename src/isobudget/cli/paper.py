@@ -1,4 +1,4 @@
-"""`isobudget paper`: the paper's tables, and what they say at equal budget."""
+"""`isobudget paper`: the paper's tables, and the comparison at equal budget that follows from them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Progress on stderr: how much is done, at which rate, time left, time and tokens and money spent.
+"""Progress on stderr: steps done, rate, time left, and time, tokens and money spent.
 
-On a terminal it is bars, elsewhere a line every few seconds. Bytes are counted in MB, all else in steps.
+It is shown as bars on a terminal, and elsewhere as a line every few seconds. Bytes are shown in MB, everything else in
+steps.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _WINDOW_SECONDS = 30.0
 
 
 class Pace:
-    """How far a task is, how fast it goes, and what it has spent; given the time, so that it reads no clock."""
+    """How far a task is, how fast it goes, and what it has spent; the time is passed in, so that it reads no clock."""
 
     def __init__(self, total: int, done: int, unit: str, now: float) -> None:
         self.total, self.done, self.unit = total, done, unit
@@ -31,7 +32,7 @@ class Pace:
         self._seen = deque([(now, done)])
 
     def advance(self, steps: int, now: float) -> None:
-        """This many further steps are done by now."""
+        """Note this many further steps at time `now`."""
         self.done += steps
         self._seen.append((now, self.done))
         # what begins with a long wait (processes that start, weights that load) does not go on at that rate
@@ -42,21 +43,21 @@ class Pace:
             self._seen.popleft()
 
     def rate(self, now: float) -> float:
-        """Steps a second lately; 0 where nothing has come."""
+        """Recent steps per second; 0 if there are none."""
         since, before = self._seen[0]
         return (self.done - before) / (now - since) if now > since else 0.0
 
     def seconds_left(self, now: float) -> float | None:
-        """Until it is done at this rate; None where that is not known."""
+        """Estimated seconds until the task is done; None if not known."""
         rate = self.rate(now)
         return (self.total - self.done) / rate if rate > 0 and self.total > self.done else None
 
     def counted(self) -> str:
-        """Done of all: `12 of 400`, `1.3 MB of 98 MB`."""
+        """Steps done of the total: `12 of 400`, `1.3 MB of 98 MB`."""
         return f"{steps(self.done, self.unit)} of {steps(self.total, self.unit)}"
 
     def summary(self, now: float) -> str:
-        """Rate, time left and what is spent: `3.2/s, 2 min left, spent 12.3 k tokens`."""
+        """Rate, time left and spending: `3.2/s, 2 min left, spent 12.3 k tokens`."""
         rate, left = self.rate(now), self.seconds_left(now)
         parts = [
             rate_text(rate, self.unit),
@@ -66,7 +67,7 @@ class Pace:
         return ", ".join(filter(None, parts))
 
     def spending(self) -> str:
-        """What was spent: `spent 12.3 k tokens, $0.42`; empty if nothing is known."""
+        """The spending: `spent 12.3 k tokens, $0.42`; empty if nothing is known."""
         known = [
             f"{short(value)} {unit}" if unit == "tokens" else with_unit(value, unit)
             for unit, value in self.spent.items()
@@ -98,7 +99,7 @@ class TerminalProgress:
             self._bars.stop()
 
     def start(self, task: str, total: int, done: int = 0, *, unit: str = "") -> None:
-        """A task begins."""
+        """Start a task."""
         now = time.monotonic()
         pace = self._paces[task] = Pace(total, done, unit, now)
         self._shown[task] = now
@@ -110,7 +111,7 @@ class TerminalProgress:
             print(f"{task}: {left}", file=sys.stderr)
 
     def advance(self, task: str, steps: int) -> None:
-        """This many further steps are done."""
+        """Note this many further finished steps."""
         pace, now = self._paces[task], time.monotonic()
         pace.advance(steps, now)
         if self._bars is not None:
@@ -119,12 +120,12 @@ class TerminalProgress:
             self._line(task, pace, now)
 
     def spend(self, task: str, unit: str, amount: float) -> None:
-        """So much was spent on a task."""
+        """Note the spending of a task."""
         spent = self._paces[task].spent
         spent[unit] = spent.get(unit, 0.0) + amount
 
     def note(self, text: str) -> None:
-        """Something that the user should know now."""
+        """Show a message that the user should see now."""
         if self._bars is not None:
             self._bars.console.print(text, markup=False, highlight=False)
         elif not self._quiet:
@@ -148,7 +149,7 @@ def steps(count: int, unit: str) -> str:
 
 
 def rate_text(rate: float, unit: str) -> str:
-    """A rate a second, or a minute where that is less than one in two seconds; empty for none."""
+    """The rate per second, or per minute if it is below one in two seconds; empty for 0."""
     if rate <= 0:
         return ""
     if unit == "B":
@@ -157,7 +158,7 @@ def rate_text(rate: float, unit: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time for people: 3.4 h; ? if it is not known."""
+    """A duration for display: 3.4 h; ? if it is not known."""
     if seconds is None:
         return "?"
     for scale, name in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -167,7 +168,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(bytes_: int | None) -> str:
-    """An amount of data for people."""
+    """A number of bytes for display."""
     return "?" if bytes_ is None else short(bytes_, "B")
 
 

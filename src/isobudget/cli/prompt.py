@@ -1,4 +1,4 @@
-"""`isobudget prompt`: what a model gets for one problem."""
+"""`isobudget prompt`: shows what a model receives for one problem."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _tell(url: str) -> None:
 
 
 def _unless_another(command: Callable[..., None]) -> Callable[..., None]:
-    """The command, run where no other of its group is named."""
+    """The command, run only if no subcommand is given."""
 
     def called(context: typer.Context, **values: Any) -> None:
         if context.invoked_subcommand is None:

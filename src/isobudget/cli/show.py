@@ -1,4 +1,4 @@
-"""What commands show on a terminal: progress with time left, notes, JSON; and `isobudget show`, which does no more.
+"""Output of commands on a terminal: progress with time left, notes, JSON; and `isobudget show`.
 
 Progress and notes go to stderr, results to stdout, so that ``--json`` can be piped.
 """
@@ -52,10 +52,10 @@ def print_csv(records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] | None = None) -> bool:
-    """Print what a command found as JSON, CSV, Markdown or LaTeX; False for a table, which is the command's own.
+    """Print a command's results as JSON, CSV, Markdown or LaTeX; False for a table, which the command prints itself.
 
-    What was left out of the sources goes to stderr, where it is no part of the form. `grids` are its tables, where the
-    results do not have them.
+    Notes on what was left out of the sources go to stderr, if the form cannot contain them. `grids` are the tables, if
+    the results have none.
     """
     if form == "table":
         return False
@@ -74,6 +74,6 @@ def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] |
 
 
 def print_saved(paths: Iterable[Path], form: str) -> None:
-    """Say which figures were written: below a table; with JSON or CSV on stderr."""
+    """Print which figures were written: below a table; to stderr with JSON or CSV."""
     for path in paths:
         print(f"figure: {path}", file=sys.stdout if form == "table" else sys.stderr)

@@ -93,7 +93,7 @@ def solve(
 
 
 def _show(solution: Solution, *, applied: bool, out: Path | None) -> None:
-    """A diff that passes on stdout, all else on stderr: what is piped into `git apply` has passed."""
+    """Print a passing diff to stdout, and everything else to stderr, so that only a passing diff reaches `git apply`."""
     from isobudget.grid import printable
 
     if not solution.solved and solution.diff:
@@ -117,7 +117,7 @@ def _show(solution: Solution, *, applied: bool, out: Path | None) -> None:
 
 
 def _end(code: int) -> None:
-    """Exit; without waiting for an engine that is in the middle of a long step, which nobody needs any more."""
+    """Exit without waiting for an engine in the middle of a long, unneeded step."""
     import os
     import threading
 

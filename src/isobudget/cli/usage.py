@@ -1,4 +1,4 @@
-"""The usage line of a command: its arguments as their placeholders state them, in brackets if they may be missing."""
+"""The usage line of a command: its arguments with their own placeholders, in brackets if they are optional."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Command(TyperCommand):
-    """A command whose placeholders say themselves what can be repeated: ``SOURCE... NAME@K``."""
+    """A command whose placeholders themselves show what can be repeated: ``SOURCE... NAME@K``."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """What follows the command's name."""
         return [self.options_metavar or "", *_arguments(self.params)]
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C ends it with a word on what is left, where the command has none of its own."""
+        """Run the command; after Ctrl-C it says what remains to do, if the command does not do so itself."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

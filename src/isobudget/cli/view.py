@@ -1,4 +1,4 @@
-"""`isobudget view`: the page of a run while it goes on."""
+"""`isobudget view`: shows the page of a running run."""
 
 from __future__ import annotations
 

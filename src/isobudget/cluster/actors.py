@@ -1,7 +1,8 @@
-"""What runs on the cluster: a class that judges and one that generates, of which `ray_fleet` makes actors.
+"""The classes that run on the cluster, one that judges and one that generates; `ray_fleet` makes actors of them.
 
-Each holds one worker of its kind, is given batches of plain data, and gives a result for every item. What it cannot do
-it says in its `Hello`, since an error of an actor's constructor reaches the driver only as the text of another one.
+Each holds one worker of its kind, receives batches of plain data, and returns a result for every item. If it cannot
+work, its `Hello` says why, because an error in an actor's constructor reaches the driver only as the text of another
+error.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ NOT_BEGUN = "stopped before it began"
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What an actor says when it is ready.
+    """An actor's message when it is ready.
 
     Attributes:
-        process: its process on its node.
+        process: its process id on its node.
         error: why it cannot work; empty if it can.
-        description: of the backend that it holds.
-        layers: of confinement that stand around the judge that it holds.
+        description: description of its backend.
+        layers: active layers of confinement of its judge.
     """
 
     process: int
@@ -50,7 +51,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class PromptCall:
-    """Samples of one prompt that a generating actor is asked for."""
+    """Samples of one prompt requested from a generating actor."""
 
     prompt: Prompt
     sampling: Sampling
@@ -59,7 +60,7 @@ class PromptCall:
 
 @dataclass(frozen=True, slots=True)
 class CallAnswer:
-    """The result of a call: its samples (None for missing ones), why some are missing, and whether to ask again."""
+    """The result of a call: its samples (None for missing ones), why some are missing, and whether to retry."""
 
     generations: tuple[Generation | None, ...]
     error: str = ""
@@ -67,7 +68,7 @@ class CallAnswer:
 
 
 class _Timed:
-    """Counts what an actor has done, and how long it had something to do."""
+    """Counts what an actor has done, and how long it was busy."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -77,7 +78,7 @@ class _Timed:
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
-        """A batch is under way."""
+        """Count a batch as running in this context."""
         with self._lock:
             if self._running == 0:
                 self._since = time.monotonic()
@@ -91,7 +92,7 @@ class _Timed:
                     self._busy_seconds += time.monotonic() - self._since
 
     def add(self, items: int) -> None:
-        """This many more are done."""
+        """Count this many more finished items."""
         with self._lock:
             self._done += items
 
@@ -104,7 +105,7 @@ class _Timed:
 
 
 class JudgeActor:
-    """One worker of the judge, on a core that no other such actor of this user on this node has."""
+    """One worker of the judge, on a core that no other such actor of this user on this node uses."""
 
     def __init__(self, limits: Limits, modes: dict[str, Any]) -> None:
         self._timed, self._error = _Timed(), ""
@@ -128,13 +129,13 @@ class JudgeActor:
         return self._timed.pulse()
 
     def stop(self) -> None:
-        """Begin no further program: the verdicts on those under way still come."""
+        """Start no further program; running ones still get their verdicts."""
         self._stopped.set()
 
     def run(self, problems: Sequence[Problem], programs: Sequence[tuple[int, str]]) -> list[tuple[Any, ...] | None]:
-        """The verdicts, as plain fields, on programs, each with the place of its problem among `problems`.
+        """The verdicts, as plain fields, on programs given with the index of their problem in `problems`.
 
-        None stands for a program that was not begun, since the actor was stopped.
+        None stands for a program that was not started because the actor was stopped.
         """
         begun = itertools.takewhile(lambda _: not self._stopped.is_set(), programs)
         verdicts: list[tuple[Any, ...] | None] = []
@@ -146,9 +147,9 @@ class JudgeActor:
 
 
 def claim_core() -> tuple[int, int]:
-    """A core that this process may use and no other actor of this user has, and the descriptor that holds it.
+    """A core that this process may use and no other actor of this user has, and the descriptor that locks it.
 
-    Where there is none left it is any core, and the descriptor -1. The lock ends with the process, however it ends.
+    If none is left, any core, and the descriptor -1. The lock ends with the process, however it ends.
     """
     cores = sorted(os.sched_getaffinity(0))
     folder = Path(tempfile.gettempdir()) / f"isobudget-cores-{os.getuid()}"
@@ -168,7 +169,7 @@ def claim_core() -> tuple[int, int]:
 
 
 class GenerationActor:
-    """One open backend. Two batches may be under way: the calls of the second begin when those of the first have."""
+    """One open backend. Two batches may run: the calls of the second start after those of the first have started."""
 
     def __init__(self, settings: BackendSettings) -> None:
         self._timed, self._error = _Timed(), ""
@@ -194,18 +195,18 @@ class GenerationActor:
         return self._timed.pulse()
 
     def stop(self) -> None:
-        """Begin no further call: what is under way still comes."""
+        """Start no further call; running ones still finish."""
         self._stopped.set()
 
     def run(self, calls: Sequence[PromptCall]) -> list[CallAnswer]:
-        """Samples of every call, those of a problem one after the other."""
+        """The samples of every call, in the order of the calls."""
         with self._timed.batch():
             with self._turn:
                 futures = [self._pool.submit(self._begin(call)) for call in calls]
             return [one.result() for one in futures]
 
     def _begin(self, call: PromptCall) -> Any:
-        """Wait until the engine has room for a call; then what makes it."""
+        """Wait until the engine has room for a call, then return the running call."""
         weight = 1 if self._by_calls else min(len(call.seeds), self._most)
         self._room.take(weight)
 
@@ -231,7 +232,7 @@ class GenerationActor:
 
 
 class _Room:
-    """How many samples an engine still takes."""
+    """How many more samples an engine can take."""
 
     def __init__(self, most: int) -> None:
         self._left = most
@@ -244,7 +245,7 @@ class _Room:
             self._left -= weight
 
     def give(self, weight: int) -> None:
-        """Give it back."""
+        """Release the slots."""
         with self._changed:
             self._left += weight
             self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""Connecting to a Ray cluster: started here, found, or at an address. Only this module starts Ray.
+"""Connects to a Ray cluster: started here, found, or at an address. Only this module starts Ray.
 
-Ray's usage statistics and dashboard are off, and a cluster that is started here listens on the loopback address, as far
-as Ray allows: it looks for this machine's address by a UDP socket to a public resolver, over which nothing is sent.
+Ray's usage statistics and dashboard are off, and a cluster started here listens on the loopback address, as far as Ray
+allows. Ray finds this machine's address with a UDP socket to a public resolver, over which nothing is sent.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ _AUTH_MODE, _TOKEN, _TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_T
 
 
 def check_address(text: str) -> str:
-    """The address of a cluster, if it is one: `local`, `auto`, or HOST:PORT.
+    """The address of a cluster, if it is valid: `local`, `auto`, or HOST:PORT.
 
     Raises:
-        InputError: it is something else.
+        InputError: the address is not valid.
     """
     if text in (LOCAL, AUTO):
         return text
@@ -79,10 +79,10 @@ def check_address(text: str) -> str:
 
 
 def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
-    """How many replicas a dry run assumes: as many as stated, else 1; None without a cluster.
+    """How many replicas a dry run assumes: the stated number, else 1; None without a cluster.
 
     Raises:
-        InputError: replicas without a cluster, or none.
+        InputError: replicas are stated without a cluster, or are less than 1.
     """
     if cluster is not None:
         check_address(cluster)
@@ -94,11 +94,11 @@ def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
 
 
 def room_note(cluster: str, replicas: int | None, gpus: int) -> str:
-    """The note of a dry run on the number of replicas; empty if there is none.
+    """The dry run's note on the number of replicas; empty if there is none.
 
     Args:
-        cluster: its address, which is not contacted.
-        replicas: as stated.
+        cluster: address of the cluster, which is not contacted.
+        replicas: the stated number.
         gpus: the GPUs that the replicas of the largest model would hold.
     """
     if not replicas:
@@ -114,7 +114,7 @@ def room_note(cluster: str, replicas: int | None, gpus: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One machine of a cluster, as Ray counts it: CPUs and GPUs, and memory in bytes."""
+    """One machine of a cluster with Ray's counts: CPUs, GPUs, and memory in bytes."""
 
     id: str
     address: str
@@ -127,13 +127,13 @@ class Node:
 def connected(address: str, cpus: int | None = None, note: Callable[[str], None] = lambda _: None) -> Iterator[Any]:
     """The module `ray`, connected to the cluster at `address`; a local one ends with the context.
 
-    `cpus` is for a local cluster; None takes the cores that this process may use. `note` is told that the start takes
+    `cpus` is for a local cluster; None means the cores that this process may use. `note` is called if the start takes
     more than one try.
 
     Raises:
         InputError: see `check_address`.
         MissingExtraError: Ray is not installed.
-        ClusterError: there is no such cluster, or it does not start.
+        ClusterError: the cluster does not exist or does not start.
     """
     require_reachable(address)
     ray = _load()
@@ -184,7 +184,7 @@ def require_reachable(address: str) -> None:
 
 
 def own_cores() -> int:
-    """The cores that this process may use, which a local cluster has."""
+    """The cores that this process may use, which a local cluster gets."""
     return len(os.sched_getaffinity(0))
 
 
@@ -200,7 +200,7 @@ def _load() -> Any:
 
 
 def _require_listener(address: str) -> None:
-    """Raise `ClusterError` where no head answers, for which Ray itself would wait for minutes."""
+    """Raise `ClusterError` if no head answers, because Ray itself would wait for minutes."""
     where, said = address, f"--cluster {address}"
     if address == AUTO:  # Ray takes the variable's, where it is set
         where = os.environ.get("RAY_ADDRESS", AUTO)
@@ -216,10 +216,10 @@ def _require_listener(address: str) -> None:
 
 
 def _require_head_found() -> None:
-    """Raise `ClusterError` where the head that Ray finds on this machine does not answer.
+    """Raise `ClusterError` if the head that Ray finds on this machine does not answer.
 
-    Ray goes by its processes and by what a head wrote down, which is still there when one was killed, and in whatever
-    network namespace it runs.
+    Ray looks at processes and at a file written by the head. Both may mislead: the file remains after the head is
+    killed, and the head may run in another network namespace.
     """
     try:
         from ray._private.services import canonicalize_bootstrap_address
@@ -240,7 +240,7 @@ def _opened(address: str) -> socket.socket:
 
 
 def _unanswered(address: str) -> str:
-    """Why no head answers at an address, in words; empty if one may."""
+    """Why no head answers at an address; empty if one may."""
     try:
         with _opened(address) as connection:
             return "" if _encrypted() or _greeted(connection) else "what listens there is not a head of Ray"
@@ -249,12 +249,12 @@ def _unanswered(address: str) -> str:
 
 
 def _encrypted() -> bool:
-    """Whether heads speak TLS, of which nothing is known here."""
+    """Whether heads use TLS, which cannot be checked here."""
     return os.environ.get("RAY_USE_TLS", "").lower() in ("1", "true")
 
 
 def _greeted(connection: socket.socket) -> bool:
-    """Whether the other end answers as servers of gRPC do."""
+    """Whether the other end answers like a gRPC server."""
     connection.settimeout(ANSWER_SECONDS)
     said = b""
     try:
@@ -267,9 +267,9 @@ def _greeted(connection: socket.socket) -> bool:
 
 
 def _token_hint() -> str:
-    """What to try where something answers at an address and Ray does not come to it.
+    """A hint for the case that something answers at an address but Ray cannot connect to it.
 
-    A head that finds a token asks everybody for it. To an address that is stated Ray sends one only where told to.
+    A head that has a token requires it from everybody. To a stated address Ray sends a token only if configured to.
     """
     if os.environ.get(_AUTH_MODE, "").lower() == "token":
         return ""
@@ -280,7 +280,7 @@ def _token_hint() -> str:
 
 
 def _require_token_sendable() -> None:
-    """Raise `ClusterError` where the token that Ray finds cannot stand in a header: Ray aborts this process over it."""
+    """Raise `ClusterError` if Ray's token cannot be sent in a header: Ray would abort this process."""
     if os.environ.get(_AUTH_MODE, "").lower() == "disabled":
         return
     where, token = _TOKEN, os.environ.get(_TOKEN, "")
@@ -295,7 +295,7 @@ def _require_token_sendable() -> None:
 
 
 def _variables_hint() -> str:
-    """The variables that Ray goes by and the user set, of which its messages say nothing."""
+    """The environment variables that affect Ray and were set by the user; Ray's own messages do not mention them."""
     ours = {*_VARIABLES.items(), *_ALWAYS.items()}
     theirs = sorted(name for name, value in os.environ.items() if name.startswith("RAY_") and (name, value) not in ours)
     theirs += ["TMPDIR"] if "TMPDIR" in os.environ else []
@@ -303,9 +303,9 @@ def _variables_hint() -> str:
 
 
 class _RayThread:
-    """Ray in a thread of its own: it waits without an end for some of what can be missing.
+    """Runs Ray in its own thread, because Ray may wait forever for something that is missing.
 
-    The thread stays as long as the connection, since what Ray starts here ends with the thread that started it.
+    The thread lives as long as the connection, because processes that Ray starts end with the thread that started them.
     """
 
     def __init__(self, ray: Any, address: str, arguments: dict[str, Any], note: Callable[[str], None]) -> None:
@@ -353,14 +353,14 @@ class _RayThread:
         raise ClusterError(f"--cluster {self._address}: {first_line(error)}{why}{hint}") from error
 
     def close(self) -> None:
-        """Disconnect; a cluster that was started here ends."""
+        """Disconnect; a cluster that was started here is shut down."""
         self._close.set()
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
 
 def head_silence(ray: Any) -> str:
-    """Why the head of a cluster that this process is connected to does not answer, in words; empty if it does."""
+    """Why the head of the connected cluster does not answer; empty if it does."""
     try:
         _opened(str(ray.get_runtime_context().gcs_address)).close()
     except OSError as error:
@@ -369,10 +369,10 @@ def head_silence(ray: Any) -> str:
 
 
 def nodes_of(ray: Any) -> list[Node]:
-    """The machines that the cluster has now.
+    """The current machines of the cluster.
 
     Raises:
-        ClusterError: it does not answer.
+        ClusterError: the cluster does not answer.
     """
     found = []
     for one in ray.nodes():

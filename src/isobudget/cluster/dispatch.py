@@ -1,11 +1,11 @@
-"""Batches to workers that may be lost at any moment, and results back.
+"""Gives batches to workers that may be lost at any moment, and collects the results.
 
-Every worker has at most two batches, so that it never waits for the next one. A worker that ends, or from which no
-result has come for too long, is replaced by a new one, and what it had is given out again: alone, so that it is known
-whose fault it is if that one ends too. A batch that has ended two workers is halved, and its halves as well, until the
-one item is alone that ends workers: that is its result. Everything else comes as if it had not been there.
+Every worker has up to two batches, so that it never waits for the next one. A worker that ends, or that has sent no
+result for too long, is replaced. Its batches are given out again, each alone, so that it is known which batch is at
+fault if the next worker ends too. A batch that has crashed two workers is halved repeatedly, until the single item that
+crashes workers is found; that becomes its result. All other items are not affected.
 
-Nothing here knows Ray: `Fleet` is what starts workers and hears of them. No wait is without an end.
+This module does not depend on Ray: `Fleet` starts workers and reports on them. Every wait has a time limit.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _WAIT_SECONDS = 1.0
 
 @dataclass(slots=True)
 class _Portion(Generic[Item]):
-    """What is given out together, and how many workers have ended over it."""
+    """Items given out together, and how many workers they have crashed."""
 
     items: list[Item]
     deaths: int = 0
     alone: bool = False
 
     def halves(self) -> list[_Portion[Item]]:
-        """Each has the parent's guilt but for one death: one of them must show that it is the one."""
+        """Two halves, each with one crash less than the whole: one of them must prove to be at fault."""
         middle = len(self.items) // 2
         pieces = self.items[:middle], self.items[middle:]
         return [_Portion(piece, self.deaths - 1, alone=True) for piece in pieces]
@@ -54,7 +54,7 @@ class _Portion(Generic[Item]):
 
 @dataclass(slots=True)
 class _Seat(Generic[Item]):
-    """A place for a worker, whoever has it now."""
+    """A place for a worker, whichever worker fills it now."""
 
     handle: Handle
     hello: Ref | None
@@ -66,19 +66,19 @@ class _Seat(Generic[Item]):
     pulse: Pulse = field(default_factory=Pulse)
 
     def asked(self) -> list[Ref]:
-        """What it has been asked and has not answered."""
+        """Its unanswered requests."""
         return [*self.under_way, *(one for one in (self.hello, self.looked) if one is not None)]
 
     @property
     def room(self) -> int:
-        """How many more batches it takes."""
+        """How many more batches it can take."""
         alone = any(one is not None and one.alone for one in self.under_way.values())
         return 0 if self.hello is not None or alone else UNDER_WAY - len(self.under_way)
 
 
 @dataclass(frozen=True, slots=True)
 class Guilty(Generic[Item]):
-    """The result of an item that crashes every worker that gets it."""
+    """The result of an item that crashes every worker."""
 
     item: Item
     reason: str
@@ -88,8 +88,8 @@ class Dispatch(Generic[Item]):
     """Keeps a fleet's workers busy. Enter it before use; leaving it ends them all.
 
     Args:
-        fleet: starts workers.
-        stall_seconds: a worker that has sent nothing for so long counts as lost.
+        fleet: starts the workers.
+        stall_seconds: a worker that has sent nothing for this long counts as lost.
         on_ready: called with each new worker's answer when it is ready; an error that it raises ends everything.
         note: called with messages for the user.
     """
@@ -115,10 +115,10 @@ class Dispatch(Generic[Item]):
     # workers --------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Dispatch[Item]:
-        """Start the workers and wait until one is ready, and for the others a little longer.
+        """Start the workers; wait until one is ready, and a little longer for the others.
 
         Raises:
-            ClusterError: none comes, or the cluster has gone.
+            ClusterError: no worker becomes ready, or the cluster is gone.
         """
         self._ready_at = begun = self._now()
         try:
@@ -144,13 +144,13 @@ class Dispatch(Generic[Item]):
         self.seats = []
 
     def _grow(self) -> None:
-        """Have as many seats as the cluster has room for now."""
+        """Add seats up to the number for which the cluster has room now."""
         for _ in range(self.fleet.size() - len(self.seats)):
             handle = self.fleet.start()
             self.seats.append(_Seat(handle, handle.hello(), self._now(), self._losses))
 
     def _see_room(self) -> bool:
-        """Now and then have as many seats as there is room for; a cluster that has gone is an error of its size."""
+        """Adjust the number of seats to the cluster's room from time to time; raises an error if the cluster is gone."""
         if self._now() - self._looked < LOOK_SECONDS:
             return False
         self._looked = self._now()
@@ -158,7 +158,7 @@ class Dispatch(Generic[Item]):
         return True
 
     def _replace(self, seat: _Seat[Item], reason: str) -> None:
-        """Another worker in place of one that is lost; what it had is given out again, each batch alone."""
+        """Replace a lost worker; its batches are given out again, each alone."""
         self.lost += 1
         if seat.losses_before == self._losses:  # else it was there before the last one counted was lost
             self._losses += 1
@@ -185,7 +185,7 @@ class Dispatch(Generic[Item]):
     # work -----------------------------------------------------------------------------------------------------------
 
     def add_alone(self, items: Sequence[Item]) -> None:
-        """Items to be given to a worker that has nothing else, while `results` runs."""
+        """Add items for workers that have no other work, while `results` runs."""
         self._again.append(_Portion(list(items), alone=True))
 
     def results(
@@ -194,16 +194,16 @@ class Dispatch(Generic[Item]):
         hold: Callable[[], bool] = lambda: False,
         finishes: Callable[[list[Item]], None] | None = None,
     ) -> Iterator[tuple[list[Item], list[Any]]]:
-        """Batches with their results, as they come; a result is `Guilty` where the item ends workers.
+        """Batches with their results, as they finish; the result of an item that crashes workers is `Guilty`.
 
         Args:
-            next_batch: gives the next one, or nothing where none is left.
-            hold: while it says so, no batch is begun; it ends where all that was under way has come by then.
-            finishes: if given, what workers have begun still comes after a first Ctrl-C, before the interrupt goes on;
-                it is called with those items.
+            next_batch: returns the next batch, or an empty one at the end.
+            hold: while it returns true, no batch is started; the iteration ends once all running batches have finished.
+            finishes: if given, running items still finish after a first Ctrl-C before the interrupt is raised; it is
+                called with these items.
 
         Raises:
-            ClusterError: workers end whatever they are given, or none comes any more.
+            ClusterError: all workers crash on any batch, or no new worker starts.
         """
         interrupted: KeyboardInterrupt | None = None
         try:
@@ -236,13 +236,13 @@ class Dispatch(Generic[Item]):
         return any(one is not None for seat in self.seats for one in seat.under_way.values())
 
     def _guilty(self) -> list[tuple[list[Item], list[Any]]]:
-        """The single items that are held for guilty by now."""
+        """The single items found guilty so far."""
         found = [one for one in self._again if one.deaths >= DEATHS and len(one.items) == 1]
         self._again = deque(one for one in self._again if one not in found)
         return [(one.items, [Guilty(one.items[0], self._reason)]) for one in found]
 
     def _feed(self, next_batch: Callable[[], list[Item] | None], hold: Callable[[], bool]) -> None:
-        """Give out what is to be given alone, to workers that have nothing; new batches to the others."""
+        """Give isolated portions to idle workers, and new batches to the others."""
         idle = [seat for seat in self.seats if seat.room == UNDER_WAY]
         while self._again and idle:
             self._submit(idle.pop(), self._again.popleft())
@@ -263,7 +263,7 @@ class Dispatch(Generic[Item]):
         seat.under_way[seat.handle.submit(batch.items)] = batch
 
     def _hear(self, refs: Sequence[Ref]) -> list[tuple[list[Item], list[Any]]]:
-        """What is answered by now."""
+        """The results that have arrived."""
         came = set(self.fleet.wait(refs, _WAIT_SECONDS))
         results = []
         for seat in self.seats:
@@ -298,7 +298,7 @@ class Dispatch(Generic[Item]):
         return []
 
     def _look(self) -> None:
-        """Ask how far workers are, replace those that are stuck, and see whether there is room for more."""
+        """Check the workers' progress, replace stuck ones, and see whether there is room for more."""
         now = self._now()
         if any(seat.hello is None for seat in self.seats):
             self._ready_at = now
@@ -312,12 +312,12 @@ class Dispatch(Generic[Item]):
                 seat.looked = seat.handle.pulse()
 
     def busy_share(self) -> float:
-        """The share of the workers' time in which they had something to do, in [0, 1]; NaN before any was looked at."""
+        """The share of time in which workers were busy, in [0, 1]; NaN if not measured yet."""
         pulses = [*self._past, *(seat.pulse for seat in self.seats)]
         held = sum(one.seconds for one in pulses)
         return sum(one.busy_seconds for one in pulses) / held if held else float("nan")
 
     @property
     def ready(self) -> int:
-        """Workers that are ready."""
+        """Number of workers that are ready."""
         return sum(seat.hello is None for seat in self.seats)

@@ -1,6 +1,6 @@
 """The executor of a cluster: the pipeline's judges and models as actors on its machines.
 
-Models that run behind an address are asked from here, as without a cluster: nothing of them would run there.
+Models behind a network address are called from here, as without a cluster, because they would not run on it.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ REPORT_SECONDS = 600.0
 def on_cluster(address: str, replicas: int | None = None, progress: Progress = SILENT) -> Iterator[Cluster]:
     """The executor of the cluster at `address` (`local`, `auto` or HOST:PORT), with this many replicas of every model.
 
-    Ray is started, or joined, by the first thing that needs it.
+    Ray is started or connected on first use.
 
     Raises:
         InputError: the address or the number of replicas is not valid.
         MissingExtraError: Ray is not installed.
-        ClusterError: there is no such cluster.
+        ClusterError: the cluster does not exist.
     """
     check_replicas(address, replicas)
     require_reachable(address)
@@ -59,7 +59,7 @@ def on_cluster(address: str, replicas: int | None = None, progress: Progress = S
 def executor_at(
     cluster: str | None, replicas: int | None, progress: Progress, make_backend: BackendFactory | None = None
 ) -> Iterator[Executor]:
-    """The executor that a command's options ask for: without an address this process, and nothing of Ray is loaded.
+    """The executor for a command's options. Without an address it is this process, and Ray is not loaded.
 
     Raises:
         InputError: replicas are stated without a cluster, or `make_backend` with one.
@@ -103,7 +103,7 @@ class Cluster:
         """The machines of the cluster.
 
         Raises:
-            ClusterError: there is no such cluster, or a machine of it is of another version.
+            ClusterError: the cluster does not exist, or one of its machines has another version.
         """
         begun = time.monotonic()
         machines = Machines(self._ray, self._progress.note)
@@ -114,10 +114,10 @@ class Cluster:
     # models ---------------------------------------------------------------------------------------------------------
 
     def place(self, models: Sequence[ResolvedModel]) -> list[ResolvedModel]:
-        """The models with the cores that each replica has.
+        """The models, with the number of cores of each replica filled in.
 
         Raises:
-            ClusterError: no machine can hold one, not that many fit, or one lacks files or parts.
+            ClusterError: no machine can hold a replica, not enough of them fit, or a machine lacks files or packages.
         """
         placed, wanted = [], []
         for model in models:
@@ -151,7 +151,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def generating(self, model: ResolvedModel, samples: int) -> Iterator[OpenModel]:
-        """Replicas of a placed model, as many as asked for or as fit.
+        """Open replicas of a placed model, as many as requested or as fit.
 
         Raises:
             BackendError: a replica cannot open the model.
@@ -184,13 +184,13 @@ class Cluster:
         beside: Sequence[ResolvedModel] = (),
         **modes: Any,
     ) -> Judge:
-        """A judge of actors: as many as asked for, or one per CPU that no model `beside` it holds.
+        """A judge with as many actors as requested, or one per CPU that no model `beside` it holds.
 
-        Where models hold every CPU, one worker judges beside them all the same. A local cluster is started by entering
-        it, and that cluster is asked for then what `beside` holds.
+        If models hold every CPU, one worker still judges beside them. Entering the judge starts a local cluster, and
+        only then are the CPUs of `beside` requested.
 
         Raises:
-            ClusterError: not that many fit.
+            ClusterError: not enough actors fit.
         """
         if workers is not None:
             self._require_cpus(workers)
@@ -208,7 +208,7 @@ class Cluster:
         return ClusterJudge(fleet, limits, note=self._progress.note, actor=self._judge_actor, **modes)
 
     def _require_cpus(self, workers: int) -> None:
-        """Raise `ClusterError` where this many judges do not fit; a local cluster need not be started for that."""
+        """Raise `ClusterError` if this many judges do not fit; a local cluster need not be started for that."""
         if self._address == LOCAL and workers > own_cores():
             has = f"--cluster {LOCAL} has the {own_cores()} that this process may use"
         elif self._address != LOCAL and workers > _cpus(self.machines.known):
@@ -230,7 +230,7 @@ def _cpus(nodes: Sequence[Node]) -> float:
 
 
 class _Told:
-    """A model on a cluster, whose speed is reported now and then."""
+    """A model on a cluster, whose speed is reported from time to time."""
 
     def __init__(self, replicas: Replicas, dispatch: Dispatch[Work], name: str, gpus: int, progress: Progress) -> None:
         self._replicas, self._dispatch, self._name, self._gpus = replicas, dispatch, name, gpus
@@ -238,7 +238,7 @@ class _Told:
         self.describe: Callable[[], Any] = replicas.describe
 
     def results(self, feed: Feed, hold: Callable[[], bool]) -> Generator[Result, None, None]:
-        """As of the replicas."""
+        """The replicas' results."""
         begun = told = time.monotonic()
         samples = failures = 0
         for call, result in self._replicas.results(feed, hold):

@@ -1,4 +1,4 @@
-"""Protocols of the dispatcher: a fleet, which starts workers and hears from them, and a handle of one worker."""
+"""Interfaces for the dispatcher: a fleet, which starts workers and reports on them, and a handle of one worker."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ Ref = Any
 
 
 class WorkerLostError(Exception):
-    """The worker ended over what it had been given, or its answer is lost."""
+    """The worker ended while it had work, or its answer is lost."""
 
 
 class Handle(Protocol):
     """One worker. Each request returns a reference to its answer at once."""
 
     def hello(self) -> Ref:
-        """Answered when it is ready."""
+        """Answered when the worker is ready."""
         ...
 
     def submit(self, items: Sequence[Any]) -> Ref:
-        """Give it a batch; answered with a result for each item."""
+        """Give the worker a batch; answered with a result for each item."""
         ...
 
     def pulse(self) -> Ref:
@@ -30,19 +30,19 @@ class Handle(Protocol):
         ...
 
     def stop(self) -> None:
-        """Have the worker begin no more items; those already begun are still answered."""
+        """Start no more items; running ones are still answered."""
         ...
 
     def end(self) -> None:
-        """End it at once."""
+        """End the worker at once."""
         ...
 
 
 class Fleet(Protocol):
-    """Starts workers and hears of them."""
+    """Starts workers and reports on them."""
 
     def start(self) -> Handle:
-        """A new worker, wherever there is room; it comes when there is."""
+        """A new worker on any machine with room; it starts when there is room."""
         ...
 
     def size(self) -> int:
@@ -50,7 +50,7 @@ class Fleet(Protocol):
         ...
 
     def wait(self, refs: Sequence[Ref], seconds: float) -> list[Ref]:
-        """The references that are answered or lost, after this many seconds at most."""
+        """The references that are answered or lost, after at most this many seconds."""
         ...
 
     def value(self, ref: Ref) -> Any:
@@ -64,12 +64,12 @@ class Fleet(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How far a worker is.
+    """A worker's progress.
 
     Attributes:
-        done: items so far.
-        busy_seconds: the time in which it had something to do.
-        seconds: the time since it was ready.
+        done: number of items finished so far.
+        busy_seconds: time in which it had work.
+        seconds: time since it was ready.
     """
 
     done: int = 0

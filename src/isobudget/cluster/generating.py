@@ -1,7 +1,7 @@
 """A model on a cluster: replicas of it, each an actor with one backend that holds its own GPUs or cores.
 
-A batch is the samples of whole problems, so that a prompt is computed by one actor, and once; which actor a sample
-comes from changes nothing, since its seed says what it is.
+A batch consists of the samples of whole problems, so that a prompt is computed only once, by one actor. A sample does
+not depend on the actor that generates it, only on its seed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STALL_SECONDS = 3600.0
 
 
 class Replicas:
-    """A model that generates on entered actors."""
+    """A model that generates on actors that have been started."""
 
     def __init__(self, dispatch: Dispatch[Work], samples: int, describe: Callable[[], Description]) -> None:
         self._dispatch = dispatch
@@ -35,9 +35,9 @@ class Replicas:
         self.describe = describe
 
     def results(self, feed: Feed, hold: Callable[[], bool]) -> Generator[Result, None, None]:
-        """Calls with what came of them, as the actors answer.
+        """Finished calls with their results, as the actors answer.
 
-        A first Ctrl-C ends the feeding: what actors have begun still comes back, then the interrupt goes on.
+        After a first Ctrl-C no new call is started; running ones still finish, then the interrupt is raised.
         """
         batches = self._dispatch.results(
             lambda: next_batch(feed, self._size),
@@ -51,7 +51,7 @@ class Replicas:
 
 
 def next_batch(feed: Feed, size: int) -> list[Work]:
-    """The next calls with about `size` samples: problems that are taken whole, if they do not have too many."""
+    """The next calls, with about `size` samples; problems are kept whole if they are not too large."""
     batch: list[Work] = []
     samples = 0
 
@@ -68,7 +68,7 @@ def next_batch(feed: Feed, size: int) -> list[Work]:
 
 
 def result_of(call: Work, answer: CallAnswer | Guilty[Work]) -> Future[list[Generation]]:
-    """An actor's answer as the local engine would give it."""
+    """An actor's answer in the form of the local engine."""
     future: Future[list[Generation]] = Future()
     if isinstance(answer, Guilty):
         error = BackendError(
@@ -89,7 +89,7 @@ def result_of(call: Work, answer: CallAnswer | Guilty[Work]) -> Future[list[Gene
 
 
 def pack(calls: Any) -> tuple[list[PromptCall]]:
-    """What an actor needs to know of calls: not the problem's tests."""
+    """The part of the calls that an actor needs, without the problems' tests."""
     return ([PromptCall(one.prompt, one.sampling, one.seeds) for one in calls],)
 
 
@@ -103,7 +103,7 @@ class Described:
         """Record a replica's description.
 
         Raises:
-            BackendError: it cannot open the model.
+            BackendError: the replica cannot open the model.
         """
         if hello.error or hello.description is None:
             raise BackendError(f"a replica on the cluster cannot open the model: {hello.error}")
@@ -111,7 +111,7 @@ class Described:
         self._said = replace(hello.description, notes=tuple(notes))
 
     def __call__(self) -> Description:
-        """What was said."""
+        """The merged description."""
         if self._said is None:
             raise BackendError("no replica of the model is ready")
         return self._said

@@ -1,8 +1,8 @@
 """The judge on a cluster: a `Judge` whose workers are actors, each with one worker on one core of its machine.
 
-Verdicts come in the order of the programs and are those of the local judge. Batches follow from how fast the workers
-are, so that one takes a few seconds. A program that ends the workers it is given to is `crashed` where its problem's
-reference does not, else `invalid`.
+Verdicts come in the order of the programs and equal those of the local judge. Batch sizes adapt to the speed of the
+workers, so that a batch takes a few seconds. A program that crashes its workers is `crashed` if its problem's reference
+does not crash them, else `invalid`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class ClusterJudge(Judge):
     """A judge of actors. The arguments are those of `Judge`, after the fleet's.
 
     Args:
-        make_fleet: called on entering; starts actors of the kind that it is given, as many as it has room for.
-        actor: their class.
+        make_fleet: called on entry; returns a fleet that starts as many actors of the given kind as there is room for.
+        actor: class of the actors.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ClusterJudge(Judge):
 
         Raises:
             JudgeError: samples cannot be confined on a machine of the cluster.
-            ClusterError: there is no such cluster, it has no room, or no actor comes.
+            ClusterError: the cluster does not exist or has no room, or no actor starts.
         """
         fleet = self._make_fleet(self._kind)
         self.workers = fleet.size()
@@ -90,13 +90,13 @@ class ClusterJudge(Judge):
             self._dispatch.close()
 
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
-        """The same as `Judge.run`.
+        """As `Judge.run`.
 
-        A first Ctrl-C ends the giving out: verdicts on what actors have begun still come, up to the first program that
-        was not begun, then the interrupt goes on, and the judge has ended.
+        After a first Ctrl-C no new program is started. Verdicts on running programs still come, up to the first program
+        that was not started; then the interrupt is raised, and the judge has ended.
 
         Raises:
-            ClusterError: workers end whatever they are given.
+            ClusterError: all workers crash on any batch.
         """
         if not self._entered or self._dispatch is None:
             raise JudgeError("use the judge inside its with block: with ... as judge: judge.run(...)")
@@ -118,7 +118,7 @@ class ClusterJudge(Judge):
 
 
 class _ClusterStream:
-    """One run: what has been given out, and verdicts that wait for earlier ones."""
+    """One run: the programs given out, and the verdicts that wait for earlier ones."""
 
     def __init__(self, dispatch: Dispatch[Job], pairs: Iterator[tuple[Problem, str]]) -> None:
         self.dispatch, self.pairs = dispatch, pairs
@@ -128,7 +128,7 @@ class _ClusterStream:
         self.begun = time.monotonic()
 
     def verdicts(self, finishes: Callable[[list[Job]], None]) -> Iterator[Verdict]:
-        """All, in order; `finishes` is told when there is an interrupt."""
+        """All verdicts, in order; `finishes` is called on an interrupt."""
         for items, results in self.dispatch.results(self._next, self._hold, finishes):
             for job, result in zip(items, results, strict=True):
                 self._take(job, result)
@@ -138,7 +138,7 @@ class _ClusterStream:
                 yield verdict
 
     def _size(self) -> int:
-        """Programs of the next batch."""
+        """Number of programs in the next batch."""
         workers = max(1, self.dispatch.ready)
         rate = self.came / max(time.monotonic() - self.begun, _INSTANT) / workers
         return int(min(MOST_PROGRAMS, max(FEWEST_PROGRAMS, rate * _BATCH_SECONDS)))
@@ -175,7 +175,7 @@ class _ClusterStream:
 
 
 def pack(jobs: Any) -> tuple[list[Problem], list[tuple[int, str]]]:
-    """Each problem once, and each program with the position of its problem."""
+    """Each problem once, and each program with the index of its problem."""
     places: dict[Problem, int] = {}
     programs = [(places.setdefault(problem, len(places)), program) for _, problem, program in jobs]
     return list(places), programs

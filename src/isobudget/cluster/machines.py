@@ -1,7 +1,7 @@
-"""The machines of a cluster as they come and go: each change is reported once, and new ones are checked before use.
+"""Keeps track of a cluster's machines: changes are reported once, and new machines are checked before use.
 
-Ray itself places workers on a machine as soon as it has joined; one that cannot do the work, or would do it otherwise,
-is therefore an error, as at the start.
+Ray itself places workers on a machine as soon as it has joined. So a machine that cannot do the work, or would give
+other results, is an error, as at the start.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ HEAD_SECONDS = 20.0
 
 
 class Machines:
-    """Those that the cluster has and that can do the work. Judge and models may ask at the same time.
+    """The cluster's machines that can do the work. Judge and models may use it at the same time.
 
     Args:
-        ray: the module, connected.
-        note: told of what changes.
+        ray: the module `ray`, connected.
+        note: called with messages about changes.
 
     Raises:
-        ClusterError: one is of another version, or none is alive.
+        ClusterError: a machine has another version, or none is alive.
     """
 
     def __init__(self, ray: Any, note: Callable[[str], None]) -> None:
@@ -40,10 +40,10 @@ class Machines:
         ask_nodes(ray, self.known, [])
 
     def require(self, wanted: Sequence[ActorNeeds]) -> None:
-        """Ask all of them for what models need; those that join later are asked for it too.
+        """Require what models need of all machines, including those that join later.
 
         Raises:
-            ClusterError: one lacks it.
+            ClusterError: a machine lacks something.
         """
         with self._lock:
             self._wanted = list(wanted)
@@ -51,10 +51,10 @@ class Machines:
                 ask_nodes(self._ray, self.known, wanted)
 
     def now(self) -> list[Node]:
-        """The machines at this moment. A new one counts once it has answered; nobody waits for its answer.
+        """The current machines. A new one counts once it has answered, which is not awaited here.
 
         Raises:
-            ClusterError: the head has gone, none is alive, or one that has joined cannot do the work.
+            ClusterError: the head is gone, no machine is alive, or a new machine cannot do the work.
         """
         with self._lock:
             if why := head_silence(self._ray):  # to be asked, it would have to be there
@@ -78,7 +78,7 @@ class Machines:
             return list(self.known)
 
     def _answered(self, alive: set[str]) -> list[Node]:
-        """New machines that have answered by now as they should."""
+        """New machines that have answered correctly by now."""
         if not self._asked:
             return []
         came, _ = self._ray.wait(list(self._asked), num_returns=len(self._asked), timeout=0)

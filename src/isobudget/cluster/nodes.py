@@ -1,4 +1,4 @@
-"""What a cluster has and what a study needs, compared before anything is begun; an error says what is missing."""
+"""Compares what a cluster has with what a study needs, before the start; errors say what is missing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from isobudget.judge.verdict import RULES
 
 @dataclass(frozen=True, slots=True)
 class ActorNeeds:
-    """What actors of a kind need.
+    """The needs of one kind of actor.
 
     Attributes:
-        what: for messages.
-        cpus, gpus: that each holds.
-        modules: that must be installed, with the extra that brings them.
-        files: that must be there, with their sizes in bytes; None where any size will do.
-        replicas: how many of them are asked for; None takes as many as fit.
+        what: name of the actors in messages.
+        cpus, gpus: number that each actor holds.
+        modules: modules that must be installed, with the extra that installs them.
+        files: files that must exist, with their sizes in bytes; None for any size.
+        replicas: requested number of actors; None means as many as fit.
     """
 
     what: str
@@ -43,20 +43,20 @@ class ActorNeeds:
 
 @dataclass(frozen=True, slots=True)
 class NodeSays:
-    """What a machine says of itself: versions, modules that are missing, files that are missing or of another size."""
+    """A machine's report: versions, missing modules, and files that are missing or have another size."""
 
     versions: tuple[str, ...]
     missing: tuple[str, ...]
 
 
 def own_versions() -> tuple[str, ...]:
-    """The versions that must be the same everywhere: isobudget, its judge's rules, Python."""
+    """The versions that must be the same on all machines: isobudget, its judge's rules, Python."""
     python = ".".join(platform.python_version_tuple()[:2])
     return f"isobudget {version('isobudget')}", f"rules of the judge {RULES}", f"Python {python}"
 
 
 def look(modules: Sequence[str], files: Mapping[str, int | None]) -> NodeSays:
-    """Look at the machine that this runs on."""
+    """The report of the machine on which this runs."""
     missing = [f"the module {name}" for name in modules if importlib.util.find_spec(name) is None]
     for name, size in files.items():
         path = Path(name)
@@ -68,10 +68,10 @@ def look(modules: Sequence[str], files: Mapping[str, int | None]) -> NodeSays:
 
 
 def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> None:
-    """Ask every machine whether it has what is wanted.
+    """Check on every machine that it has what is needed.
 
     Raises:
-        ClusterError: one lacks something, is of another version, or does not answer.
+        ClusterError: a machine lacks something, has another version, or does not answer.
     """
     asked = ask(ray, nodes, wanted)
     answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ASK_SECONDS)
@@ -83,7 +83,7 @@ def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> 
 
 
 def ask(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> dict[Any, Node]:
-    """References to what machines will say of themselves."""
+    """References to the machines' reports."""
     modules = sorted({name for one in wanted for name in one.modules})
     files = {name: size for one in wanted for name, size in one.files.items()}
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
@@ -97,7 +97,7 @@ def ask(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> dict[A
 
 
 def hear(ray: Any, ref: Any, node: Node, wanted: Sequence[ActorNeeds]) -> None:
-    """Receive what a machine says of itself.
+    """Receive and check a machine's report.
 
     Raises:
         ClusterError: see `ask_nodes`.
@@ -130,7 +130,7 @@ def _require_same(node: Node, says: NodeSays, wanted: Sequence[ActorNeeds]) -> N
 
 
 def fits(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
-    """How many actors fit on the machines when nothing else runs there: none is divided between two."""
+    """How many actors fit on the machines if nothing else runs there; no actor is split between two machines."""
     each = ((wanted.cpus, "cpus"), (wanted.gpus, "gpus"))
     return sum(
         min(int(getattr(node, name) // need) for need, name in each if need) if any(need for need, _ in each) else 1
@@ -142,7 +142,7 @@ def require(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
     """How many actors the cluster will run.
 
     Raises:
-        ClusterError: not that many fit, or none does.
+        ClusterError: not enough actors fit.
     """
     most = fits(nodes, wanted)
     asks = f"{wanted.what} asks for {wanted.in_words()} on one machine"
@@ -154,17 +154,17 @@ def require(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
 
 
 def room(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
-    """How many of the actors that are asked for there is room for now, where machines were lost or have joined.
+    """For how many of the requested actors there is room now, after machines were lost or have joined.
 
     Raises:
-        ClusterError: no machine that is left can hold one.
+        ClusterError: no remaining machine can hold one.
     """
     most = require(nodes, replace(wanted, replicas=None))
     return min(most, wanted.replicas or most)
 
 
 def described(nodes: Sequence[Node]) -> str:
-    """What the machines have, in words."""
+    """The machines' resources, in words."""
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     memory = sum(node.memory for node in nodes)
     has = ", ".join((counted(cpus, "CPU"), counted(gpus, "GPU")))

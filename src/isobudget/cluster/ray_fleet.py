@@ -1,7 +1,7 @@
 """Workers that are Ray actors: the `Fleet` of `dispatch` on a real cluster.
 
-Actors are plain ones and are not restarted by Ray, nor are their calls (`max_restarts` and `max_task_retries` 0): the
-dispatcher counts what each batch has ended, and starts another actor, which Ray places wherever there is room.
+Ray restarts neither actors nor their calls (`max_restarts` and `max_task_retries` are 0): the dispatcher counts the
+workers that each batch has crashed, and starts another actor, which Ray places wherever there is room.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _CONTROL = "control"
 
 @dataclass(frozen=True, slots=True)
 class ActorKind:
-    """What actors of a fleet are.
+    """A kind of actor.
 
     Attributes:
-        make: their class.
-        arguments: of its constructor.
-        cpus, gpus: that each holds.
-        at_once: batches that one works on at the same time.
-        pack: items of a batch as the arguments of the class's `run`.
+        make: class of the actors.
+        arguments: arguments of its constructor.
+        cpus, gpus: number that each actor holds.
+        at_once: number of batches that an actor works on at the same time.
+        pack: turns the items of a batch into the arguments of the class's `run`.
     """
 
     make: type[Any]
@@ -54,11 +54,11 @@ class RayFleet:
         )(kind.make)
 
     def start(self) -> _RayHandle:
-        """A new actor. It comes when the cluster has room for it."""
+        """Start a new actor; it runs when the cluster has room for it."""
         return _RayHandle(self._ray, self._class.remote(*self._kind.arguments), self._kind)
 
     def wait(self, refs: Sequence[Ref], seconds: float) -> list[Ref]:
-        """Those that are answered or lost."""
+        """The references that are answered or lost."""
         if not refs:
             return []
         ready, rest = self._ray.wait(list(refs), num_returns=1, timeout=seconds)
@@ -67,11 +67,11 @@ class RayFleet:
         return list(ready)
 
     def value(self, ref: Ref) -> Any:
-        """What was answered.
+        """The answer behind a reference.
 
         Raises:
-            WorkerLostError: the worker ended over it.
-            ClusterError: it could not do it.
+            WorkerLostError: the worker ended before it answered.
+            ClusterError: the worker could not do the work.
         """
         errors = self._ray.exceptions
         try:
@@ -100,15 +100,15 @@ class _RayHandle:
         self._ray, self._actor, self._kind = ray, actor, kind
 
     def hello(self) -> Ref:
-        """Answered when it is there."""
+        """Answered when the actor is ready."""
         return self._control("hello")
 
     def pulse(self) -> Ref:
-        """How far it is."""
+        """Answered with the actor's progress."""
         return self._control("pulse")
 
     def stop(self) -> None:
-        """Tell it to start nothing more."""
+        """Start no more items."""
         self._control("stop")
 
     def _control(self, name: str) -> Ref:

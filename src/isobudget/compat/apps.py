@@ -118,7 +118,7 @@ def _problem(data: str | Mapping[str, Any], where: str) -> Problem:
 
 
 def _left(problem: Problem, verdict: Verdict) -> list[int | None]:
-    """The tests that are still to be run by themselves; None stands for loading functions, which no test shows."""
+    """The tests that still have to run separately; None stands for loading the functions, which no test shows."""
     if verdict.passed or verdict.outcome is Outcome.SYNTAX_ERROR:
         return []
     first = verdict.tests_passed or 0

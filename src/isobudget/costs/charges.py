@@ -33,14 +33,14 @@ JUDGE, SCORING = "judge", "scoring"
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """What is charged beside generating the samples; by default nothing, as in the paper.
+    """Costs to charge in addition to generating the samples; by default none, as in the paper.
 
     Attributes:
-        judge: whether the tests of each sample are.
-        scoring: whether scoring each sample is.
+        judge: whether to charge running each sample's tests.
+        scoring: whether to charge scoring each sample.
         ranker: the model that scores; None for the model that generated the sample.
-        share_prompt: whether the samples of a problem share its prompt, or each pays for it; None as it is stated,
-            billed or, where neither says, shared.
+        share_prompt: whether the samples of a problem share its prompt, or each pays for it; None means as stated or
+            billed, else shared.
     """
 
     judge: bool = False
@@ -53,7 +53,7 @@ NOTHING = Charges()
 
 
 def charge_notes(charges: Charges, by_tests: bool) -> list[str]:
-    """Notes for readers where something is charged that the way of choosing does not need."""
+    """Notes for charges that the chosen way of selection does not need."""
     notes = []
     if charges.scoring and by_tests:
         notes.append("Tests choose here and need no scores; scoring is charged because you asked for it.")
@@ -168,6 +168,6 @@ def _unpriced(what: str, model: str, why: str, charge: str, unit: Unit) -> Input
 
 
 def _pass_flops(ranker: Architecture, prompt: int, completions: NDArray[np.int64]) -> FloatArray:
-    """`scoring_flops` of each completion of one prompt: nothing for an empty one."""
+    """`scoring_flops` of each completion of one prompt; 0 for an empty completion."""
     flops = prompt_flops(ranker, prompt) + completion_flops(ranker, prompt, completions)
     return np.where(completions > 0, flops, 0.0)

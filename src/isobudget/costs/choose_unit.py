@@ -1,4 +1,4 @@
-"""The unit of a comparison where none is stated. docs/costs.md has the rule."""
+"""Chooses the unit of a comparison if none is stated. docs/costs.md has the rule."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def in_chosen_unit(
     """The unit to count in, and what is priced in it.
 
     Args:
-        unit: as stated; None to choose: that of the budgets, else what options of the command line state, else the
-            first in which every model has a price of flops, those that a costs file states, usd, tokens and what was
-            measured.
+        unit: the stated unit. None chooses it: the unit of the budgets, else that of command-line options, else the
+            first unit in which every model has a price, in the order flops, units of a costs file, usd, tokens,
+            measured units.
         budgets: as they were written.
         costs: a costs file that has been read, ``paper``, or None.
         priced: prices all models in a unit; an `InputError` where one has no price.
 
     Raises:
-        InputError: a budget is none; a price that the costs state is wrong; or there is no price in any unit: then why
-            there is none in the first one that the costs state, else in flops; what is wrong beside prices comes first.
+        InputError: a budget is not valid, a stated price is not valid, or no unit has all prices. In the last case the
+            message gives the reason for the first unit of the costs, else for flops. Other errors take precedence.
     """
     asked = stated_units(budgets)
     if unit is None and len(asked) > 1:
@@ -87,7 +87,7 @@ def passed_over(asked: Unit | None, budgets: Budgets, chosen: Unit, costs: Costs
 
 
 def units_of_report(costs: CostsFile | str | None) -> tuple[Unit, ...]:
-    """The units of a report that states none: what options state, flops and time, and what a costs file states besides.
+    """The default units of a report: those of options, flops and time, and those of a costs file.
 
     Models are compared by time in device seconds, see docs/costs.md.
     """
@@ -97,7 +97,7 @@ def units_of_report(costs: CostsFile | str | None) -> tuple[Unit, ...]:
 
 
 def typed_units(costs: CostsFile | str | None) -> list[Unit]:
-    """The units of a report that options state: a model without a price in one of them is an error."""
+    """The units that options state for a report: a model without a price in one of them is an error."""
     return _by_devices(_units_of_options(costs))
 
 
@@ -111,7 +111,7 @@ def units_of_costs(costs: CostsFile | str | None) -> list[Unit]:
 
 
 def _units_of_options(costs: CostsFile | str | None) -> list[Unit]:
-    """The units that options of the command line state: who types a rate wants to see what it gives."""
+    """The units that command-line options state, because the user who enters a rate wants to see its effect."""
     return _stated(costs.stated.values()) if isinstance(costs, OneLine) else []
 
 

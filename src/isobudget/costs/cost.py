@@ -2,7 +2,7 @@
 
     cost(k) = per_problem + k * per_sample
 
-`per_problem` is what the k samples of a problem share (a prompt that is computed once); it is 0 where nothing is
+`per_problem` is the cost that the k samples of a problem share (a prompt that is computed once); it is 0 if nothing is
 shared. The paper charges k samples k times one sample (section 2.2), which is the case `per_problem = 0`.
 
 This does not cover stopping early: see `curves.stopping` for what at most k samples then cost, and `policies`.
@@ -35,7 +35,7 @@ _AS_STATED = "as in the stated price"
 
 
 class Unit(StrEnum):
-    """What a cost is counted in. Seconds are wall time; device seconds, wall time x the GPUs that a model holds."""
+    """Units of costs. Seconds are wall time; device seconds are wall time x the GPUs that a model holds."""
 
     FLOPS = "flops"
     SECONDS = "seconds"
@@ -62,8 +62,8 @@ class SampleCost:
         per_sample: amount that every sample costs, from `LEAST_PRICE` to `MOST_PRICE`.
         per_problem: amount that all samples of a problem share, from 0 to `MOST_PRICE`.
         source: where the figure comes from; every table and figure shows it.
-        per_token: the part of `per_sample` that follows a sample's own length: an amount for each of its completion
-            tokens; 0 where every sample costs the same.
+        per_token: the part of `per_sample` that depends on a sample's length, as an amount per completion token; 0 if
+            every sample costs the same.
         prompt: how the prompt is counted, in words such as `SHARED`; empty where the price is stated as it is.
     """
 
@@ -92,7 +92,7 @@ class SampleCost:
         return self.prompt or (SHARED if self.per_problem else _AS_STATED)
 
     def unshared(self) -> SampleCost:
-        """The cost with what the samples of a problem share paid by each of them."""
+        """The cost if each sample pays what the samples of a problem share."""
         if not self.per_problem:
             return self
         whole, source = self.per_sample + self.per_problem, f"{self.source}, prompt paid by every sample"
@@ -107,7 +107,7 @@ class SampleCost:
         return np.asarray(self.per_problem + np.arange(1, most + 1) * self.per_sample, dtype=np.float64)
 
     def samples(self, budget: float) -> float:
-        """How many samples of one problem a budget pays for, with what is left over as a fraction; below 1, none."""
+        """How many samples of one problem a budget buys, including a fraction; 0 if it buys none."""
         if not (math.isfinite(budget) and budget >= 0):
             raise InputError(f"a budget must be 0 or more {self.unit}, not {budget!r}")
         return max(0.0, (budget * (1 + _ROUNDING) - self.per_problem) / self.per_sample)
@@ -120,7 +120,7 @@ class SampleCost:
         return math.floor(self.samples(budget))
 
     def times(self, factor: float, unit: Unit, source: str) -> SampleCost:
-        """This cost at a rate: how much of another unit stands for one of this."""
+        """This cost converted at a rate: `factor` of another unit for each of this unit."""
         return replace(
             self,
             unit=unit,
@@ -131,7 +131,7 @@ class SampleCost:
         )
 
     def plus(self, per_sample: float, source: str, *, per_problem: float = 0.0) -> SampleCost:
-        """This cost with something charged on top, such as judging or scoring; `source` says what was added.
+        """This cost plus an extra charge, such as judging or scoring; `source` describes the charge.
 
         The paper counts tests and ranking as free (section 2.2); nothing is added unless it is asked for.
         """
@@ -143,10 +143,10 @@ class SampleCost:
         )
 
     def of_lengths(self, completions: Sequence[ArrayLike]) -> list[NDArray[np.float64]] | None:
-        """What each sample costs by its own length, the shared part left out; None where all cost the same.
+        """The cost of each sample by its own length, without the shared part; None if all cost the same.
 
-        `completions` are the tokens of each problem's samples, at least one a problem: those that the price is of, so
-        that the mean over problems of their means is `per_sample`.
+        `completions` are the tokens of each problem's samples, at least one per problem. They must be the samples from
+        which the price was computed, so that the mean over problems of their means is `per_sample`.
         """
         if not self.per_token:
             return None

@@ -79,11 +79,11 @@ class CostsFile:
         return [entry.values for entry in (*self.models.values(), *([self.defaults] if self.defaults else []))]
 
     def lacks(self, model: str) -> InputError:
-        """The message that nothing here says what a model costs."""
+        """The error that nothing here states the cost of a model."""
         return InputError(f'{self.path} has no [models."{model}"]; it has: {", ".join(self.models) or "none"}')
 
     def find(self, model: str) -> Entry | None:
-        """The entry of a model: by its exact name, by another spelling of the same known architecture, else defaults.
+        """The entry of a model: by its exact name, by another spelling of a known architecture, else the defaults.
 
         Defaults stand for a model by themselves only where the file names no model at all.
         """
@@ -125,13 +125,13 @@ def read_costs(path: str | Path) -> CostsFile:
 
 
 def _with_dots(name: str, values: Mapping[str, Any]) -> str:
-    """The name that a table was meant to have: TOML reads `[models.gpt-4.1]` as a table within a table."""
+    """The intended name of a table: TOML reads `[models.gpt-4.1]` as a table within a table."""
     within = next((key for key, value in values.items() if isinstance(value, dict) and key not in _KEYS), None)
     return name if within is None else _with_dots(f"{name}.{within}", values[within])
 
 
 def _prices_of(tables: dict[str, Any], path: Path) -> tuple[tuple[TokenPrice, ...], tuple[GpuHour, ...]]:
-    """The prices that the file lists, then the examples that ship of what it does not."""
+    """The prices that the file lists, then shipped example prices for everything else."""
     own, examples = parse_prices(tables, str(path)), example_prices()
     models, gpus = {price.model for price in own[0]}, {hour.gpu for hour in own[1]}
     prices = own[0] + tuple(price for price in examples[0] if price.model not in models)
@@ -139,12 +139,12 @@ def _prices_of(tables: dict[str, Any], path: Path) -> tuple[tuple[TokenPrice, ..
 
 
 def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) -> SampleCost:
-    """What one sample of a model costs by its entry, and by what is known beside it.
+    """The cost of a sample of a model, from its entry and other known values.
 
     Args:
-        entry: of the costs file; one without values leaves what the model's name and its token counts give.
+        entry: the model's entry in the costs file; if it has no values, the model's name and token counts are used.
         model: its name, by which an architecture is looked up if the entry has none.
-        unit: of the cost; an `InputError` says what is missing for it.
+        unit: unit of the cost; an `InputError` says what is missing for it.
         use: recorded token counts of the samples, or None.
     """
     values = entry.values
@@ -195,7 +195,7 @@ def _stated_tokens(entry: Entry, what: str) -> str:
 
 
 def _by(cost: SampleCost, entry: Entry, *keys: str) -> SampleCost:
-    """The cost with the source of those of the keys that the entry states behind its own."""
+    """The cost with the sources of the entry's keys added to its own source."""
     stated = entry.stated(*keys)
     return replace(cost, source=f"{cost.source} ({entry.source_of(*stated)})") if stated else cost
 
@@ -247,14 +247,14 @@ def _device_seconds(entry: Entry, model: str, use: TokenUse | None) -> SampleCos
 
 
 def _devices(entry: Entry) -> tuple[int | None, str]:
-    """The GPUs that the model holds, as stated or as the run has it, and who says so."""
+    """The number of GPUs that the model holds, as stated or recorded, and the source of that number."""
     if "gpus" in entry.values:
         return entry.values["gpus"], entry.source_of("gpus")
     return entry.devices, "" if entry.devices is None else "as the run states"
 
 
 def _at_rate(entry: Entry, use: TokenUse) -> SampleCost:
-    """Seconds by the completion tokens that are generated a second, all samples together: tokens / rate."""
+    """Seconds from the rate of completion tokens per second over all samples together: tokens / rate."""
     rate, source = entry.values["tokens_per_second"], entry.source_of("tokens_per_second")
     if rate <= 0:
         raise InputError(f"tokens_per_second must be more than 0, not {rate:g} ({source})")
@@ -354,7 +354,7 @@ _COMPUTED: Mapping[Unit, tuple[Callable[[Entry, str, TokenUse | None], SampleCos
 
 
 def _checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The values of one table, once every key is known and every value of its kind."""
+    """The values of one table, checked: every key is known and every value has the right type."""
     if mistakes := mistakes_of(values, _KEYS, f"{where}: "):
         raise InputError("\n".join(mistakes))
     return dict(values)

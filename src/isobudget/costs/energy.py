@@ -2,9 +2,9 @@
 
     joules = completion tokens x joules per token
 
-The figure per token is the user's, from a meter or a published measurement for the same machine and batch size; it
-carries its source. The prompt's tokens are far cheaper than generated ones and are left out. Joules that the backend
-measured come with the samples (`measured_joules`).
+The user supplies the energy per token, from a meter or a published measurement for the same machine and batch size,
+with its source. Prompt tokens are far cheaper than generated ones and are ignored. If the backend measured joules,
+these are used instead (`measured_joules`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def measured_joules(
 ) -> SampleCost:
     """The mean over problems of the mean joules of a sample.
 
-    `joules` are those of each problem's samples, a sample's share of the energy that its batch took; `source` is
-    machine, backend and batch; `per_problem` is that of computing a prompt, where `joules` does not include it.
-    Energy that is not known is an `InputError`.
+    `joules` are the samples' shares of their batches' energy, by problem. `source` names machine, backend and batch.
+    `per_problem` is the energy of computing a prompt, if `joules` does not include it. Energy that is not known is an
+    `InputError`.
     """
     mean = mean_over_problems(joules, f"measured joules ({source})")
     if not all(np.all(np.isfinite(one)) for one in joules):

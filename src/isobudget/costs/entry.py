@@ -1,4 +1,4 @@
-"""What is known of one model's costs, and where each figure was stated: a file's entry, its defaults, the command line.
+"""Known values about one model's costs, each with its origin: a file's entry, its defaults, or the command line.
 
 A price is often made of several figures, a rate from an option and a length from a file. Each keeps its origin, so that
 the price's source names where every number came from.
@@ -22,17 +22,17 @@ DEFAULTS = "[defaults]"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a costs file says of one model.
+    """The costs file's values for one model.
 
     Attributes:
         where: file and table, for messages; empty if there is no file.
         values: key -> value, defaults filled in.
-        prices, gpu_hours: of the file, then the examples that ship.
-        folder: that relative paths start from.
-        architecture, seconds: of the model as a run recorded them, for what the file leaves open.
+        prices, gpu_hours: prices in the file, then the shipped examples.
+        folder: folder for relative paths.
+        architecture, seconds: values recorded by a run, used if the file does not state them.
         devices: GPUs that the model held in the run, 1 for a processor, where `seconds` are the run's.
         when: the run's date, for prices of several dates; None for today.
-        origins: where a key was stated, in words, if that is not where most were: `source`.
+        origins: by key, where its value was stated, if that differs from `source`.
     """
 
     where: str
@@ -61,7 +61,7 @@ class Entry:
         return "; ".join(f"{', '.join(stated)}: {source}" for source, stated in by_source.items())
 
     def stated(self, *keys: str) -> list[str]:
-        """Those of the keys that have values."""
+        """Which of the keys have values."""
         return [key for key in keys if key in self.values]
 
 

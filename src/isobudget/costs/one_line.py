@@ -2,9 +2,9 @@
 
     --tokens-per-second 7b=2600,34b=480 --completion-tokens 200 --usd-per-gpu-hour 2.0 --gpus 34b=2
 
-A number alone holds for every model. A name means the model that is called so, or those that have it as a part:
-`7b` stands for `codellama-7b`. Beside a costs file they come first; token counts that were recorded come before stated
-ones. The source of a price says of each figure whether it was stated so.
+A number alone holds for every model. A name means the model that is called so, or those that have it as a part: `7b`
+stands for `codellama-7b`. They override a costs file; recorded token counts override stated ones. The source of a price
+says which figures were stated in this way.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class OneLine(CostsFile):
         return [*self.stated.values(), *(self.base.tables() if self.base else [])]
 
     def find(self, model: str) -> Entry | None:
-        """What is stated of a model, with what the costs file says of it."""
+        """The stated values for a model, combined with those of the costs file."""
         values = dict(self.stated.get(_ALL, {}))
         for name, own in self.stated.items():
             if name != model and name and is_part(name, model):
@@ -79,7 +79,7 @@ class OneLine(CostsFile):
         return InputError(f"the command line states nothing for {model}; {how}, or state a number for every model")
 
     def require(self, names: Sequence[str]) -> None:
-        """Refuse a stated name that means none of the models, and two parts of one model's name with unlike figures.
+        """Refuse a stated name that matches no model, and parts of a model's name with conflicting values.
 
         Raises:
             InputError: it is named, with the models that there are.
@@ -102,14 +102,15 @@ class OneLine(CostsFile):
 
 
 def require_models(costs: CostsFile | str | None, names: Sequence[str]) -> None:
-    """Refuse options that name none of the models there are; an `InputError` names them."""
+    """Refuse options that name unknown models; the `InputError` lists the known ones."""
     if isinstance(costs, OneLine):
         costs.require(names)
 
 
 def _without(below: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's values without those that what is stated replaces: a rate comes before seconds and profiles, GPUs and
-    their hours before what follows from them.
+    """A file's values without those that options replace.
+
+    A rate replaces seconds and profiles; GPUs and their prices replace values derived from them.
     """
     rated, rented = "tokens_per_second" in values, "usd_per_gpu_hour" in values
     replaced = {"seconds", "seconds_per_problem", "profile"} if rated else set[str]()
@@ -128,7 +129,7 @@ def one_line_costs(
     gpus: str | int | None = None,
     completion_tokens: str | int | None = None,
 ) -> CostsFile | None:
-    """The costs that options state, above a costs file; the file alone, or None, where they state nothing.
+    """The costs from options, on top of a costs file; only the file, or None, if no option is given.
 
     Raises:
         InputError: a value is not a number, or a part is no ``NAME=NUMBER``.

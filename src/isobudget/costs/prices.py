@@ -6,9 +6,9 @@
 Completion tokens are all that the model produced, reasoning included. What a server billed for prompts is charged as it
 was billed (`bills`). Where nothing was recorded of that, and a provider gives a lower price for prompt tokens it has
 seen (`cached`) and every sample pays for its prompt, the first sample of a problem pays `input` and the others
-`cached`. Of several prices of one model the one counts that was valid at the run's date. Prices are data with a date
-and a source, and always an input of the user: `data/prices.toml` holds a few examples only. Taxes, minimum fees and
-batch discounts are not covered.
+`cached`. If a model has several prices, the one valid at the run's date is used. Prices always come from the user, with
+a date and a source; `data/prices.toml` holds only a few examples. Taxes, minimum fees and batch discounts are not
+covered.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
 
 
 def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
-    """What samples share and what each pays for prompts in usd, and in words how that is."""
+    """The usd for prompts that samples share and that each one pays, and how they are counted, in words."""
     full, cached = price.usd_per_million_input / _MILLION, price.usd_per_million_cached
     if use.bills is not None:
         shared, each, prompt_note = billed_usd(use.bills, full, None if cached is None else cached / _MILLION)
@@ -112,9 +112,9 @@ def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
 
 
 def valid_at(prices: Sequence[Priced], when: date | None, what: str) -> Priced | None:
-    """Of the prices of one thing, that which was valid at a date, today's by default: the newest that is not later.
+    """The price that was valid at a date (by default today): the newest one that is not later.
 
-    One price stands, whatever its date; where all are later, the earliest does. None if there is no price.
+    A single price is valid whatever its date. If all prices are later, the earliest is used. None if there is no price.
 
     Raises:
         InputError: there are several, and their dates do not tell which is newer.
@@ -141,7 +141,7 @@ def rent_cost(seconds: SampleCost, gpus: int | None, price: GpuHour, gpus_source
 
     Args:
         seconds, price: of a sample, and of an hour of one GPU.
-        gpus, gpus_source: that are rented meanwhile, and who says so; None, which counts as one, if nothing does.
+        gpus, gpus_source: number of rented GPUs and its source; None if not known, which counts as one.
     """
     if seconds.unit is not Unit.SECONDS:
         raise InputError(f"GPU-hours are paid by seconds, not by {seconds.unit} ({seconds.source})")
@@ -167,7 +167,7 @@ def parse_prices(
 
     Args:
         tables: the document.
-        where: it stands, for messages.
+        where: its name in messages.
         date: what a date has to be; runs of earlier versions have recorded others.
     """
     prices = tuple(TokenPrice(*values) for values in _rows(tables, "price", where, date))

@@ -10,8 +10,8 @@ where the rates are those of all slots together, so that this is the sample's sh
 comes out of the prompt's computation. Between two profiled numbers of slots, the time in which every slot gets one
 token is interpolated linearly: a part for reading the weights, and a part for each slot.
 
-Not covered: queueing, and that a token takes longer the more tokens are before it: a profile holds for contexts about
-as long as those it was timed with, which its source states.
+Not covered: queueing, and the slowdown of tokens in longer contexts: a profile is valid for contexts about as long as
+those used for timing, which its source states.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def measured_seconds(
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A median over repeats, with the least and the most of them; all three are equal where it was taken once."""
+    """The median of repeated measurements with their minimum and maximum; all three are equal for a single measurement."""
 
     median: float
     low: float
@@ -66,7 +66,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class SlotSpeed:
-    """How fast a model is with this many samples generated at the same time.
+    """The speed of a model with this many samples generated at the same time.
 
     Attributes:
         slots: samples generated at the same time, each with a prompt of its own.
@@ -90,8 +90,8 @@ class Profile:
         speeds: one for each number of slots, ascending.
         prompt_tokens, completion_tokens: lengths that it was timed with, 0 if not stated.
         repeats: how often each timing was taken.
-        weights: which ones, and in what form.
-        machine, engine, threads: what it was timed on.
+        weights: which weights, and their number format.
+        machine, engine, threads: hardware and software used for timing.
         date: when.
     """
 
@@ -108,7 +108,7 @@ class Profile:
 
     @property
     def best(self) -> SlotSpeed:
-        """The number of slots at which a sample of the profile's lengths takes least of the machine."""
+        """The number of slots with the lowest machine time per sample of the profile's lengths."""
         return min(self.speeds, key=lambda speed: speed.sample.median if speed.sample else 1 / speed.completion.median)
 
     def as_dict(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
 
 
 def _seconds_per_token(profile: Profile, slots: int, rate: Callable[[SlotSpeed], float]) -> float:
-    """A token's share of the machine: exact where it was profiled, between two numbers of slots as the module says."""
+    """A token's share of machine time: exact for profiled numbers of slots, interpolated between them."""
     known = {speed.slots: speed.slots / rate(speed) for speed in profile.speeds}
     if slots in known:
         return known[slots] / slots

@@ -1,7 +1,7 @@
 """Tokens that samples used, and what they cost in flops and in tokens.
 
-Averages are over problems, each problem counting once however many samples it has: a budget buys k samples of every
-problem.
+Averages are over problems, and each problem counts once, however many samples it has, because a budget buys k samples
+of every problem.
 
 The k samples of a problem either share its prompt (it is computed once, `per_problem`) or each pays for it
 (`per_sample`). The paper counts neither: it charges every sample a fixed length of 128 tokens (Table 1).
@@ -70,14 +70,14 @@ class TokenUse:
         bills: tuple[Bill, ...] | None = None,
         prompt_label: str = "",
     ) -> TokenUse:
-        """From plain lists; one number for `prompt` holds for all problems."""
+        """Create from plain lists; a single number for `prompt` applies to all problems."""
         prompts = np.broadcast_to(np.asarray(prompt, dtype=np.int64), (len(completions),))
         counts = tuple(np.asarray(tokens, dtype=np.int64) for tokens in completions)
         return cls(prompts, counts, share_prompt, label, prompt_known, bills, prompt_label)
 
     @classmethod
     def of_completions(cls, completions: Sequence[Sequence[int]], label: str) -> TokenUse:
-        """Of samples whose prompts are not known: each counts its start token alone."""
+        """Token use of samples with unknown prompts: each prompt counts as one start token."""
         return cls.of(START_TOKEN_ONLY, completions, share_prompt=False, label=label, prompt_known=False)
 
     @property
@@ -96,7 +96,7 @@ class TokenUse:
         return mean_over_problems(self.completions)
 
     def split(self, unit: Unit, prompt: float, completion: float, source: str) -> SampleCost:
-        """The cost whose prompt part is shared or not, as these samples do."""
+        """A cost whose prompt part is shared or not, depending on `share_prompt`."""
         per_token = completion / self.mean_completion if self.mean_completion else 0.0
         if self.share_prompt:
             return SampleCost(unit, completion, prompt, f"{source}, prompt shared", per_token, SHARED)

@@ -1,7 +1,7 @@
-"""The best model at each budget, and the models that it is clearly better than.
+"""The best model at each budget, and the models than which it is clearly better.
 
 At equal success the model that reaches it with the smaller total is the best. A model counts as clearly worse only if
-the difference is clear with all models judged together (see `statistics.winners`) and its recorded samples suffice for
+the difference is clear with all models tested together (see `statistics.winners`) and its recorded samples suffice for
 the budget. Where no model solves anything there is no best one.
 """
 
@@ -30,11 +30,12 @@ class Best:
         model: its label; None if the budget cannot afford one sample of any, or no model solves anything with it.
         k, success, low, high: as in `Point`.
         clear_against: models that are clearly worse, all models of this budget judged together.
-        unclear_against: models that afford a sample and are not clearly worse.
+        unclear_against: models that afford a sample and are not clearly worse than `model`.
         capped: models that could afford more samples than were recorded.
         reason: why `model` is None, else empty.
-        clear_at_all_budgets: those of `clear_against` that stay so where all budgets are judged together as well.
-        exhausted: capped models of which all recorded samples together solve less than `success`.
+        clear_at_all_budgets: models in `clear_against` that are also clearly worse when all budgets are tested
+            together.
+        exhausted: capped models whose success with all recorded samples is below `success`.
     """
 
     budget: float

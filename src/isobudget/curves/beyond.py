@@ -1,4 +1,4 @@
-"""Guesses of pass@k beyond the recorded samples, beside a curve and never part of it.
+"""Extrapolation of pass@k beyond the recorded samples, beside a curve but never part of it.
 
 They are made only on request. No recommendation uses them: not the best model, not a flip, not a crossing.
 See `isobudget.statistics.extrapolation` for the two models, the beta-binomial and the power law.
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beyond:
-    """What two models guess of one model's pass@k beyond its samples.
+    """Two extrapolations of one model's pass@k beyond its samples.
 
     Attributes:
-        label: of the curve.
-        recorded: its k_max, after which the guesses begin.
+        label: label of the curve.
+        recorded: k_max of the curve, after which the extrapolation begins.
         k: doublings of `recorded` up to the k that was asked for, and this k; shape (K,), empty if it was recorded.
         cost: what k samples of one problem cost, shape (K,).
         guesses: both models' success with bands at these k; None where there is nothing to guess, or no fit.

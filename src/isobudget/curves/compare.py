@@ -35,7 +35,7 @@ _BANDS = ("success", "low", "high")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What each model needs for a given success.
+    """The samples and budget that each model needs for a given success.
 
     Attributes:
         success: the target, in [0, 1].
@@ -64,13 +64,13 @@ class Comparison(Shown):
 
     Attributes:
         benchmark: its name, empty if not stated.
-        unit: of all costs and budgets.
+        unit: unit of all costs and budgets.
         curves: cheapest sample first.
         budgets: rising, per problem.
         best: one per budget.
         flips: for every pair and every k of the more expensive model; of very many models see `curves.pairs`.
         bootstrap: how the intervals were computed.
-        notes: what a reader has to know, such as problems that were left out.
+        notes: notes for the user, such as problems that were left out.
         beyond: guesses beyond the samples, where they were asked for; nothing else here rests on them.
     """
 
@@ -91,7 +91,7 @@ class Comparison(Shown):
 
     @property
     def simultaneous(self) -> bool:
-        """Whether tables call a lead clear only where it is with all budgets judged together; not by default."""
+        """Whether tables call a lead clear only if it is clear with all budgets tested together; by default not."""
         return bool(self.bootstrap.simultaneous)
 
     def clear_against(self, best: Best) -> tuple[str, ...]:
@@ -101,12 +101,12 @@ class Comparison(Shown):
     def recommendation(self) -> tuple[Segment, ...]:
         """Which model to use from which budget on; see `curves.recommendation`.
 
-        What is clear is so with all budgets judged together, unless the bootstrap says that it is not simultaneous.
+        Leads are tested with all budgets together, unless the bootstrap states `simultaneous=False`.
         """
         return recommend(self.curves, self.best, self.bootstrap.simultaneous is not False)
 
     def differences(self) -> tuple[Difference, ...]:
-        """For two models: the dearer's success less the cheaper's at every budget, with the detectable one."""
+        """For two models: the success of the dearer less that of the cheaper at every budget, and the detectable one."""
         if len(self.curves) != 2:
             return ()
         return differences(*self.curves, self.budgets, self.bootstrap)
@@ -123,7 +123,7 @@ class Comparison(Shown):
         return {curve.label: curve.at(budget) for curve in self.curves}
 
     def reach(self, targets: Sequence[float] | None = None) -> tuple[Reach, ...]:
-        """What each model needs for each success; by default round steps between the least and the best recorded."""
+        """What each model needs for each success; by default for round steps of the recorded success."""
         chosen = default_targets(self.curves) if targets is None else targets
         return tuple(
             Reach(
@@ -205,7 +205,7 @@ def compare(
             `default_budgets`.
         benchmark: its name.
         bootstrap: how intervals are computed; use the same for the curves.
-        notes, beyond: carried along.
+        notes, beyond: stored in the result.
 
     Raises:
         InputError: the curves do not fit together, or a budget is not a positive number.
@@ -230,7 +230,7 @@ def compare(
 
 
 def common_tasks(task_ids: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The problems that all of the models have, in the first one's order. Empty if there are none."""
+    """The problems that all models have, in the first model's order; empty if there are none."""
     if not task_ids:
         return ()
     shared = set(task_ids[0]).intersection(*task_ids[1:])

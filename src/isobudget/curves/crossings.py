@@ -21,7 +21,7 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Who leads at a budget: one of two models, or None where they are level."""
+    """The model that leads at a budget: one of the two, or None for a tie."""
 
     budget: float
     leader: str | None

@@ -5,10 +5,10 @@
 
 What k samples cost depends on when sampling stops, see `stopping`: by default all k are generated and charged.
 
-A curve ends at the smallest n of its problems, beyond which success@k is not defined for all of them, and at k = 10,000
-at the latest, which needs no more however many samples there are. A model that could
-afford more samples than were recorded is `capped` there: its value is that of all recorded samples, so for selection
-by tests it can only be higher. Intervals are over problems (paired bootstrap, see `intervals`).
+A curve ends at the smallest n of its problems, because beyond that success@k is not defined for all of them, and at k =
+10,000 at the latest. A model that could afford more samples than were recorded is `capped` there: its value is that of
+all recorded samples, so for selection by tests it can only be higher. Intervals are over problems (paired bootstrap,
+see `intervals`).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Bootstrap:
         check_level(self.level)
 
     def weights(self, problems: int) -> Weights:
-        """The weights (replicates, problems), the same for every model; not held where there are many."""
+        """The bootstrap weights (replicates, problems), the same for every model; computed on demand if there are many."""
         if problems * self.replicates > _KEPT:
             return weights_of(problems, self.replicates, self.seed)
         return _kept_weights(problems, self.replicates, self.seed)
@@ -148,7 +148,7 @@ class Curve(Shown):
 
     @property
     def k_max(self) -> int:
-        """The largest k that the recorded samples give."""
+        """The largest k for which there are enough recorded samples."""
         return len(self.success)
 
     @property
@@ -163,7 +163,7 @@ class Curve(Shown):
 
     @property
     def cost_of_more(self) -> float:
-        """What one sample more than was recorded would cost in all; infinite if none would be generated."""
+        """The total cost with one sample more than was recorded; infinite if no further sample would be generated."""
         return float(self.price.per_problem + self.charged.samples[-1] * self.price.per_sample)
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """Two models at the same budget: the paired difference, its interval, and the smallest detectable one.
 
-See `statistics.power`. How far a difference is chance of the samples can be estimated only for pass@k up to half the
-recorded samples of both models; elsewhere it is NaN, and nothing is claimed about more samples.
+See `statistics.power`. The part of a difference that is due to chance in the samples can be estimated only for pass@k
+up to half the recorded samples of both models. Elsewhere it is NaN, and nothing is claimed about more samples.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Difference:
 
     Attributes:
         budget: per problem.
-        model, other: labels; the difference is that of the first one's success less the other's.
+        model, other: labels; the difference is the success of `model` less that of `other`.
         k, k_other: samples that the budget pays for.
         difference: in [-1, 1].
-        low, high: its paired interval over problems, of this pair and budget by itself.
+        low, high: its paired interval over problems, for this pair and budget alone.
         power: the difference that such a comparison can detect.
         capped: whether one of the two has fewer samples than the budget pays for.
     """
@@ -47,12 +47,12 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 def differences(cheap: Curve, dear: Curve, budgets: Sequence[float], bootstrap: Bootstrap) -> tuple[Difference, ...]:
-    """The more expensive model less the cheaper, at each budget that affords both a sample; none for one problem."""
+    """The more expensive model less the cheaper one, at each budget that buys a sample of both; empty for one problem."""
     problems = len(cheap.task_ids)
     points = [(cheap.at(budget), dear.at(budget)) for budget in budgets]
     points = [pair for pair in points if all(point.k for point in pair)]

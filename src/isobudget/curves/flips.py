@@ -5,10 +5,10 @@ B's k_B samples at no more cost while one sample of B costs at least
 
     ratio = k_A / k_B
 
-samples of A. Where sampling stops at the first pass, the samples generated on average take the place of k_A and
-k_B. Costs enter only in saying which model is the cheap one and what the ratio is now. If A never gets there
-within its recorded samples, the ratio is NaN with a reason. Intervals are over problems, both models' curves moving
-together (paired bootstrap); an upper end of NaN means that A does not get there in that share of replicates.
+samples of A. Where sampling stops at the first pass, the samples generated on average take the place of k_A and k_B.
+Costs only decide which model is the cheap one and what the present ratio is. If A never reaches that success with its
+recorded samples, the ratio is NaN with a reason. Intervals are over problems, both models' curves moving together
+(paired bootstrap); an upper end of NaN means that A does not reach it in that share of replicates.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _flip(cheap: Curve, dear: Curve, k_dear: int, k_cheap: int, ends: FloatArray
 
 
 def _affordable_now(cheap: Curve, dear: Curve, k_dear: int) -> float:
-    """Cheap samples that the price of one of k_dear dear samples pays for; with nothing shared, the ratio of prices."""
+    """How many cheap samples one of k_dear dear samples buys now; if nothing is shared, the ratio of prices."""
     budget = float(dear.cost[k_dear - 1]) - cheap.price.per_problem
     return max(0.0, budget) / cheap.price.per_sample / float(dear.charged.samples[k_dear - 1])
 
@@ -127,7 +127,7 @@ def _fewest(cheap: FloatArray, dear: FloatArray) -> NDArray[np.int64]:
 def _spread(
     cheap: FloatArray, dear: FloatArray, cheap_charged: FloatArray, dear_charged: FloatArray, tail: float
 ) -> FloatArray:
-    """Ends of the interval of the ratio at each k of the dear curve, shape (2, dear k); NaN for an end never reached.
+    """Ends of the interval of the ratio at each k of the dear curve, shape (2, dear k); NaN for ends not reached.
 
     Success of both curves per replicate, (replicates, k), and the samples charged for it, of that shape or (1, k).
     """

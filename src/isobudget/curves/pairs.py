@@ -1,8 +1,8 @@
 """Which pairs of models are compared one by one: all, or if there are many, those that a reader asks about.
 
-With M models there are M (M - 1) / 2 pairs. What is clear rests on all of them, however many; crossings and flips take
-longer, and nobody reads them by the thousand. They are computed for every pair of up to `ALL` models, and of more
-models only for those that are best somewhere, the cheapest and the dearest.
+With M models there are M (M - 1) / 2 pairs. Tests of clear leads always use all pairs. Crossings and flips take longer,
+and nobody reads thousands of them. They are computed for every pair of up to `ALL` models; with more models, only for
+those that are best at some budget, the cheapest and the most expensive.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check_models(models: int) -> None:
 
 
 def pairs_that_matter(labels: Sequence[str], best: Iterable[Best]) -> list[tuple[str, str]]:
-    """The pairs of the models that are best at a budget, of the first and of the last, in their order."""
+    """The pairs among the models that are best at a budget, the first and the last one, in order."""
     matter = {labels[0], labels[-1], *(one.model for one in best)}
     return list(combinations([label for label in labels if label in matter], 2))
 

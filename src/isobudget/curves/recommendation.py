@@ -1,15 +1,15 @@
 """Which model to use from which budget on: a recommendation that changes only where a difference is clear.
 
 The best model of a row is often best by chance, and its name may change from row to row. So budgets are divided into as
-few segments as possible such that each has a model that none is clearly better than at any of its budgets: a new
-segment begins where the last such model is clearly worse than another. Of several such models of a segment the one with
-the highest success over its budgets is recommended, at equal success the one with the smaller total. As long as only
-one model affords a sample there is nothing to choose, and nothing is held against the others.
+few segments as possible, such that each segment has a candidate: a model that is not clearly worse than another at any
+budget of the segment. A new segment begins when no candidate is left. If a segment has several candidates, the one with
+the highest success over its budgets is recommended; in a tie, the one with the smaller total cost. While only one model
+affords a sample, there is no choice, and this does not count against the others.
 
-Two things are no matter of chance alone. A model that affords its first sample later could not be chosen before: from
-there on it is recommended if it is the best of the rest; the former one keeps the rows that it goes on leading. And
-what a model would do with more samples than were recorded is not known, which is no reason to recommend it where
-another solves more than all of them.
+There are two special cases. A model whose first sample becomes affordable only at a later budget could not be chosen
+before. From there on it is recommended if it is the best for the remaining budgets; the earlier model keeps the budgets
+where it still leads. And a model whose samples are exhausted is not recommended where another model solves more than
+all of them do, although its success with more samples is unknown.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Segment:
 
     Attributes:
         model: its label.
-        start: the smallest budget of the segment: the first that was looked at, or the exact one at which the model
-            takes the lead that is clear at the next one that was looked at.
-        rows: the budgets of the segment that were looked at.
+        start: the smallest budget of the segment: the first budget in the table, or the exact budget at which the model
+            takes the lead that becomes clear at the next budget in the table.
+        rows: the budgets in the table that belong to the segment.
         first, last: the model at `start` and at the last of the rows.
         unclear_against: by budget, the models that afford a sample and that it is not clearly better than.
         ahead: by budget, another model whose success was higher there, though not clearly.
@@ -48,12 +48,12 @@ class Segment:
 
 
 def recommend(curves: Sequence[Curve], best: Sequence[Best], simultaneous: bool = True) -> tuple[Segment, ...]:
-    """The recommended model by budget; empty where no model affords a sample, or none solves anything.
+    """The recommended model by budget; empty if no model affords a sample, or none solves any problem.
 
     Args:
         curves: cheapest sample first.
         best: one per budget, rising.
-        simultaneous: whether what is clear has to be so with all budgets judged together.
+        simultaneous: whether a lead must be clear with all budgets tested together.
     """
     rows = [row for row in best if row.model is not None]
     forced = list(takewhile(lambda row: len(row.affordable) == 1, rows))
@@ -75,12 +75,12 @@ def recommend(curves: Sequence[Curve], best: Sequence[Best], simultaneous: bool 
 
 
 def clearly_worse(row: Best, simultaneous: bool) -> tuple[str, ...]:
-    """The models that the best of a row is clear of: in the row, or with all rows judged together."""
+    """The models that are clearly worse than the best of a row: in this row alone, or with all rows tested together."""
     return row.clear_at_all_budgets if simultaneous else row.clear_against
 
 
 def _not_recommended(row: Best, simultaneous: bool) -> set[str]:
-    """The models that are clearly worse, and those that have no more samples and solve less."""
+    """The models that are clearly worse, and those whose samples are exhausted and that solve less."""
     return {*clearly_worse(row, simultaneous), *row.exhausted}
 
 
@@ -100,7 +100,7 @@ def _divided(rows: Sequence[Best], simultaneous: bool) -> list[tuple[list[Best],
 def _with_newcomers(
     curves: Sequence[Curve], rows: list[Best], able: set[str], simultaneous: bool
 ) -> Iterator[tuple[str, list[Best]]]:
-    """The model of a run of rows; divided where one that affords a sample later is the best of the rest."""
+    """The model of a run of rows; the run is split if a model that affords a sample later is the best for the rest."""
     model, known = _chosen(curves, rows, able), set(rows[0].affordable)
     for at, row in enumerate(rows):
         rest, fresh = rows[at:], set(row.affordable) - known
@@ -116,7 +116,7 @@ def _with_newcomers(
 
 
 def _chosen(curves: Sequence[Curve], rows: Sequence[Best], able: set[str]) -> str:
-    """The model with the highest success over the rows, of those that can stand for all of them."""
+    """The candidate with the highest success over the rows."""
     budgets = [row.budget for row in rows]
     wins = {label: sum(row.model == label for row in rows) for label in able}
     mean = {
@@ -128,7 +128,7 @@ def _chosen(curves: Sequence[Curve], rows: Sequence[Best], able: set[str]) -> st
 
 
 def _give_back(before: tuple[str, list[Best]], after: tuple[str, list[Best]]) -> None:
-    """Move the rows to the first model at which it goes on leading where the second one affords a sample, too."""
+    """Return rows to the first model if it still leads there although the second one also affords a sample."""
     led = list(takewhile(lambda row: row.model == before[0], after[1]))
     before[1].extend(led)
     del after[1][: len(led)]

@@ -1,10 +1,10 @@
 """The stops of a page's sliders over budgets and prices, and the differences of models at each of them.
 
-A page that is read without Python shows a comparison at any budget and at other prices. What it needs is computed here
-once: for each model at most `MOST` numbers of samples, with every k where there are no more; in each unit the budgets
-at which the slider stops, each of which pays for one of these numbers of every model; and for every two models the
-interval of their difference, at the recorded prices with the models of a budget judged together (as tables have it),
-and at any price with everything that can be reached judged together (`statistics.pairs`).
+A page without Python behind it shows a comparison at any budget and at other prices. The data for it is computed here
+once. For each model there are at most `MOST` sample counts; all k if there are no more. In each unit there are the
+budgets at which the slider stops, each of which pays for one of these counts of every model. For every two models there
+is the interval of their difference: at the recorded prices, with the models of a budget tested together (as in tables),
+and at any price, with everything that can be reached tested together (`statistics.pairs`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MOST_BUDGETS = 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sliders:
-    """What the sliders of one benchmark reach.
+    """Everything that the sliders of one benchmark can show.
 
     Attributes:
         labels: the models, in the order of the pairs.
@@ -61,7 +61,7 @@ class Sliders:
 
 
 def sliders(comparisons: Mapping[Unit, Comparison]) -> Sliders:
-    """The stops of comparisons of the same models and problems, one a unit, at least one."""
+    """The stops of comparisons of the same models and problems, one per unit, at least one."""
     first = next(iter(comparisons.values()))
     labels, curves = tuple(curve.label for curve in first.curves), first.curves
     most = numbers_of_samples(len(curves))
@@ -78,7 +78,7 @@ def sliders(comparisons: Mapping[Unit, Comparison]) -> Sliders:
 
 
 def numbers_of_samples(models: int) -> int:
-    """The most numbers of samples that are kept for each model, given how many models there are."""
+    """The maximum number of sample counts kept per model, given the number of models."""
     pairs = max(models * (models - 1) // 2, 1)
     return max(_FEWEST, min(MOST, math.isqrt(_MOST_PAIRED // pairs)))
 
@@ -91,7 +91,7 @@ def _budgets(comparison: Comparison, most: int) -> tuple[float, ...]:
 
 
 def _spaced(values: Sequence[float], most: int) -> list[float]:
-    """At most this many of rising positive values, evenly on a logarithmic scale, with both ends."""
+    """At most this many of the rising positive values, evenly spaced on a logarithmic scale, including both ends."""
     if len(values) <= most:
         return list(values)
     if most < 2:

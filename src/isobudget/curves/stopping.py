@@ -1,6 +1,6 @@
 """How many samples are paid for when at most k may be generated: k itself, or fewer if sampling stops at a pass.
 
-The paper charges k samples k times one sample (section 2.2), whatever they turn out to be: `FIXED`. With tests one can
+The paper charges k samples as k times one sample (section 2.2), whatever their results: `FIXED`. With tests one can
 stop at the first sample that passes, `FIRST_PASS`: success is the same, and the spending becomes an expectation,
 
     E[N_k] = sum_{j<k} r_j        r_j: chance that j of the n samples all fail, r_0 = 1
@@ -41,7 +41,7 @@ def parse_stop(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Charged:
-    """What at most k = 1, 2, ... samples of a problem amount to, counted in samples of the model's mean price.
+    """The charge for at most k = 1, 2, ... samples of a problem, in samples of the model's mean price.
 
     Attributes:
         stop: `fixed` or `first-pass`.

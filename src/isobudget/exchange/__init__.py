@@ -1,1 +1,1 @@
-"""Results in and out of run folders: imported, exported, asked by SQL."""
+"""Moves results in and out of run folders: import, export, SQL."""

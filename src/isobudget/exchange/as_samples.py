@@ -1,4 +1,4 @@
-"""What importers give as samples that a run can hold: counts one by one, and texts without what cannot be written."""
+"""Converts importers' records into samples for a run: counts become single samples, and texts are made writable."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def as_samples(record: Record, tally: ImportTally) -> Iterator[Sample]:
 
 
 def mend(sample: Sample, tally: ImportTally) -> None:
-    """Texts that can be written, and a note where one was not."""
+    """Make the texts of a sample writable, and add a note if one had to be changed."""
     for name in ("text", "prompt", "outcome"):
         text = getattr(sample, name)
         if text and not text.isascii() and (whole := mended(text)) != text:

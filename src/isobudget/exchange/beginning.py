@@ -1,7 +1,7 @@
-"""Where an import begins: in a new run folder, or anew in one whose import was stopped before its end.
+"""The start of an import: in a new run folder, or again in one whose import was interrupted.
 
-Half an import would be taken for a whole one, so run.toml says until the end that it is unfinished, and nothing else
-reads such a run.
+An interrupted import could be mistaken for a complete one. So run.toml says until the end that it is unfinished, and
+nothing else reads such a run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def begun(folder: Path) -> Run:
 
 
 def begin_anew(run: Run) -> None:
-    """Forget what a stopped import left; the run is held for writing.
+    """Remove what an interrupted import left; the run must be locked for writing.
 
     Raises:
         InputError: another call has ended it meanwhile.
@@ -43,7 +43,7 @@ def begin_anew(run: Run) -> None:
 
 
 def end(run: Run) -> None:
-    """The run is whole once its facts are saved."""
+    """Mark the run as complete, which takes effect when its facts are saved."""
     run.facts.pop(UNFINISHED)
 
 

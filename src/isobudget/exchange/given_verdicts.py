@@ -1,7 +1,7 @@
-"""Verdicts that stand in another file than their samples: of each problem one by one, in the order of its samples.
+"""Verdicts in another file than their samples: for each problem one by one, in the order of its samples.
 
-Any format with verdicts is read: COUNTS with `passed` lists, or graded samples. Files of one model each belong together
-whatever they call it; with several models the names have to be the same.
+Any format with verdicts is read: COUNTS with `passed` lists, or graded samples. If both files have one model, they
+belong together whatever its names; with several models the names must match.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class GivenVerdicts:
         known: the problems of the import.
 
     Attributes:
-        names: what models of the samples are called here, where that is another name; empty before `fit`.
+        names: names of the samples' models in this file, if they differ; empty before `fit`.
 
     Raises:
         InputError: the file is wrong, only counts, or has two rows for the samples of one problem.
@@ -51,7 +51,7 @@ class GivenVerdicts:
                 raise InputError(f"{path}, line {row.line}: verdicts of {task_id} a second time; split the file")
 
     def fit(self, models: Collection[str]) -> None:
-        """Find out what each model of the samples is called here: `names`, where that is another name.
+        """Find the name in this file of each model of the samples, and store it in `names` if it differs.
 
         Raises:
             InputError: it is not clear whose verdicts these are.

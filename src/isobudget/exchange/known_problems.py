@@ -1,4 +1,4 @@
-"""Which problems imported samples are of: those of a benchmark, found by other spellings too, or as they are called."""
+"""Finds the problems of imported samples: those of a known benchmark, also under other spellings, or new ones."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ class KnownProblems:
         return None if spelt is None else self._by_id[known.name][1][spelt]
 
     def spelt(self, benchmark: str, task_id: str) -> str | None:
-        """The task id as its benchmark has it: None if that has no such problem, unchanged if it is not known."""
+        """The task id in the benchmark's spelling.
+
+        None if the benchmark lacks it; unchanged if the benchmark is unknown.
+        """
         known = self._known(benchmark)
         if known is None:
             return task_id
@@ -74,7 +77,7 @@ class KnownProblems:
         return self._by_id[known.name][0].of(task_id)
 
     def by_suite(self, problem: Problem, suite: str) -> Problem:
-        """The same problem with the tests of a further suite, which are not known here."""
+        """The same problem with unknown tests, for verdicts by a further suite."""
         name = suite_benchmark(problem.benchmark, suite)
         key = (name, problem.task_id)
         if key not in self._used:
@@ -98,7 +101,7 @@ class KnownProblems:
 
 
 def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem | None:
-    """The problem whose function a prompt begins, of several the most alike; without a prompt that at the place."""
+    """The problem whose function a prompt begins, the most similar of several; without a prompt, the one at the index."""
     there = problems[at] if at < len(problems) else None
     if prompt is None or (there is not None and not there.entry_point):
         return there

@@ -1,7 +1,7 @@
-"""Imported samples judged here too, and where our verdicts are others than those of their source.
+"""Judges imported samples here too, and compares the verdicts with those of their source.
 
-The source's verdicts move to `source_verdicts/`; ours take their place, but for benchmarks whose tests are not known
-here, which keep theirs.
+The source's verdicts move to `source_verdicts/`; ours take their place. Benchmarks whose tests are not known here keep
+the source's verdicts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
 
 
 def _keep_theirs(run: Run, with_tests: set[str]) -> int:
-    """Move the source's verdicts to a table of their own, but for those of benchmarks without tests: their number."""
+    """Move the source's verdicts to their own table, except for benchmarks without tests; returns how many are kept."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

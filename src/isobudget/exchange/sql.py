@@ -1,4 +1,4 @@
-"""A run asked by SQL: DuckDB over its tables, in memory, with nothing outside in reach.
+"""Queries a run by SQL: DuckDB over its tables, in memory, without access to anything else.
 
     samples    sampled outputs, with `passed` and `outcome` of their verdict where they have one
     greedy     greedy outputs, likewise
@@ -109,7 +109,7 @@ def _answer(connection: Any, run: Run, query: str) -> tuple[list[str], list[tupl
 
 
 def _interruptible(connection: Any, ask: Callable[[], Result]) -> Result:
-    """What DuckDB answers, in a thread of its own: in the main one a Ctrl-C is lost while it asks pyarrow."""
+    """The result of a DuckDB call in its own thread: in the main thread a Ctrl-C would be lost during a pyarrow call."""
     interrupts, landed = Interrupts(), Landed()
     with interrupts.held_back(), ThreadPoolExecutor(1) as thread:
         answer = thread.submit(ask)
@@ -137,7 +137,7 @@ def _grid(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Gr
 
 
 def _apart(names: Sequence[str]) -> list[str]:
-    """The columns, each with a name of its own: of `a, a` the second is `a_1`."""
+    """The columns with unique names: in `a, a` the second becomes `a_1`."""
     apart: list[str] = []
     for name in names:
         others = (f"{name}_{number}" for number in itertools.count(1))
@@ -147,7 +147,7 @@ def _apart(names: Sequence[str]) -> list[str]:
 
 
 def _as_json(value: Any) -> Any:
-    """What JSON has of DuckDB's values: decimals are numbers, bytes hexadecimal, dates, times and ids texts."""
+    """A DuckDB value as JSON: decimals become numbers, bytes hexadecimal, dates, times and ids texts."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Others' results as a run folder, which every command takes.
+"""Writes others' results into a run folder, which every command accepts.
 
 Samples keep the verdicts of their source; run.toml states each source with its format and sha256. A sample that nobody
 judged has none, and `isobudget judge RUN` judges it where its problem's tests are known. A further suite of tests is a
@@ -143,7 +143,7 @@ def _model(record: Record, names: dict[str, str]) -> str:
 
 
 def _as_judged(records: Iterable[Record]) -> Iterator[Record]:
-    """The records as if all were judged: those without a verdict are told apart too."""
+    """The records as if all were judged, so that models of unjudged samples get distinct names too."""
     for record in records:
         if isinstance(record, Sample):
             yield Sample(
@@ -365,9 +365,9 @@ def default_run(sources: Any) -> Path:
 
 @contextlib.contextmanager
 def as_run(source: Any, from_: str | None = None) -> Iterator[tuple[Run, Path | None]]:
-    """A run of what a user names: the run itself, or one of files for as long as it is needed.
+    """A run for what a user names: the run itself, or a temporary one made from files.
 
-    Beside it, a folder for what is made of files; None for a run, which has its own.
+    Also returns a folder for data computed from files; None for a run, which has its own.
 
     Raises:
         InputError: several runs, or runs and files; or as `write_run`.

@@ -1,4 +1,4 @@
-"""The ground: whole files, locks and leases, object stores, JSON lines, TOML, checks of values, hints, the hub.
+"""Basic services: atomic files, locks and leases, object stores, JSON lines, TOML, checks of values, hints, the Hub.
 
-Imports `errors` only.
+This package imports only `errors`.
 """

@@ -1,8 +1,8 @@
-"""CSV, written so that no spreadsheet runs a cell and every cell comes back equal.
+"""Writes CSV so that spreadsheets do not run any cell as a formula, and every cell can be read back unchanged.
 
-A cell ends where a comma, a quote, CR or LF does not stand in quotes; what has one of them is quoted. A text that a
-spreadsheet would take for a formula has an apostrophe before it, also where it begins with apostrophes already: so two
-texts never become one, and `unguarded` gives back what `guarded` was given.
+Cells that contain a comma, a quote, CR or LF are quoted. A text that a spreadsheet would take for a formula gets an
+apostrophe before it, even if it begins with apostrophes already. So different texts stay different, and `unguarded`
+reverses `guarded`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 class _Lines(list[str]):
-    """Finished lines, each ended by LF: csv quotes a CR only where CR is in the ending that it is given."""
+    """Collects lines ended by LF. The csv module quotes a CR only if its line ending contains one."""
 
     def write(self, line: str) -> None:
         self.append(line.removesuffix("\r\n") + "\n")
 
 
 def csv_text(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> str:
-    """A heading and the records as CSV; what a record lacks, and None, is empty."""
+    """A header row and the records as CSV; missing values and None are empty cells."""
     lines = _Lines()
     writer = csv.writer(lines, lineterminator="\r\n")
     writer.writerow(map(guarded, columns))
@@ -35,7 +35,7 @@ def csv_text(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> st
 
 
 def guarded(value: Any) -> Any:
-    """A value that no spreadsheet runs: a text that begins like a formula has one more apostrophe before it."""
+    """A value that is safe in spreadsheets: a text that begins like a formula gets an apostrophe before it."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 

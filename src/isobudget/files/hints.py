@@ -1,4 +1,4 @@
-"""Spelling hints: which known names an unknown one may be meant for."""
+"""Spelling hints: the known names that an unknown one may mean."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PARTS = re.compile(r"[-_/ :()\[\]]+")
 
 
 def nearest(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
-    """The known names that are most alike, the nearest first; upper and lower case do not matter."""
+    """The most similar known names, most similar first; case is ignored."""
     spelled = {one.casefold(): one for one in known}
     return [spelled[one] for one in get_close_matches(name.casefold(), spelled, most, cutoff)]
 
@@ -21,11 +21,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def is_part(name: str, model: str) -> bool:
-    """Whether a short name is a part of a model's name: `7b` of `codellama-7b`, whatever the case."""
+    """Whether a short name is part of a model's name, ignoring case: `7b` in `codellama-7b`."""
     return name.lower() in _PARTS.split(model.lower())
 
 
 def meant(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that a name means: itself, or else those that have it as a part."""
+    """The known names that a name may mean: itself, or else those that contain it as a part."""
     names = list(known)
     return [name] if name in names else [one for one in names if is_part(name, one)]

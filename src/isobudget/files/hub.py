@@ -1,9 +1,8 @@
-"""The Hugging Face hub, for weights and data alike: files of a repository, and the commit that a revision means.
+"""The Hugging Face Hub, for weights and data: files of a repository, and the commit of a revision.
 
-All of it goes through the hub's own client (extra `hub`), so its cache, token and endpoint count: `HF_HOME`,
-`HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE`. The client asks a hub that does not answer again and again, for half a
-minute. So the hub is asked for a file's facts first, once: what is missing, closed or out of reach is reported at once,
-in one sentence (`why`).
+Everything goes through the Hub's own client (extra `hub`), with its cache, token and endpoint: `HF_HOME`, `HF_TOKEN`,
+`HF_ENDPOINT`, `HF_HUB_OFFLINE`. If the Hub does not answer, the client retries for half a minute. So a file's metadata
+is first requested once: a missing, gated or unreachable file is reported at once, in one sentence (`why`).
 
 Not covered: writing to the hub, and listing its repositories.
 """
@@ -42,9 +41,9 @@ class HubFile:
 
     Attributes:
         repo: owner and name.
-        file: its path in the repository.
+        file: path in the repository.
         revision: branch, tag or commit; None is the main branch.
-        kind: of the repository.
+        kind: kind of repository.
     """
 
     repo: str
@@ -54,26 +53,26 @@ class HubFile:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """As arguments of the client."""
+        """The file as arguments of the client."""
         return {"repo_id": self.repo, "filename": self.file, "repo_type": self.kind, "revision": self.revision}
 
 
 def is_commit(revision: str | None) -> bool:
-    """Whether a revision always means the same files: all 40 digits of a commit."""
+    """Whether a revision is permanent: a full commit hash of 40 digits."""
     return revision is not None and _COMMIT.fullmatch(revision) is not None
 
 
 def may_be_repo(model: str) -> bool:
-    """Whether a name can be that of a repository: no path of this machine, no address."""
+    """Whether a name can be a repository's: not a local path and not a URL."""
     return not Path(model).exists() and _REPO.fullmatch(model) is not None
 
 
 def commit_of(repo: str, revision: str | None = None) -> str:
-    """The commit that a revision of a model's repository means now; without a hub in reach, what the cache knows.
+    """The commit to which a revision of a model repository points now; without a connection, the cached one.
 
     Raises:
         MissingExtraError: the hub's client is not installed.
-        ModelError: there is no such repository or revision, it is closed, or the hub is out of reach.
+        ModelError: the repository or revision does not exist or is gated, or the Hub cannot be reached.
     """
     client, file = import_client(), HubFile(repo, "config.json", revision)
     known = cached(file)
@@ -91,7 +90,7 @@ def commit_of(repo: str, revision: str | None = None) -> str:
 
 
 def cached(file: HubFile) -> Path | None:
-    """The file in the client's cache, None if it is not there."""
+    """The path of the file in the client's cache; None if it is not cached."""
     client = import_client()
     try:
         path = client.try_to_load_from_cache(**file.asked)
@@ -101,13 +100,13 @@ def cached(file: HubFile) -> Path | None:
 
 
 def download(file: HubFile, folder: Path | None = None, progress: Progress = SILENT, task: str = "") -> Path:
-    """Download a file, into `folder` or else into the client's cache; from there it is taken if it is there already.
+    """Download a file into `folder`, or else into the client's cache, from which it is taken if already there.
 
-    `progress` gets the bytes, under the name `task`, where the hub says how many there are.
+    `progress` receives the bytes, under the name `task`, if the Hub states the size.
 
     Raises:
         MissingExtraError: the hub's client is not installed.
-        ModelError: it is not available; see `why`.
+        ModelError: the file is not available; see `why`.
         StorageError: the disk is full, or the folder cannot be written to.
     """
     client = import_client()
@@ -129,13 +128,13 @@ def download(file: HubFile, folder: Path | None = None, progress: Progress = SIL
 
 
 def discard(path: Path) -> None:
-    """Take a file with wrong content out of the client's cache: what the name leads to, and the name."""
+    """Remove a file with wrong content from the client's cache, including the link to it."""
     path.resolve().unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 
 def import_client() -> Any:
-    """The hub's client; a `MissingExtraError` if it is not installed."""
+    """Import the Hub's client; raises `MissingExtraError` if it is not installed."""
     try:
         import huggingface_hub
     except ImportError:
@@ -144,7 +143,7 @@ def import_client() -> Any:
 
 
 def why(error: BaseException, file: HubFile) -> str:
-    """What an error of the client means, in one sentence with what to do. Its classes are known by their names."""
+    """The meaning of a client error, in one sentence with what to do. Error classes are identified by name."""
     kinds = _kinds(error)
     if "LocalEntryNotFoundError" in kinds and error.__cause__ is not None:
         return why(error.__cause__, file)
@@ -160,7 +159,7 @@ def why(error: BaseException, file: HubFile) -> str:
 
 
 def lost_connection(error: BaseException, file: HubFile) -> str | None:
-    """The reason behind a library's error when loading from the hub, if it is the connection or the hub's answer."""
+    """The reason for a library's error while loading from the Hub, if the connection or the Hub's answer caused it."""
     cause: BaseException | None = error
     while cause is not None:
         kinds = _kinds(cause)
@@ -171,14 +170,14 @@ def lost_connection(error: BaseException, file: HubFile) -> str | None:
 
 
 def is_here() -> bool:
-    """Whether the hub's client is installed."""
+    """Whether the Hub's client is installed."""
     if _CLIENT in sys.modules:
         return sys.modules[_CLIENT] is not None
     return importlib.util.find_spec(_CLIENT) is not None
 
 
 def _meanings(file: HubFile, reason: str) -> dict[str, str]:
-    """What the client's classes of errors mean, the narrower ones first."""
+    """The meanings of the client's error classes, the more specific ones first."""
     where = f"dataset {file.repo}" if file.kind == "dataset" else file.repo
     page = f"{endpoint()}/{'datasets/' * (file.kind == 'dataset')}{file.repo}"
     unreached = f"{endpoint()} is out of reach ({reason}); is there a network?"
@@ -196,18 +195,18 @@ def _meanings(file: HubFile, reason: str) -> dict[str, str]:
 
 
 def endpoint() -> str:
-    """The address of the hub that the client asks."""
+    """The address of the Hub that the client uses."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, without the pages that libraries add to it."""
+    """An error's message without the long explanations that libraries add."""
     return str(error).strip().split("\n", 1)[0] or type(error).__name__
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the client's message on each of its attempts: their outcome is reported in the end."""
+    """Silence the client's message on each retry; only the final result is reported."""
     log = logging.getLogger("huggingface_hub")
     before = log.level
     log.setLevel(logging.ERROR)
@@ -218,13 +217,13 @@ def quiet() -> Iterator[None]:
 
 
 def _facts(client: Any, file: HubFile) -> Any:
-    """The hub's facts of a file: commit, size, checksum. Asked for once, not again and again."""
+    """The Hub's metadata of a file: commit, size, checksum. Requested once, without retries."""
     url = client.hf_hub_url(file.repo, file.file, repo_type=file.kind, revision=file.revision)
     return client.get_hf_file_metadata(url)
 
 
 def _kinds(error: BaseException) -> list[str]:
-    """The names of an error's class and of those above it."""
+    """The names of an error's class and of its base classes."""
     return [kind.__name__ for kind in type(error).__mro__]
 
 
@@ -234,17 +233,17 @@ def _commit_in(path: Path) -> str:
 
 
 def _bar(progress: Progress, task: str, total: int) -> type:
-    """What the client takes for a progress bar: it shows nothing and passes on how far the file is."""
+    """A class that the client uses as progress bar: it shows nothing and passes the progress on."""
     most = 0
 
     class Bar:
-        """Counts bytes. The client may make two bars for one file: one for bytes received, one for bytes written."""
+        """Counts bytes. The client may make two bars for one file: for received and for written bytes."""
 
         def __init__(self, *_: Any, initial: int = 0, **__: Any) -> None:
             self.n, self.total = initial, total
 
         def update(self, n: float | None = 1) -> None:
-            """This many further bytes."""
+            """Count this many further bytes."""
             nonlocal most
             self.n += int(n or 0)
             if most < self.n <= total:
@@ -252,7 +251,7 @@ def _bar(progress: Progress, task: str, total: int) -> type:
                 most = self.n
 
         def close(self, *_: Any, **__: Any) -> None:
-            """Nothing; and so for all that a bar would show."""
+            """Do nothing, like all other methods of a bar."""
 
         refresh = set_description = set_postfix_str = set_postfix = close
 

@@ -1,9 +1,8 @@
-"""JSON lines, one JSON object per line, plain or gzip-compressed: the one reader of all rooms.
+"""JSON lines, one JSON object per line, plain or gzip-compressed: the only reader of this format.
 
-Compression is seen by the first bytes, not by the name. Blank lines and a byte order mark are skipped; of a key that
-an object has twice, the last one counts, as in Python's `json`, unless that is asked to be an error. A file is read
-line by line, in memory for one line. Every error is an `InputError` with file and line. What the fields of an object
-must be is the business of its reader.
+Compression is detected from the first bytes, not from the name. Blank lines and a byte order mark are skipped. If an
+object has a key twice, the last one counts, as in Python's `json`, unless the caller makes that an error. A file is
+read one line at a time. Every error is an `InputError` with file and line. Callers check the fields of the objects.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ _ONE_EACH = "; write one JSON object per line"
 def read_objects(
     path: Path | str, content: bytes | None = None, *, max_line_bytes: int = MAX_LINE_BYTES, once: bool = False
 ) -> Iterator[tuple[str, Record]]:
-    """Where (file and line, for messages) and content of every object of a file.
+    """The place (file and line, for messages) and the content of every object in a file.
 
     Args:
         path: the file.
-        content: its bytes, where they are in memory already; `path` is then only what messages call it.
+        content: its bytes, if already in memory; `path` is then only used in messages.
         max_line_bytes: longer lines are an error, so that a file without line ends does not fill the memory.
-        once: whether a key that an object has twice is an error.
+        once: whether a repeated key in an object is an error.
 
     Raises:
-        InputError: it cannot be read, is not UTF-8, not JSON lines, or damaged compressed data.
+        InputError: the file cannot be read, is not UTF-8, not JSON lines, or damaged compressed data.
     """
     for number, record in read_numbered(path, content, max_line_bytes=max_line_bytes, once=once):
         yield f"{path}, line {number}", record
@@ -53,7 +52,7 @@ def read_numbered(
     example: str = "",
     once: bool = False,
 ) -> Iterator[tuple[int, Record]]:
-    """As `read_objects`, with the line's number, from 1, alone; messages show the `example` of a line."""
+    """As `read_objects`, but with only the line's number, from 1; messages show the `example` of a line."""
     for number, text in _lines(path, content, max_line_bytes):
         where = f"{path}, line {number}"
         record = parse_json(text, where, hint=_ONE_EACH, once=once)
@@ -64,7 +63,7 @@ def read_numbered(
 
 
 def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> Any:
-    """The value of a JSON text that is not nested too deeply, nor holds a number with more digits than Python reads.
+    """The value of a JSON text. Too deep nesting, and numbers with more digits than Python reads, are errors.
 
     With `once` no object in it may have a key twice.
     """
@@ -77,7 +76,7 @@ def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> 
 
 
 def _plainly_once(text: str, value: Any) -> bool:
-    """Whether it is seen at a glance that no key stands twice: as many colons after quotes as there are keys."""
+    """A quick check that no key is repeated: there are as many colons after quotes as keys."""
     return isinstance(value, dict) and text.count('":') == len(value) and '" ' not in text and '"\t' not in text
 
 
@@ -111,5 +110,5 @@ def _lines(path: Path | str, content: bytes | None, max_line_bytes: int) -> Iter
 
 
 def _text(line: bytes, path: Path | str, number: int) -> str:
-    """A line as text; most are ASCII, and need no word of where they stand."""
+    """A line as text; ASCII lines, which are the most common, are decoded without computing their place."""
     return line.decode("ascii") if line.isascii() else decode(line, f"{path}, line {number}")

@@ -1,15 +1,15 @@
 """One writer of a folder at a time: a lock on a disk, a lease in an object store.
 
-On a disk the system ends a lock with its process. A store knows nothing of processes: there a writer holds a lease, the
-object ``.lease`` {nonce, holder, expires}, renewed every sixth of its time, void when the time is over. The renewing
-and the taking over are conditional puts, so that of two that try one succeeds.
+On a disk the system releases a lock when its process ends. A store knows nothing of processes, so there a writer holds
+a lease: the object ``.lease`` {nonce, holder, expires}. It is renewed every sixth of its duration, and void when it has
+expired. Renewing and taking over are conditional puts, so that only one of two competing writers succeeds.
 
-A writer that comes back after its lease (a suspended laptop, a lost network) must not write over what its successor
-wrote: what says which objects count (`put_held`) is put only over what this writer last wrote or read there, and the
-successor rewrites all of it when it begins. Every such object carries a fresh nonce, since equal contents have equal
-tags.
+A writer that returns after its lease has expired (a suspended laptop, a lost network) must not overwrite its
+successor's work. So objects that say which other objects count are only replaced if they are still as this writer last
+wrote or read them (`put_held`), and the successor rewrites all of them when it starts. Every such object contains a
+fresh nonce, because equal contents have equal tags.
 
-``ISOBUDGET_LEASE_SECONDS`` sets the time, 60 by default. Clocks of writers may differ by less than that.
+``ISOBUDGET_LEASE_SECONDS`` sets the duration, by default 60. The writers' clocks must differ by less than that.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ _HELD: dict[str, Lease] = {}
 
 
 def fresh_nonce() -> str:
-    """A text that no other has."""
+    """A unique text."""
     return uuid.uuid4().hex
 
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold `folder` for writing.
+    """Lock `folder` for writing.
 
     Raises:
-        RunError: another process holds it.
-        StorageError: it cannot be written.
+        RunError: another process has locked the folder.
+        StorageError: the folder cannot be written.
     """
     if not isinstance(folder, StorePath):
         with locked(folder / LOCK_NAME, str(folder)):
@@ -69,7 +69,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def put_held(path: Path, data: bytes) -> None:
-    """Write a file of a folder that this process holds, whole; in a store only over what this process wrote or read.
+    """Write a file atomically in a folder that this process has locked; a store only replaces this process's version.
 
     `data` has to hold a `fresh_nonce`. Outside of `held`, a store's object is made if there is none.
 
@@ -86,7 +86,7 @@ def put_held(path: Path, data: bytes) -> None:
 
 
 def release_other(folder: Path) -> str:
-    """End the lease that another writer holds on `folder`; who held it, empty if nobody did."""
+    """End another writer's lease on `folder`; returns its holder, or an empty string if there was none."""
     if not isinstance(folder, StorePath):
         return ""
     lease = Lease(folder)
@@ -98,10 +98,10 @@ def release_other(folder: Path) -> str:
 
 
 def lease_seconds() -> float:
-    """The time of a lease.
+    """The duration of a lease.
 
     Raises:
-        InputError: the environment states no number of seconds.
+        InputError: the environment variable is not a number of seconds.
     """
     stated = os.environ.get("ISOBUDGET_LEASE_SECONDS", "")
     try:
@@ -115,7 +115,7 @@ def lease_seconds() -> float:
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """What a lease says: whose it is, and until when, in seconds of the clock."""
+    """The content of a lease: its holder, and when it expires, in clock seconds."""
 
     nonce: str
     holder: str
@@ -136,7 +136,7 @@ class Lease:
         self._guard = threading.RLock()
 
     def look(self) -> tuple[LeaseState, Version | None]:
-        """What the lease says now, and its version; None if there is none."""
+        """The current content of the lease and its version; None if there is none."""
         try:
             data, version = self._path.read_versioned()
         except FileNotFoundError:
@@ -148,10 +148,10 @@ class Lease:
             raise RunError(f"{self._path}: is not a lease; if nobody writes there, delete this object") from None
 
     def take(self) -> None:
-        """Become the writer.
+        """Take the lease.
 
         Raises:
-            RunError: there is another one, whose time is not over.
+            RunError: another writer's lease has not expired.
         """
         stated, version = self.look()
         left = stated.expires - time.time()
@@ -167,7 +167,7 @@ class Lease:
         return LeaseState(self.nonce, f"process {os.getpid()} on {platform.node()}", time.time() + self._seconds)
 
     def write(self, stated: LeaseState, over: Version | None) -> None:
-        """Write the lease over one version of it, or none; a `RunError` if another writer was faster."""
+        """Write the lease over one version of it, or over none; raises `RunError` if another writer was faster."""
         until = time.monotonic() + self._seconds
         data = json.dumps({**asdict(stated), "written": fresh_nonce()}).encode()
         version = put_over_version(self._path, data, over)
@@ -197,7 +197,7 @@ class Lease:
             thread.join()
 
     def renew(self) -> None:
-        """Renew the lease for its full time.
+        """Renew the lease for its full duration.
 
         Raises:
             RunError: another writer has taken over.
@@ -212,7 +212,7 @@ class Lease:
             raise _fenced(self.folder)
 
     def put(self, path: StorePath, data: bytes) -> None:
-        """Write an object over what this writer wrote or read last; see `put_held`."""
+        """Write an object over the version that this writer last wrote or read; see `put_held`."""
         with self._guard:
             if self._version is None or time.monotonic() > self._until:
                 self.renew()  # nobody may have taken over
@@ -228,16 +228,16 @@ class Lease:
             self._versions[str(path)] = path.read_versioned()[1]
 
     def release(self) -> None:
-        """End the lease, if it is still this writer's; one that cannot be ended now ends by its time."""
+        """End the lease, if it is still this writer's; if that fails, it will expire."""
         with contextlib.suppress(RunError, StorageError), self._guard:
             if self._version is not None:
                 self.write(replace(self._mine(), expires=0.0), self._version)
 
 
 def put_over_version(path: StorePath, data: bytes, over: Version | None) -> Version | None:
-    """Write over one version, or over nothing; None if the object is another by now.
+    """Write over one version, or over nothing; None if the object has changed meanwhile.
 
-    A put whose answer was lost is tried again by the client and then finds its own object there: that is no loss.
+    If the answer to a put is lost, the client retries and then finds its own object; that counts as success.
     """
     version = path.put_new(data) if over is None else path.put_over(data, over)
     if version is None:

@@ -1,4 +1,4 @@
-"""Paths that are near one that is not there, for messages: which is meant, or which run folders there are."""
+"""Paths similar to one that does not exist, for messages: the path that may be meant, or the existing run folders."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MOST_ENTRIES, _MOST_ASKED, _MOST_RUNS = 2000, 40, 5
 
 
 def near_paths(path: Path, runs: bool = False) -> str:
-    """A sentence, with a full stop and a space before it, on what may be meant by a path that is not there.
+    """A sentence, with a space before it, about paths that may be meant by one that does not exist.
 
-    Names beside it that are alike, also where its folder is misspelt; else, with `runs`, the run folders beside it. A
-    bare name may be meant to be in ``runs``.
+    It lists similar names in the same folder, or in a folder with a similar name; else, with `runs`, the run folders
+    beside the path. A bare name may also be meant to be in ``runs``.
     """
     beside = entries(path.parent) or _in_folders_alike(path)
     beside = [*entries(Path(RUNS)), *beside] if runs and len(path.parts) == 1 else beside
@@ -31,7 +31,7 @@ def near_paths(path: Path, runs: bool = False) -> str:
 
 
 def run_folders(near: Iterable[Path]) -> str:
-    """A sentence, as that of `near_paths`, on which of the first paths are runs; or nothing if none is."""
+    """A sentence, like that of `near_paths`, about which of the first paths are runs; empty if none is."""
     runs = (str(one) for one in islice(near, _MOST_ASKED) if (one / RUN_FILE).is_file())
     named = list(islice(runs, _MOST_RUNS + 1))
     more = ", ..." if len(named) > _MOST_RUNS else ""
@@ -39,14 +39,14 @@ def run_folders(near: Iterable[Path]) -> str:
 
 
 def _in_folders_alike(path: Path) -> list[Path]:
-    """The paths of the same name in folders whose names are like that of its folder."""
+    """The paths of the same name in folders with a similar name."""
     folders = {one.name: one for one in entries(path.parent.parent)}
     there = [folders[name] / path.name for name in nearest(path.parent.name, folders)]
     return [one for one in there if one.exists()]
 
 
 def entries(folder: Path) -> list[Path]:
-    """What is in a folder, hidden entries aside; nothing where it cannot be listed."""
+    """The entries of a folder, without hidden ones; empty if it cannot be listed."""
     try:
         return sorted(islice((one for one in folder.iterdir() if not one.name.startswith(".")), _MOST_ENTRIES))
     except (OSError, ValueError, IsobudgetError):

@@ -1,11 +1,11 @@
-"""Places in object stores (``s3://``, ``gs://``, ``az://``) as paths, so that the house need not know where a run lies.
+"""Places in object stores (``s3://``, ``gs://``, ``az://``) as paths, so that other code need not know where a run is.
 
 A `StorePath` is a `pathlib.Path` whose operations go to the store, through obstore (extra ``s3``): whole objects are
-read and put, folders are prefixes. What is not listed here raises, since it would touch the local disk. Credentials
-are found as the store's own tools find them: environment variables, instance roles, and for AWS the profiles of
-``~/.aws`` where boto3 is installed.
+read and put, folders are prefixes. Operations that are not defined here raise an error, because they would affect the
+local disk. Credentials are found in the same places as by the store's own tools: environment variables, instance roles,
+and for AWS the profiles of ``~/.aws`` where boto3 is installed.
 
-Every change of a store raises the auditing event `isobudget.store` before it is made: tests stop processes there.
+Before every change of a store the auditing event `isobudget.store` is raised; tests use it to stop processes there.
 
 Not covered: renaming a folder, links, permissions, appending.
 """
@@ -55,10 +55,10 @@ Version = dict[str, str]
 
 
 def place(where: str | os.PathLike[str]) -> Path:
-    """The path of what a user names: a local one, or a place in an object store.
+    """The path that a user names: a local path, or a place in an object store.
 
     Raises:
-        InputError: it is an address of another kind, or names no bucket, or has ``..`` in it.
+        InputError: the address is of another kind, names no bucket, or contains ``..``.
     """
     text = str(where)
     if _URL.fullmatch(text):
@@ -71,7 +71,7 @@ def place(where: str | os.PathLike[str]) -> Path:
 
 
 def _meant(scheme: str, rest: str) -> str:
-    """What is wrong with an address that is none of ours."""
+    """What is wrong with an unsupported address."""
     known = _SCHEMES.get(scheme.lower())
     if known == "":
         return f"{scheme}://{rest}: write the path itself, without {scheme}://"
@@ -95,13 +95,13 @@ class StorePath(PosixPath):
 
     @property
     def key(self) -> str:
-        """Its name in the bucket."""
+        """The object's name in the bucket."""
         return "/".join(self.parts[2:])
 
     # what is there ------------------------------------------------------------------------------------------------
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Size and kind of the object or prefix; `FileNotFoundError` if there is neither."""
+        """Size and kind of the object or prefix; raises `FileNotFoundError` if there is neither."""
         import obstore
 
         try:
@@ -117,7 +117,7 @@ class StorePath(PosixPath):
         return os.stat_result((kind, 0, 0, 1, 0, 0, size, 0, 0, 0))
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether there is an object of this name, or any under it."""
+        """Whether there is an object of this name, or any below it."""
         return self._kind() != 0
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
@@ -125,11 +125,11 @@ class StorePath(PosixPath):
         return self._kind() == stat.S_IFREG
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether there are objects under this name."""
+        """Whether there are objects below this name."""
         return self._kind() == stat.S_IFDIR
 
     def is_symlink(self) -> bool:
-        """Stores have no links."""
+        """Always false: stores have no links."""
         return False
 
     def _kind(self) -> int:
@@ -139,7 +139,7 @@ class StorePath(PosixPath):
             return 0
 
     def iterdir(self) -> Generator[StorePath, None, None]:
-        """What lies right under this name, in no order."""
+        """The objects and prefixes directly below this name, unordered."""
         import obstore
 
         try:
@@ -154,11 +154,11 @@ class StorePath(PosixPath):
             yield self / one["path"].rsplit("/", 1)[-1]
 
     def glob(self, pattern: str) -> Generator[StorePath, None, None]:
-        """Objects right under this name that fit a pattern of one level."""
+        """Objects directly below this name that match a pattern of one level."""
         return (one for one in self.iterdir() if fnmatch.fnmatchcase(one.name, pattern))
 
     def walk_objects(self) -> list[StorePath]:
-        """All objects under this name, at any depth."""
+        """All objects below this name, at any depth."""
         import obstore
 
         try:
@@ -171,7 +171,7 @@ class StorePath(PosixPath):
     # reading and writing ------------------------------------------------------------------------------------------
 
     def read_versioned(self) -> tuple[bytes, Version]:
-        """Content and version; `FileNotFoundError` if there is no such object."""
+        """Content and version; raises `FileNotFoundError` if the object does not exist."""
         import obstore
 
         try:
@@ -185,7 +185,7 @@ class StorePath(PosixPath):
         return self.read_versioned()[0]
 
     def open(self, mode: str = "r", *args: Any, **kwargs: Any) -> IO[Any]:  # type: ignore[override]
-        """The object for reading, as bytes or text; what is read is fetched in blocks."""
+        """The object opened for reading, as bytes or text; it is downloaded in blocks."""
         import obstore
 
         if "r" not in mode or "+" in mode:
@@ -196,11 +196,11 @@ class StorePath(PosixPath):
         return raw if "b" in mode else io.TextIOWrapper(raw, *args[1:], **kwargs)
 
     def put(self, data: bytes) -> Version:
-        """Write the object whole, over what is there."""
+        """Write the whole object, replacing an existing one."""
         return self._put(data, "overwrite")
 
     def put_new(self, data: bytes) -> Version | None:
-        """Write the object if there is none of its name; None if there is."""
+        """Write the object if none of this name exists; None if one does."""
         import obstore
 
         try:
@@ -209,7 +209,7 @@ class StorePath(PosixPath):
             return None
 
     def put_over(self, data: bytes, version: Version) -> Version | None:
-        """Write the object if it is still at this version; None if it has changed or gone."""
+        """Write the object if it still has this version; None if it has changed or is gone."""
         import obstore
 
         try:
@@ -218,7 +218,7 @@ class StorePath(PosixPath):
             return None
 
     def write_bytes(self, data: Any) -> int:
-        """As `put`."""
+        """See `put`."""
         self.put(bytes(data))
         return len(data)
 
@@ -246,7 +246,7 @@ class StorePath(PosixPath):
             raise _missing(error, self) or _translated(error, self) from None
 
     def replace(self, target: Any) -> StorePath:
-        """Copy the object to another name of its bucket and delete it here: two steps."""
+        """Copy the object to another name in its bucket and delete it here, in two steps."""
         import obstore
 
         other = StorePath(str(target))
@@ -261,21 +261,21 @@ class StorePath(PosixPath):
     rename = replace
 
     def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
-        """Prefixes need not be made."""
+        """Do nothing: prefixes need not be created."""
 
     def resolve(self, strict: bool = False) -> StorePath:
-        """Itself: names in stores are absolute."""
+        """The path itself: names in stores are absolute."""
         return self
 
     def absolute(self) -> StorePath:
-        """Itself."""
+        """The path itself: names in stores are absolute."""
         return self
 
     expanduser = absolute
 
     @property
     def _prefix(self) -> str | None:
-        """What the names of all objects under it begin with."""
+        """The prefix of the names of all objects below it."""
         return f"{self.key}/" if self.key else None
 
     @property
@@ -284,7 +284,7 @@ class StorePath(PosixPath):
 
 
 class _Raw(io.RawIOBase):
-    """What obstore opens, as Python's streams want it."""
+    """An object opened by obstore, as a raw Python stream."""
 
     def __init__(self, reader: Any) -> None:
         self._reader = reader
@@ -309,7 +309,7 @@ class _Raw(io.RawIOBase):
 
 @lru_cache(maxsize=32)
 def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
-    """The store of a bucket; `endpoint` is what the environment says of AWS', so that another one is another store."""
+    """The store of a bucket; `endpoint` is the environment's AWS endpoint, so that each one has its own store."""
     try:
         from obstore.store import from_url
     except ImportError:
@@ -331,7 +331,7 @@ def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
 
 
 def _check_environment(endpoint: str) -> None:
-    """Raise `StorageError` for what the client of S3 cannot take, which would end in its own code's panic."""
+    """Raise `StorageError` for environment settings on which the S3 client would crash."""
     if endpoint and not _ENDPOINT.fullmatch(endpoint):
         raise StorageError(f"AWS_ENDPOINT_URL = {endpoint!r}: is not a URL; write http://HOST:PORT or https://HOST")
     for name, value in os.environ.items():
@@ -340,7 +340,7 @@ def _check_environment(endpoint: str) -> None:
 
 
 def _profile() -> Any:
-    """Credentials of a profile in ``~/.aws``, where no key is in the environment and boto3 reads profiles."""
+    """Credentials of a profile in ``~/.aws``, if the environment has no key and boto3 is installed."""
     if "AWS_ACCESS_KEY_ID" in os.environ or not (
         "AWS_PROFILE" in os.environ or (Path.home() / ".aws" / "credentials").exists()
     ):
@@ -361,12 +361,12 @@ def _no_object(path: StorePath) -> FileNotFoundError:
 
 
 def _missing(error: Exception, path: StorePath) -> FileNotFoundError | None:
-    """The error that an object is missing, if that is it, and not its bucket."""
+    """The error that an object is missing, if `error` means that and not a missing bucket."""
     return _no_object(path) if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error) else None
 
 
 def _translated(error: Exception, path: StorePath, writing: bool = False) -> Exception:
-    """What went wrong in a store, as one sentence."""
+    """A store's error as one sentence."""
     import obstore
 
     if isinstance(error, IsobudgetError):
@@ -384,7 +384,7 @@ def _translated(error: Exception, path: StorePath, writing: bool = False) -> Exc
 
 
 def _without_credentials(error: Exception, where: str) -> StorageError | None:
-    """The error that no credentials were found, if that is it."""
+    """The error that no credentials were found, if `error` means that."""
     if not any(sign in str(error) for sign in _NO_CREDENTIALS):
         return None
     names = _CREDENTIALS[where.partition(":")[0]]

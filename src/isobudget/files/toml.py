@@ -1,6 +1,6 @@
-"""TOML files: a user's own, with every error as one message of file and line, and those that ship with a room.
+"""Reads TOML files: a user's own, with errors that name file and line, and those shipped in a package.
 
-Python's reader names line and column of what is not TOML, but not the line of a key: `study.lines` finds those.
+Python's reader names line and column of a syntax error, but not the line of a key: `study.lines` finds that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from isobudget.files.whole import read_text
 
 
 def read_toml(path: Path, error: type[IsobudgetError] = InputError) -> dict[str, Any]:
-    """The content of a file; `error` is raised, with its path, if it cannot be read or is not TOML."""
+    """The content of a file; `error` is raised, with the path, if it cannot be read or is not TOML."""
     path = place(path)
     return parse_toml(read_text(path, error), str(path), error)
 
@@ -30,5 +30,5 @@ def parse_toml(text: str, origin: str, error: type[IsobudgetError] = InputError)
 
 
 def shipped_toml(package: str, file: str) -> dict[str, Any]:
-    """The content of a file that ships with isobudget, such as ``isobudget.costs`` and ``data/prices.toml``."""
+    """The content of a shipped file, such as ``isobudget.costs`` and ``data/prices.toml``."""
     return tomllib.loads(resources.files(package).joinpath(file).read_text("utf-8"))

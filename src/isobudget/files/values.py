@@ -1,4 +1,4 @@
-"""Values as JSON and TOML have them, checked: numbers that are not true or false, and the keys of a table."""
+"""Checks JSON and TOML values: numbers (true and false are not numbers), and the keys of a table."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Check = tuple[Callable[[object], bool], str]
 
 
 def is_number(value: object, least: float = -math.inf) -> bool:
-    """Whether a value is a finite number of at least so much."""
+    """Whether a value is a finite number of at least `least`."""
     return isinstance(value, int | float) and not isinstance(value, bool) and least <= value and abs(value) <= _LARGEST
 
 
 def is_whole(value: object, least: float = 0, most: float = math.inf) -> bool:
-    """Whether a value is a whole number in these limits; 2.0 is none."""
+    """Whether a value is an integer within these limits; 2.0 is not an integer."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
@@ -45,7 +45,7 @@ ANYTHING: Check = (lambda _: True, "anything")
 def mistakes_of(
     table: Mapping[str, object], known: Mapping[str, Check], where: str, needed: Iterable[str] = ()
 ) -> list[str]:
-    """What is wrong with a table, key by key: unknown keys, missing ones, wrong values. `where` stands before a key."""
+    """The mistakes in a table, key by key: unknown keys, missing keys, wrong values. `where` is put before each key."""
     keys = ", ".join(known)
     unknown = [f"{where}{key}: unknown key; known keys: {keys}" for key in table if key not in known]
     missing = [f"{where}{key}: is missing" for key in needed if key not in table]

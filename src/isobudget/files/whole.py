@@ -1,7 +1,7 @@
-"""Whole files: read as text, and written so that they appear whole or not at all; and locks.
+"""Reads text files, writes files atomically, and locks files.
 
-A file is written aside, synced, and renamed to its place; the folder is synced after it. Whatever goes wrong on the way
-(full disk, read-only folder, kill -9), the place holds the old file or none. In an object store a put is atomic.
+A file is written under a temporary name, synced, and renamed; then the folder is synced. Whatever goes wrong meanwhile
+(full disk, read-only folder, kill -9), the old file, or none, is in its place. In an object store a put is atomic.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
 
 
 def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) -> str:
-    """Bytes as UTF-8, with or without a byte order mark; `error` names the byte and its column if they are not."""
+    """Decode UTF-8, with or without a byte order mark; otherwise `error` is raised, naming the bad byte and its column."""
     try:
         return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as why:
@@ -43,7 +43,7 @@ def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) ->
 
 
 def mended(text: str) -> str:
-    """A text that can be written: halves of surrogate pairs joined, and replaced by U+FFFD where one is alone."""
+    """A text that can be encoded: halves of surrogate pairs are joined, single ones replaced by U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -58,9 +58,9 @@ def check_regular(path: Path) -> None:
 def unreadable(
     error: Exception, path: Path | str, kind: type[IsobudgetError] = InputError, runs: bool = False
 ) -> IsobudgetError:
-    """The error for a file that cannot be read: which one, what the system says, and which paths are near.
+    """The error for an unreadable file: its path, the system's message, and similar paths.
 
-    With `runs`, a run folder may have been meant.
+    With `runs`, the path may also mean a run folder.
     """
     from isobudget.files.near import near_paths
 
@@ -69,7 +69,7 @@ def unreadable(
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file, as `unreadable` if it cannot be read."""
+    """The sha256 of a file; raises the error of `unreadable` if it cannot be read."""
     try:
         with path.open("rb") as raw:
             return hashlib.file_digest(raw, "sha256").hexdigest()
@@ -78,7 +78,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind. `mode` is the file's.
+    """Write `data` to `path` atomically: after a `StorageError` nothing is left behind. `mode` is the file's mode.
 
     The file may be in an object store.
     """
@@ -103,12 +103,12 @@ def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
 
 
 def user_cache() -> Path:
-    """The folder of what can be computed or fetched again, in the user's cache; it need not be there."""
+    """The user's cache folder for data that can be computed or downloaded again; it may not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isobudget"
 
 
 def remove_folder(path: Path) -> None:
-    """Delete a folder with all that is in it, as far as that goes."""
+    """Delete a folder with its contents, as far as possible."""
     if isinstance(path, StorePath):
         for one in path.walk_objects():
             one.unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def remove_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make `path` and its parents; a `StorageError` says why it cannot be made."""
+    """Create `path` and its parents; raises a `StorageError` that says why it is not possible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -125,7 +125,7 @@ def make_folder(path: Path) -> None:
 
 
 def file_stems(names: Sequence[str]) -> list[str]:
-    """Names fit for files, all different whatever the case: letters, digits, dots, hyphens."""
+    """Names suitable for files, all different even ignoring case: letters, digits, dots, hyphens."""
     stems: list[str] = []
     for name in names:
         plain = stem = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:80] or "benchmark"
@@ -150,7 +150,7 @@ def storage_error(error: OSError, path: Path) -> StorageError:
 
 @contextlib.contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path` (made if need be); the lock ends with the process, however it ends."""
+    """Hold an exclusive lock on the file `path` (created if necessary); it ends with the process, however that ends."""
     import fcntl  # not everywhere, and files are read everywhere
 
     try:

@@ -1,8 +1,8 @@
-"""Amounts of a ledger: whole numbers, so that sums are exact.
+"""Amounts of a ledger, as integers in small steps of each unit, so that sums are exact.
 
     usd 10^-9, flops 10^6, seconds 10^-6, joules 10^-3, tokens 1
 
-A fraction of a step counts as a whole one, so that spending is never understated.
+Fractions of a step are rounded up, so that spending is never understated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ROUNDING = 1e-6
 
 
 class Amounts(NamedTuple):
-    """What a call came to, or may come to, in steps of each unit; None where that is not known."""
+    """The actual or maximum cost of a call, in steps of each unit; None where not known."""
 
     usd: int | None = None
     flops: int | None = None
@@ -38,15 +38,15 @@ class Amounts(NamedTuple):
 
     @classmethod
     def of(cls, amounts: Mapping[str, float]) -> Amounts:
-        """From amounts by unit; NaN and missing units mean unknown."""
+        """Amounts from values by unit; NaN and missing units mean unknown."""
         return cls(*(steps(Unit(name), amounts.get(name, math.nan)) for name in cls._fields))
 
     def plain(self) -> dict[str, float | None]:
-        """By unit, in whole units, for people."""
+        """The amounts by unit, in whole units, for display."""
         return {name: None if one is None else one / STEPS[Unit(name)] for name, one in self.by_unit().items()}
 
     def by_unit(self) -> dict[str, int | None]:
-        """By unit, in steps."""
+        """The amounts by unit, in steps."""
         return self._asdict()
 
     def plus(self, other: Amounts) -> Amounts:
@@ -55,7 +55,7 @@ class Amounts(NamedTuple):
         return Amounts(*(None if a is None or b is None else a + b for a, b in pairs))
 
     def exceeds(self, other: Amounts) -> list[str]:
-        """The units in which this is more than the other."""
+        """The units in which this amount is larger than the other."""
         pairs = zip(self._fields, self, other, strict=True)
         return [name for name, a, b in pairs if a is not None and b is not None and a > b]
 

@@ -1,4 +1,4 @@
-"""What goes back to the client: OpenAI's objects, whole or in pieces, with what it cost and what the tests said."""
+"""The answer to the client: OpenAI's objects, complete or in chunks, with the cost and the tests' result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 def as_json(value: Any) -> bytes:
-    """A value as JSON; NaN and infinities, which a model server may send and JSON does not have, as null.
+    """A value as JSON. NaN and infinities, which a model server may send but JSON lacks, become null.
 
     Raises:
         RefusedRequestError: it is nested too deeply (502).
@@ -36,17 +36,17 @@ def as_json(value: Any) -> bytes:
 
 
 def event(value: Any) -> bytes:
-    """A piece of a stream."""
+    """One chunk of a stream."""
     return b"data: " + as_json(value) + b"\n\n"
 
 
 def error_event(error: RefusedRequestError) -> bytes:
-    """An error that comes when the stream has begun."""
+    """An error that occurs after the stream has begun."""
     return event(error.body())
 
 
 def usage(spent: Spent) -> dict[str, int]:
-    """Everything that was spent, whichever sample is the answer."""
+    """The tokens of everything that was spent, whichever sample is the answer."""
     prompt, completion = spent.prompt_tokens, spent.completion_tokens
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
@@ -79,7 +79,7 @@ def report(
 
 
 def _verdict(sample: RequestSample) -> dict[str, Any] | None:
-    """What the tests said of a sample."""
+    """The tests' verdict on a sample."""
     verdict = sample.verdict
     if verdict is None:
         return None
@@ -93,11 +93,11 @@ def _verdict(sample: RequestSample) -> dict[str, Any] | None:
 
 
 class GatewayAnswer:
-    """Makes the answer to one request.
+    """Builds the answer to one request.
 
     Args:
         asked: the request.
-        request: its name in the ledger.
+        request: the request's name in the ledger.
     """
 
     def __init__(self, asked: GatewayRequest, request: str) -> None:
@@ -109,7 +109,7 @@ class GatewayAnswer:
         }
 
     def whole(self, samples: Sequence[RequestSample], spent: Spent, said: Any) -> dict[str, Any]:
-        """The whole answer, with a choice for each of these samples."""
+        """The complete answer, with one choice for each of these samples."""
         kind = "chat.completion" if self._asked.chat else "text_completion"
         choices = [self._choice(at, one) for at, one in enumerate(samples)]
         return {**self._head, "object": kind, "choices": choices, "usage": usage(spent), "isobudget": said}
@@ -133,14 +133,14 @@ class GatewayAnswer:
         return event(made | more)
 
     def begin(self) -> bytes:
-        """The piece that says who speaks."""
+        """The first chunk, which names the speaker's role."""
         if not self._asked.chat:
             return HEARTBEAT
         delta = {"role": "assistant", "content": ""}
         return self._piece([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}])
 
     def end(self, samples: Sequence[RequestSample], spent: Spent, said: Any) -> list[bytes]:
-        """The pieces that hold the answer, why it ended, and what it cost."""
+        """The last chunks: the answer, why it ended, and what it cost."""
         pieces = []
         for at, one in enumerate(samples):
             text = one.generation.text

@@ -121,7 +121,7 @@ class Gateway:
         return answered(found)
 
     async def _serve(self, body: Any, request: Request, account: Account, chat: bool) -> dict[str, Any] | Response:
-        """The answer to a body: an object, or a stream where one is asked for."""
+        """The answer to a request's body: an object, or a stream if requested."""
         long = int(request.headers.get("content-length") or _SHORT) >= _SHORT
         read = partial(read_request, body, chat=chat, settings=self.settings)
         apart = long or (isinstance(body, dict) and body.get("isobudget"))
@@ -163,7 +163,7 @@ class Gateway:
         return Play(asked, payer, self.offer.models, schedule, self.judges, most, on_sample=self._count)
 
     def _of_one(self, asked: GatewayRequest) -> Schedule:
-        """A single model as a policy: again and again until a sample passes."""
+        """A policy for a single model: draw until a sample passes."""
         return Schedule(((self.offer.model(asked.model).name, self.settings.samples),), Stop.FIRST_PASS)
 
     def _count(self, sample: RequestSample) -> None:
@@ -175,7 +175,7 @@ class Gateway:
         return GatewayAnswer(play.asked, play.payer.request).whole(samples, play.payer.spent, said)
 
     async def _said(self, play: Play, ending: RequestEnding) -> tuple[list[RequestSample], Any]:
-        """The samples to give back, and what there is to say of them."""
+        """The samples to return, and the report on them."""
         asked, spent = play.asked, play.payer.spent
         chosen = await asyncio.to_thread(choose, play.samples, asked.options.ranker)
         said = report(asked, chosen, play.samples, ending, spent, play.payer.request)
@@ -185,7 +185,10 @@ class Gateway:
         return list(chosen.ranked) if every else [chosen.best], said
 
     async def _streamed(self, request: Request, play: Play) -> Response:
-        """The answer as a stream, once the first sample is paid for: errors before have their status."""
+        """The answer as a stream.
+
+        It starts once the first sample is paid for, so that earlier errors keep their status.
+        """
         task = asyncio.create_task(play.run())
         try:
             await until_gone(request.receive, _either(play.begun, task))
@@ -210,7 +213,7 @@ class Gateway:
     # a single model -------------------------------------------------------------------------------------------------
 
     def _passed(self, asked: GatewayRequest, payer: Payer) -> Passed | None:
-        """The request as one that is handed on; None if a policy is played, or the model runs here."""
+        """The request to hand on to a server; None if a policy is played or the model runs here."""
         options = asked.options
         plain = options.samples is None and options.return_ == "first_pass" and options.ranker is None
         if asked.policy is not None or asked.problem is not None or not plain:

@@ -1,8 +1,7 @@
-"""What a request asks for, read once and checked: messages, sampling, tests, budget, policy.
+"""Reads and checks a request once: messages, sampling, tests, budget, policy.
 
-Fields that a server may bill beyond what can be bounded (images, audio, searches, predictions) are refused, and so is
-every field that is not known, of messages and their parts as well: what is passed through is on a list, which `fields`
-of the settings extends.
+Fields whose cost cannot be bounded (images, audio, searches, predictions) are refused. So is every unknown field, also
+in messages and their parts: only fields on a list are passed through, which the setting `fields` extends.
 """
 
 from __future__ import annotations
@@ -57,12 +56,12 @@ class Options(BaseModel):
     Attributes:
         tests: source (asserts, `check(candidate)`, pytest) or an object with fields such as inputs and outputs.
         entry_point: the function under test.
-        budget: of this request, such as `0.01usd`.
-        policy: the name of one, instead of the model's.
-        ranker: what chooses without tests.
-        samples: the most to draw.
-        return_: `first_pass`, or `all` to draw all samples and give them back.
-        require_verified: an error, rather than an answer that did not pass.
+        budget: budget of this request, such as `0.01usd`.
+        policy: name of a policy to use instead of the model's.
+        ranker: how to choose among samples without tests.
+        samples: maximum number of samples to draw.
+        return_: `first_pass`, or `all` to draw and return all samples.
+        require_verified: return an error instead of an answer that did not pass.
     """
 
     model_config = STRICT | {"populate_by_name": False}
@@ -86,20 +85,20 @@ _TYPES_OF_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class GatewayRequest:
-    """A request, read.
+    """A parsed request.
 
     Attributes:
-        chat: whether it is one to chat; else to completions.
-        model: as it was named.
-        prompt: text or conversation; None where only a server can read it (tools).
-        sampling, seed: how to sample.
-        stream, include_usage: whether the answer is streamed, and with usage at its end.
+        chat: whether it is a chat request; else a completions request.
+        model: the model as named in the request.
+        prompt: text or conversation; None if only a server can interpret it (tools).
+        sampling, seed: sampling settings.
+        stream, include_usage: whether the answer is streamed, and whether it ends with the usage.
         options: the field `isobudget`.
         limits: budgets of this request.
-        problem: from the tests; None without.
-        body: what is handed on to a single server.
-        prompt_bytes: of all that a server may count as prompt.
-        choices: how many answers are asked for.
+        problem: the problem made from the tests; None without tests.
+        body: the body to hand on to a single server.
+        prompt_bytes: size of everything that a server may count as prompt.
+        choices: number of requested answers.
     """
 
     chat: bool
@@ -118,14 +117,14 @@ class GatewayRequest:
 
     @property
     def policy(self) -> str | None:
-        """The name of the policy that is asked for; None for a plain model."""
+        """The name of the requested policy; None for a plain model."""
         if self.options.policy is not None:
             return self.options.policy
         return self.model.removeprefix(PREFIX) if self.model.startswith(PREFIX) else None
 
 
 def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRequest:
-    """Read a request's body. Long tests take time to read, so do not call this on an event loop.
+    """Read a request's body. Reading long tests takes time, so do not call this on an event loop.
 
     Raises:
         RefusedRequestError: the body is wrong; the message and `param` say where.
@@ -173,7 +172,7 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRe
 
 
 def _check_sendable(body: Mapping[str, Any]) -> None:
-    """Refuse what JSON lets pass and no server could be sent: half a surrogate pair, 1e400; in names as in values."""
+    """Refuse names and values that JSON allows but cannot be sent to a server: half a surrogate pair, 1e400."""
     for name, value in body.items():
         try:
             check_sendable({name: value})
@@ -192,7 +191,7 @@ def _options(stated: Any) -> Options:
 
 
 def _wrong_option(error: Any) -> str:
-    """What is wrong with a part of the field `isobudget`, and what it may be."""
+    """What is wrong with a part of the field `isobudget`, and which values are allowed."""
     if not error["loc"]:
         return f"must be an object; its fields are: {', '.join(_OPTIONS)}"
     name = str(error["loc"][0])
@@ -215,7 +214,7 @@ def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Se
 
 
 def check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -> None:
-    """Refuse a field of a message, or of a part of one, that is not known and holds something."""
+    """Refuse an unknown, non-empty field in a message or in a part of one."""
     for name in value:
         if name not in known and value[name] not in _IDLE:
             where = f"{place}.{str(name)[:80]}"
@@ -273,7 +272,7 @@ def _sampling(body: Mapping[str, Any], settings: ServeSettings) -> Sampling:
 
 
 def _messages(body: Mapping[str, Any], more: Sequence[str]) -> Chat | None:
-    """The conversation; None if it holds what only a server can read."""
+    """The conversation; None if it contains parts that only a server can interpret."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
         raise bad_request("messages must be a list of objects with role and content, at least one", "messages")
@@ -339,7 +338,7 @@ def _limits(options: Options) -> tuple[PeriodBudget, ...]:
 
 
 def _handed_on(body: Mapping[str, Any], sampling: Sampling) -> dict[str, Any]:
-    """The body for a single server: without what is ours, and always with a limit of tokens."""
+    """The body for a single server: without our own fields, and always with a token limit."""
     ours = ("isobudget", "stream", "stream_options", "model", "store", "metadata", "user")
     made = {name: value for name, value in body.items() if name not in ours and value is not None}
     limit = "max_completion_tokens" if "max_completion_tokens" in made else "max_tokens"
@@ -348,7 +347,7 @@ def _handed_on(body: Mapping[str, Any], sampling: Sampling) -> dict[str, Any]:
 
 
 def _prompt_bytes(body: Mapping[str, Any]) -> int:
-    """Bytes of what a server may count as prompt; schemas of tools are written out by templates with more blanks."""
+    """Bytes of everything that a server may count as prompt; templates write out tool schemas with more spaces."""
     plain = {name: body[name] for name in ("messages", "prompt", "suffix") if name in body}
     schemas = {name: body[name] for name in ("tools", "response_format") if body.get(name)}
     count = len(body.get("messages") or ())

@@ -1,7 +1,7 @@
-"""Budgets of a key: an amount of a unit for a period: `5usd/day`, `1e6tokens/hour`, `0.01usd/request`, `20usd` in all.
+"""Budgets of a key: an amount per period, such as `5usd/day`, `1e6tokens/hour`, `0.01usd/request`, or `20usd` in total.
 
-Periods begin with the clock of UTC: a day at midnight, a week on Monday, a month on its first. What is reserved counts
-in the period in which it was reserved, whenever it is settled.
+Periods follow UTC: a day begins at midnight, a week on Monday, a month on its first day. An amount counts in the period
+in which it was reserved, whenever it is settled.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class PeriodBudget:
     """A budget for a period.
 
     Attributes:
-        unit: what it is in.
-        limit: in steps of the unit (`amounts`), above 0.
-        period: for how long.
+        unit: unit of the amount.
+        limit: the amount in steps of the unit (`amounts`), above 0.
+        period: the period.
     """
 
     unit: Unit
@@ -55,19 +55,19 @@ class PeriodBudget:
     period: Period
 
     def __str__(self) -> str:
-        """As it is shown: `$5 a day`."""
+        """The budget for display: `$5 a day`."""
         amount = with_unit(self.limit / STEPS[self.unit], self.unit)
         each = "an" if self.period is Period.HOUR else "a"
         return f"{amount} in all" if self.period is Period.ALL else f"{amount} {each} {self.period}"
 
     def begin(self, now_us: int) -> int:
-        """When the period that holds a moment began, in microseconds since 1970; 0 for all of time."""
+        """When the period that contains a moment began, in microseconds since 1970; 0 for a budget in total."""
         if self.period in (Period.ALL, Period.REQUEST):
             return 0
         return int(_begin(self.period, now_us).timestamp()) * _MICRO
 
     def end(self, now_us: int) -> int | None:
-        """When the next period begins; None for all of time."""
+        """When the next period begins; None for a budget in total."""
         if self.period in (Period.ALL, Period.REQUEST):
             return None
         begin = _begin(self.period, now_us)
@@ -100,14 +100,14 @@ def _begin(period: Period, now_us: int) -> datetime:
 
 
 def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget:
-    """Read a budget with its period.
+    """Parse a budget with its period.
 
     Args:
         text: such as `5usd/day`.
-        default: the period where none is stated.
+        default: the period if none is stated.
 
     Raises:
-        InputError: the text is not a budget; the message shows how one is written.
+        InputError: the text is not a budget; the message shows the format.
     """
     amount, slash, period = text.partition("/")
     written = _WRITTEN_OF_REQUEST if default is Period.REQUEST else _WRITTEN
@@ -130,5 +130,5 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
 
 
 def parse_period_budgets(texts: Iterable[str]) -> tuple[PeriodBudget, ...]:
-    """Read several budgets; one that is stated twice counts once."""
+    """Parse several budgets; duplicates count once."""
     return tuple(dict.fromkeys(map(parse_period_budget, texts)))

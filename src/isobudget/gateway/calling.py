@@ -1,7 +1,7 @@
-"""One call of a model: reserved, made, settled; and made again where it failed and that may help.
+"""One call of a model: reserved, made and settled; and retried after a failure if that may help.
 
-Every attempt has a reservation of its own. An attempt that was surely not served is settled at
-zero; one that may have been served, and whose cost cannot be counted, is settled at the reserved amount.
+Every attempt has a reservation of its own. An attempt that was certainly not served is settled at zero. One that may
+have been served, but whose cost is not known, is settled at the reserved amount.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MORE_TOKENS = 8
 
 @dataclass(slots=True)
 class Spent:
-    """What a request has spent: settled calls, and the most that calls given up may have cost."""
+    """The spending of a request: settled calls, plus the maximum cost of abandoned calls."""
 
     amounts: Amounts = NOTHING
     prompt_tokens: int = 0
@@ -44,7 +44,7 @@ class Spent:
     calls: int = 0
 
     def add(self, amounts: Amounts, prompt_tokens: int, completion_tokens: int) -> None:
-        """Count a call."""
+        """Add the cost of a call."""
         self.amounts = self.amounts.plus(amounts)
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens
@@ -53,14 +53,14 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Who pays for a request, and within which limits.
+    """The account that pays for a request, and its limits.
 
     Attributes:
-        ledger, account, limits: see there.
-        request: its name in the ledger.
-        deadline: on the monotonic clock.
-        attempts: of a call.
-        spent: what it came to so far.
+        ledger, account, limits: see their types.
+        request: the request's name in the ledger.
+        deadline: time on the monotonic clock.
+        attempts: maximum number of tries of a call.
+        spent: spending of the request so far.
     """
 
     ledger: Ledger
@@ -77,13 +77,13 @@ class Payer:
         return self.deadline - time.monotonic()
 
     def most(self, amounts: Mapping[str, float]) -> Amounts:
-        """The most that a call may cost: its amounts by unit, and no more seconds than are left."""
+        """The maximum cost of a call: its amounts by unit, and at most the remaining seconds."""
         return Amounts.of({**amounts, Unit.SECONDS: max(0.0, self.left_seconds)})
 
 
 @dataclass(frozen=True, slots=True)
 class CallBill:
-    """What a call came to: amounts by unit, without seconds; and tokens of prompt and completion."""
+    """The cost of a call: amounts by unit, without seconds; and tokens of prompt and completion."""
 
     amounts: Mapping[str, float]
     prompt_tokens: int
@@ -91,14 +91,14 @@ class CallBill:
 
     @classmethod
     def of_samples(cls, price: ArmPrice, count: int, *, prompt_paid: bool) -> CallBill:
-        """The most that a call for so many samples may come to: that many times the cost of one, prompt included."""
+        """The maximum cost of a call for so many samples: that many times the maximum cost of one, prompt included."""
         one = price.most(prompt_paid)
         amounts = {unit: count * amount for unit, amount in one.items()}
         return cls(amounts, 0 if prompt_paid else count * price.prompt_tokens, count * price.max_tokens)
 
     @classmethod
     def of_drawn(cls, price: ArmPrice, came: Drawn, *, prompt_paid: bool) -> CallBill:
-        """What a call came to: the prompt once, and every sample after it."""
+        """The cost of a call: the prompt once, plus every sample."""
         prompt, known = came.prompt_tokens, [one.completion_tokens for one in came.generations]
         tokens = [*known, came.completion_tokens - sum(known)]
         parts = [price.amounts(0, prompt, count) for count in tokens if count]
@@ -108,7 +108,7 @@ class CallBill:
 
 
 class OpenCall:
-    """One attempt: settled once, whatever happens."""
+    """One attempt of a call, which is settled exactly once, whatever happens."""
 
     def __init__(self, payer: Payer, reservation: Reservation, most: CallBill) -> None:
         self._payer, self._reservation, self._most = payer, reservation, most
@@ -123,13 +123,13 @@ class OpenCall:
         return amounts
 
     def give_up(self, note: str) -> None:
-        """Settle the call at the most that it may have cost, since its cost is not known."""
+        """Settle the call at its maximum cost, because its real cost is not known."""
         seconds = Amounts.of({Unit.SECONDS: time.monotonic() - self._began}).seconds
         amounts = self._reservation.entry.amounts._replace(seconds=seconds)
         self._book(amounts, self._most.prompt_tokens, self._most.completion_tokens, note)
 
     def not_served(self, note: str) -> None:
-        """Settle the call at zero: it was not served."""
+        """Settle the call at zero, because it was not served."""
         if not self._reservation.settled:
             self._payer.ledger.settle(self._reservation, NOTHING, note)
 
@@ -141,7 +141,7 @@ class OpenCall:
 
 @contextlib.asynccontextmanager
 async def open_call(payer: Payer, upstream: Upstream, most: CallBill) -> AsyncIterator[OpenCall]:
-    """Reserve a call, and make sure that it is settled: by the caller, or else at the reserved amount."""
+    """Reserve a call, and ensure that it is settled: by the caller, or else at the reserved amount."""
     async with upstream.gate.place(payer.account.id):
         reservation = await payer.ledger.reserve(
             payer.account, payer.request, upstream.name, payer.most(most.amounts), payer.limits
@@ -160,11 +160,11 @@ async def open_call(payer: Payer, upstream: Upstream, most: CallBill) -> AsyncIt
 
 
 async def with_attempts(payer: Payer, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Make a call, and make it again where that may help, while there is time and budget.
+    """Make a call, and retry it if that may help, as long as time and budget allow.
 
     Raises:
         BackendError: the call failed for good.
-        RefusedRequestError: a budget does not pay for the call.
+        RefusedRequestError: a budget does not cover the call.
     """
     last: BackendError | None = None
     for number in range(payer.attempts):
@@ -191,7 +191,7 @@ def _wait_seconds(number: int, error: BackendError) -> float:
 
 
 def told(error: BackendError, name: str) -> RefusedRequestError:
-    """A failed call as an answer to the client."""
+    """Turn a failed call into an answer for the client."""
     if isinstance(error, RefusedError) and error.status in (400, 413, 422):
         return RefusedRequestError(400, "upstream_refused", f"{name}: {error}", model=name)
     if isinstance(error, UnsendableError):

@@ -1,11 +1,11 @@
-"""Which of the samples is the answer: one that passed its tests; else by tests passed, or without tests by a ranker.
+"""Chooses the sample to return: one that passed its tests; else by tests passed, or without tests by a ranker.
 
-- `tests`: the first that passed; else the one that passed most tests, the earliest of equals.
-- `votes`: the program (or text) that most samples agree in, blanks and comments aside; likelihood among equals.
+- `tests`: the first that passed; else the one that passed most tests; in a tie the earliest.
+- `votes`: the program (or text) that most samples share, ignoring spaces and comments; in a tie the most likely.
 - `likelihood`: the highest mean log-probability per token under its own model.
 - `order`: the first.
 
-Without tests `votes` is the default. Agreement by what programs return needs inputs, and is not done here.
+Without tests `votes` is the default. Agreement of returned values needs inputs, and is not available here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isobudget.syntax import parsed
 
 
 class ChosenSamples(NamedTuple):
-    """The answer, what chose it, and all samples, best first."""
+    """The chosen sample, the ranker that chose it, and all samples, best first."""
 
     best: RequestSample
     by: str
@@ -30,7 +30,7 @@ class ChosenSamples(NamedTuple):
 
 
 def choose(samples: Sequence[RequestSample], ranker: str | None) -> ChosenSamples:
-    """Choose among samples, at least one."""
+    """Choose among at least one sample."""
     if samples[0].verdict is not None:
         ranked = sorted(samples, key=_by_tests)
         return ChosenSamples(ranked[0], "tests", tuple(ranked))
@@ -55,7 +55,7 @@ def _likelihood(sample: RequestSample) -> float:
 
 
 def _likeness(sample: RequestSample) -> str:
-    """What equal answers have in common: the code in them as the parser sees it, else their words."""
+    """A form that equal answers share: the syntax tree of their code, else their words."""
     text = sample.generation.text
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.M | re.S)
     tree = parsed(blocks[-1] if blocks else text)

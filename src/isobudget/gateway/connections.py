@@ -1,8 +1,8 @@
-"""Connections: a timer until a request's headers are there, and a cap on how many there are.
+"""Connections: a timeout until a request's headers have arrived, and a limit on their number.
 
-uvicorn closes a connection that is idle after an answer, but waits for ever for the first byte of a new one and for the
-rest of a request's headers. Where there are as many connections as may be, the one that has been silent longest makes
-room for a new one; if all of them are at work, the new one is answered with 503.
+uvicorn closes a connection that is idle after an answer, but waits forever for the first byte of a new one and for the
+rest of a request's headers. At the maximum number of connections, the one that has been silent longest is closed to
+make room for a new one; if all are being served, the new one is answered with 503.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 
 
 @dataclass(slots=True)
 class ConnectionLimits:
-    """Shared by a server's connections: how long they may be silent, their largest number, and which are silent."""
+    """State shared by a server's connections: timeout, maximum number, and which ones are silent."""
 
     seconds: float
     most: int
@@ -43,7 +43,7 @@ class _Connection(H11Protocol):
     _counted = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A new connection, which has a time to say something."""
+        """A new connection, which must send something in time."""
         super().connection_made(transport)
         # asyncio does it for sockets of its own making alone; headers and body are two writes, and the second would
         # wait for the client's delayed acknowledgement, 40 ms.
@@ -61,7 +61,7 @@ class _Connection(H11Protocol):
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """The connection has ended."""
         self._stop()
         if self._counted:
             self._counted = False
@@ -69,12 +69,12 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes: of headers, until a request is there."""
+        """Received bytes, which are headers until the request is complete."""
         super().data_received(data)
         self._watch()
 
     def on_response_complete(self) -> None:
-        """The answer is out; the next request is waited for, if a part of it is there."""
+        """The answer has been sent; the next request is awaited if part of it has arrived."""
         super().on_response_complete()
         self._watch()
 
@@ -87,7 +87,7 @@ class _Connection(H11Protocol):
         self.transport.abort()
 
     def _watch(self) -> None:
-        """Have the timer run while a part of a request's headers is there: between requests uvicorn has one."""
+        """Run the timer while a request's headers are incomplete; between requests uvicorn has its own timer."""
         if (self.cycle is not None and not self.cycle.response_complete) or self.transport.is_closing():
             self._stop()
         elif self.cycle is not None and not self.conn.trailing_data[0]:

@@ -1,4 +1,4 @@
-"""What a server of the project refuses, as an error in OpenAI's form: status, type, code, and what to do."""
+"""A refusal by one of the project's servers as an error in OpenAI's form: status, type, code, and what to do."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class RefusedRequestError(IsobudgetError):
     """A request that is not served.
 
     Attributes:
-        status: of the answer.
-        code: a word for programs.
+        status: HTTP status of the answer.
+        code: a machine-readable word.
         param: the field at fault, or None.
-        retry_after_seconds: when asking again may help; None if it will not.
+        retry_after_seconds: when a retry may help; None if it will not.
         model: the model at fault; empty if none is.
     """
 
@@ -53,10 +53,10 @@ class RefusedRequestError(IsobudgetError):
 
 
 def bad_request(message: str, param: str | None = None, code: str = "invalid_value") -> RefusedRequestError:
-    """A request whose form is wrong."""
+    """The error for a malformed request."""
     return RefusedRequestError(400, code, message, param=param)
 
 
 def overloaded(what: str, seconds: float = 1.0) -> RefusedRequestError:
-    """A request that may be served later."""
+    """The error for a request that may be served later."""
     return RefusedRequestError(503, "overloaded", what, retry_after_seconds=seconds)

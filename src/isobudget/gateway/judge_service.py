@@ -1,12 +1,11 @@
-"""The judge as a service: batches of problems and programs in, verdicts streamed out as they come, a line of JSON each.
+"""The judge as a service: batches of problems and programs in, verdicts streamed back, one JSON line each.
 
-    GET  /v1/judge      limits, rules, workers, the longest batch
-    POST /v1/judge      {"problems": [row, ...], "jobs": [[number of the problem, program], ...]}
-                        -> {"id": number of the job, "verdict": [...]}, in the order in which they come
+    GET  /v1/judge      limits, rules, workers, the longest batch POST /v1/judge      {"problems": [row, ...], "jobs":
+    [[number of the problem, program], ...]} -> {"id": number of the job, "verdict": [...]}, in the order in which they
+    finish
 
 Problems are rows as run folders keep them. Their tests are foreign (`judge.trusted.foreign`), and a judge serves one
-key at a time (`judging`). Keys and limits are those of the gateway; nothing is spent, so that there is no ledger beside
-them.
+key at a time (`judging`). Keys and limits are those of the gateway; nothing is spent, so there is no ledger.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ Job = tuple[Problem, str]
 
 @dataclass(slots=True)
 class JudgeService:
-    """The judge's service: its parts, and its handlers of requests."""
+    """The judge service: its parts, and its request handlers."""
 
     settings: ServeSettings
     store: SqliteStore

@@ -1,9 +1,9 @@
-"""A pool of judges of foreign tests: each is at the service of one key at a time, and starts over for the next one.
+"""A pool of judges of foreign tests: each serves one key at a time, and restarts before it serves another.
 
-Jobs wait in one queue by key, and keys take turns. A judge stays with its key while that has jobs, and, where others
-wait, for some of them: to start over takes a quarter of a second. An idle judge starts over as well,
-so that nothing that tests left behind stays, and it is ready for the next key. If nobody waits for a verdict any more,
-because the client hung up or another sample passed, its program is ended.
+Jobs wait in one queue per key, and keys take turns. A judge stays with its key while the key has jobs; if other keys
+wait, it stays only for a limited time, because a restart takes a quarter of a second. An idle judge restarts as well:
+that removes anything that tests left behind, and the judge is ready for the next key. If nobody waits for a verdict any
+more, because the client hung up or another sample passed, its program is ended.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Waiting:
         self._given_up = math.inf
 
     def told(self, verdict: asyncio.Future[Verdict]) -> None:
-        """Callback: the waiting future is done (cancelled, if the waiting side has given up)."""
+        """Callback: the waiting future is done (cancelled, if the caller has given up)."""
         if verdict.cancelled():
             self._given_up = time.monotonic()
 
@@ -58,7 +58,7 @@ class Waiting:
 
 
 class Job(NamedTuple):
-    """A program to judge, for a key; `again`, because a judge failed at it or beside it."""
+    """A program to judge for a key; `again` means that a judge failed on it, or on another job at the same time."""
 
     key: int
     problem: Problem
@@ -69,14 +69,14 @@ class Job(NamedTuple):
     again: bool = False
 
     def begin(self) -> bool:
-        """Whether to judge it: for the first time, or once more."""
+        """Whether to judge it, for the first time or once more."""
         if self.verdict.running():
             return not self.waiting.is_over
         return self.verdict.set_running_or_notify_cancel()
 
 
 class FairJobs:
-    """Jobs by key, taken in turns; safe to use from several threads."""
+    """Jobs by key, taken in turns. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[int, deque[Job]] = OrderedDict()
@@ -88,7 +88,7 @@ class FairJobs:
             return sum(map(len, self._waiting.values()))
 
     def put(self, jobs: Sequence[Job]) -> None:
-        """Add jobs of one key after those that it has. `JudgeError` if no more jobs are taken."""
+        """Append jobs of one key. Raises `JudgeError` if jobs are no longer accepted."""
         with self._changed:
             if self._closed:
                 raise JudgeError("the judges were closed")
@@ -96,7 +96,7 @@ class FairJobs:
             self._changed.notify_all()
 
     def take_any(self) -> Job | None:
-        """Wait for a job, of the key whose turn it is; None once no more are taken."""
+        """Wait for a job of the key whose turn it is; None once jobs are no longer accepted."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
@@ -111,9 +111,9 @@ class FairJobs:
         """The next job of a key.
 
         Args:
-            key: whose.
-            until: when its turn ends, on the monotonic clock; later only while nobody else waits.
-            seconds: how long to wait for one; shorter where somebody else waits for a judge.
+            key: the key.
+            until: when the key's turn ends, on the monotonic clock; it goes on longer while no other key waits.
+            seconds: how long to wait for a job; shorter if another key waits for a judge.
         """
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -135,11 +135,11 @@ class FairJobs:
 
     @property
     def closed(self) -> bool:
-        """Whether no more jobs are taken."""
+        """Whether jobs are no longer accepted."""
         return self._closed
 
     def close(self) -> list[Job]:
-        """Take no more jobs; returns those that waited."""
+        """Accept no more jobs; returns the waiting ones."""
         with self._changed:
             self._closed = True
             left = [job for jobs in self._waiting.values() for job in jobs]
@@ -149,12 +149,12 @@ class FairJobs:
 
 
 class Judges:
-    """Judges for all keys. Use it in a with statement.
+    """Judges for all keys. Use it as a context manager.
 
     Args:
         workers: samples judged at the same time; None means one per core.
         limits: bounds on every sample.
-        unsafe: also judge where samples cannot be confined.
+        unsafe: judge even if samples cannot be confined.
 
     Raises:
         JudgeError: samples cannot be confined here.
@@ -187,7 +187,7 @@ class Judges:
         self.close()
 
     def close(self) -> None:
-        """End the judges. Jobs that wait are refused, those at work are finished."""
+        """End the judges. Waiting jobs are refused, running ones are finished."""
         for job in self.jobs.close():
             if job.begin():
                 job.verdict.set_exception(JudgeError("the judges were closed"))
@@ -196,10 +196,10 @@ class Judges:
                 thread.join()
 
     def submit(self, key: int, problem: Problem, programs: Sequence[str]) -> list[asyncio.Future[Verdict]]:
-        """Have one or more programs judged for a key; returns a future for each on the running loop.
+        """Have programs judged for a key; returns a future for each on the running loop.
 
-        The program of a cancelled future is not judged, or is ended soon. If the judge fails, so does the future
-        (`JudgeError`).
+        If a future is cancelled, its program is not judged, or is ended soon. If the judge fails, the future fails with
+        `JudgeError`.
         """
         now = time.monotonic()
         jobs = [Job(key, problem, program, Future(), now, Waiting()) for program in programs]
@@ -210,7 +210,7 @@ class Judges:
         return verdicts
 
     def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
-        """What a thread does: its judge sees its one core only, and puts its worker there."""
+        """Runs in a thread: restrict it to one core, where its judge also places its worker."""
         os.sched_setaffinity(0, {core})
         while not self.jobs.closed:
             try:
@@ -225,7 +225,7 @@ class Judges:
                 time.sleep(0.1)  # memory may be short, for a moment
 
     def _of_one_key(self, judge: Judge) -> None:
-        """Serve the next key that has a job, until its turn is over; then the judge has to start over."""
+        """Serve the next key that has a job, until its turn is over; the judge must restart afterwards."""
         job = self.jobs.take_any()
         until = time.monotonic() + TURN_SECONDS
         while job is not None:
@@ -241,7 +241,7 @@ class Judges:
             job = self.jobs.take_of(job.key, until, IDLE_SECONDS)
 
     def _put_back(self, taken: Iterable[Job]) -> None:
-        """Have the jobs beside one that was ended judged all the same, if somebody waits for them."""
+        """Put back the jobs that ran beside one that was ended, if somebody waits for them."""
         for job in taken:
             if not job.waiting.is_over:
                 try:
@@ -250,7 +250,7 @@ class Judges:
                     job.verdict.set_exception(reason)
 
     def _again(self, failed: Iterable[Job], error: BaseException) -> None:
-        """Have jobs at which a judge failed judged once more, by one that starts over: what was drawn is paid for."""
+        """Retry jobs on which a judge failed, with a restarted judge, because their samples have been paid for."""
         for job in failed:
             try:
                 if job.again:
@@ -260,7 +260,7 @@ class Judges:
                 job.verdict.set_exception(reason)
 
     def _pairs(self, first: Job, until: float, taken: deque[Job]) -> Iterator[tuple[Problem, str]]:
-        """The first job, and what waits of its key meanwhile."""
+        """The first job, and further jobs of its key as they arrive."""
         job: Job | None = first
         while job is not None:
             if job.begin():
@@ -270,5 +270,5 @@ class Judges:
 
 
 def _is_wanted(taken: Sequence[Job]) -> bool:
-    """Whether the first of these, which runs, is to go on."""
+    """Whether the first of these jobs, which is running, should continue."""
     return not taken or not taken[0].waiting.is_long_over

@@ -1,8 +1,8 @@
-"""Who asks: keys are random, kept as their SHA-256 alone, and shown once, when they are made.
+"""API keys of clients: random, stored only as their SHA-256, and shown once, when they are made.
 
-A key has 256 random bits, so that a plain hash is enough. Where no key was ever made, and the server listens on this
-machine alone, everybody is the account `local`. Keys are looked up for every request, so that one that was revoked is
-refused at once; so is one that was closed because an upstream spent more than was reserved, until it is opened.
+A key has 256 random bits, so a plain hash is enough. If no key was ever made and the server listens on this machine
+alone, everybody uses the account `local`. Keys are looked up for every request, so that a revoked key is refused at
+once. So is a key that was closed because an upstream spent more than was reserved, until it is opened again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BUDGET, CLOSED, OPENED, REVOKED = "budget", "closed", "opened", "revoked"
 
 
 class Account(NamedTuple):
-    """Who pays: number and name of the key, its budgets, and why it is closed, if it is."""
+    """The paying account: number and name of the key, its budgets, and why it is closed, if it is."""
 
     id: int
     name: str
@@ -47,10 +47,10 @@ def now_us() -> int:
 
 
 def make_key(store: Store, name: str, budgets: Sequence[str] = ()) -> str:
-    """Make a key and keep its hash; returns the key, which nobody can show again.
+    """Make a key and store its hash; returns the key, which cannot be shown again.
 
     Raises:
-        InputError: the name or a budget is wrong, or the name is taken.
+        InputError: the name or a budget is not valid, or the name is taken.
     """
     if not _NAME.fullmatch(name):
         raise InputError(
@@ -66,7 +66,7 @@ def change_key(store: Store, name: str, event: str, detail: str) -> KeyRow:
     """Record a change of a key (new budgets, `opened` or `revoked`); returns the changed key.
 
     Raises:
-        InputError: there is no such key, or it was revoked, which is for good.
+        InputError: the key does not exist or was revoked, which is permanent.
     """
     found = next((one for one in store.all_keys() if one.name == name), None)
     if found is None:
@@ -79,12 +79,12 @@ def change_key(store: Store, name: str, event: str, detail: str) -> KeyRow:
 
 
 def hashed(secret: str) -> bytes:
-    """The hash of a key, which is all that is kept of it."""
+    """The hash of a key; only the hash is stored."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
 def account_of(row: KeyRow) -> Account:
-    """The account of a key, its newest budgets and state."""
+    """The account of a key, with its current budgets and state."""
     budgets = next((one.detail for one in reversed(row.events) if one.event == BUDGET), "[]")
     state = next((one for one in reversed(row.events) if one.event in (CLOSED, OPENED)), None)
     closed = state.detail if state is not None and state.event == CLOSED else ""
@@ -97,7 +97,7 @@ def is_revoked(row: KeyRow) -> bool:
 
 
 def described_key(row: KeyRow) -> dict[str, str]:
-    """A key for people: name, since when, budgets, state."""
+    """A key for display: name, creation time, budgets, state."""
     account = account_of(row)
     return {
         "name": row.name,
@@ -108,11 +108,11 @@ def described_key(row: KeyRow) -> dict[str, str]:
 
 
 class Keys:
-    """Looks up who asks.
+    """Finds the account that makes a request.
 
     Args:
-        store: where keys are.
-        open_without: whether everybody may ask while there is no key at all.
+        store: the store of the keys.
+        open_without: whether requests are allowed without a key as long as none exists.
     """
 
     def __init__(self, store: Store, open_without: bool) -> None:

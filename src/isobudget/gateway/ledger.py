@@ -1,11 +1,11 @@
-"""What may be spent: each call's largest possible cost is reserved durably before it is made, then settled to its cost.
+"""Limits spending: each call's maximum cost is reserved durably before the call, then settled at its real cost.
 
-    counted = settled + reserved, and counted + the most that the next call may cost <= budget
+    counted = settled + reserved, and counted + maximum cost of the next call <= budget
 
-for every budget of the key, of everybody together and of the request, so that calls at the same time cannot overspend.
-All decisions are made on one event loop, on whole numbers in memory; a thread writes the rows, all that wait with one
-commit. What cannot be written is not called. A settlement that cannot be written is kept and tried again: until then,
-and after a crash for good, its reservation counts in full.
+This holds for every budget of the key, of all keys together and of the request, so simultaneous calls cannot overspend.
+All decisions are made on one event loop, on integers in memory; a thread writes the rows, all waiting ones in one
+commit. If a reservation cannot be written, the call is not made. A settlement that cannot be written is kept and tried
+again. Until then, and permanently after a crash, its reservation counts in full.
 
 Not covered: an upstream that spends more than was reserved. That is recorded and logged, and closes the key.
 """
@@ -53,7 +53,7 @@ log = logging.getLogger("isobudget.gateway")
 
 @dataclass(slots=True)
 class Window:
-    """What counts against one budget in one period, in steps; what is reserved of it."""
+    """Amounts that count against one budget in one period, in steps, and the reserved part of them."""
 
     begin: int = 0
     counted: int = 0
@@ -62,19 +62,19 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Budgets of one request, with what it has spent so far."""
+    """Budgets of one request, with its spending so far."""
 
     limits: tuple[tuple[PeriodBudget, Window], ...] = ()
 
     @classmethod
     def of(cls, budgets: Sequence[PeriodBudget]) -> RequestLimits:
-        """From those of the budgets whose period is a request."""
+        """The budgets whose period is a request."""
         return cls(tuple((one, Window()) for one in budgets if one.period is Period.REQUEST))
 
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """Amounts that are set aside for one call, and where they count."""
+    """Amounts set aside for one call, and the budgets against which they count."""
 
     entry: LedgerRow
     account: Account
@@ -87,12 +87,12 @@ _Job = tuple[LedgerRow | KeyEvent, "Future[None] | None"]
 
 @dataclass(slots=True)
 class Ledger:
-    """The account of a server. To be used on one event loop.
+    """The ledger of a server. Use it on one event loop.
 
     Args:
-        store: where rows are kept.
-        everybody: budgets of all keys together.
-        on_settled: told what each call came to.
+        store: store of the rows.
+        everybody: budgets for all keys together.
+        on_settled: called with the cost of each call.
     """
 
     store: Store
@@ -107,7 +107,7 @@ class Ledger:
     open: set[Reservation] = field(default_factory=set)
 
     def start(self) -> int:
-        """Settle open reservations at the reserved amount, and begin; returns how many there were.
+        """Settle open reservations at the reserved amount, and start; returns how many there were.
 
         Raises:
             StorageError: the store cannot be written.
@@ -129,7 +129,7 @@ class Ledger:
         return self._thread is not None and self._thread.is_alive() and not self._fails
 
     def close(self) -> None:
-        """Write what waits, and end. Reservations that are still open count in full."""
+        """Write waiting rows, and end. Open reservations count in full."""
         if self._thread is not None:
             for reservation in list(self.open):
                 self.settle(reservation, None, note=RECOVERED)
@@ -140,10 +140,10 @@ class Ledger:
     async def reserve(
         self, account: Account, request: str, model: str, most: Amounts, limits: RequestLimits = RequestLimits()
     ) -> Reservation:
-        """Set aside what a call may come to; it is on disk when this returns.
+        """Reserve the maximum cost of a call; the reservation is on disk when this returns.
 
         Raises:
-            RefusedRequestError: a budget does not pay for it (429), or the amount is not known in its unit (400), or
+            RefusedRequestError: a budget does not cover it (429), the amount is not known in a budget's unit (400), or
                 the row cannot be written (503).
         """
         now = now_us()
@@ -176,7 +176,7 @@ class Ledger:
     def settle(
         self, reservation: Reservation, amounts: Amounts | None, note: str = "", exceeded: Sequence[str] = ()
     ) -> None:
-        """Count the cost of a call; None counts the reserved amount. The row follows with the next commit.
+        """Settle the cost of a call; None means the reserved amount. The row is written with the next commit.
 
         A call closes the key if units are listed in `exceeded`, or if it cost more than was reserved.
         """
@@ -193,7 +193,7 @@ class Ledger:
         self._jobs.put((row, None))
 
     def left(self, account: Account) -> dict[str, float]:
-        """What is left of each budget of a key, and of everybody, by the budget's text."""
+        """The remainder of each budget of a key and of all keys together, by the budget's text."""
         now = now_us()
         owners = [(account.id, one) for one in account.budgets] + [(None, one) for one in self.everybody]
         return {
@@ -207,7 +207,7 @@ class Ledger:
         return self._next - 1
 
     def _window(self, owner: int | None, budget: PeriodBudget, now: int) -> Window:
-        """The window of a budget that holds this moment; counted from the store when it is first looked at."""
+        """The window of a budget that contains this moment; summed from the store when first needed."""
         begin, known = budget.begin(now), self._windows.get((owner, budget))
         if known is None:
             known = self._counted(owner, budget, begin)
@@ -219,7 +219,7 @@ class Ledger:
         return known
 
     def _counted(self, owner: int | None, budget: PeriodBudget, begin: int) -> Window:
-        """A window from the store; what is in flight counts here, for a key's budgets may be changed meanwhile."""
+        """A window summed from the store. Calls in flight are included, because a key's budgets may change meanwhile."""
         flying = [one for one in self.open if owner in (None, one.entry.key) and one.entry.time >= begin]
         counted = self.store.spent(owner, budget.unit, begin, [one.entry.id for one in flying])
         reserved = sum(_in(one.entry.amounts, budget.unit) for one in flying)
@@ -268,7 +268,7 @@ class Ledger:
                     written.set_exception(error) if error else written.set_result(None)
 
     def _written(self, rows: list[LedgerRow | KeyEvent]) -> StorageError | None:
-        """Write rows; the error if that fails, whatever it is: this thread goes on."""
+        """Write rows; returns any error instead of raising it, so that this thread continues."""
         try:
             self.store.write(rows)
         except Exception as error:
@@ -278,7 +278,7 @@ class Ledger:
         return None
 
     def _waiting(self, late: list[_Job]) -> tuple[list[_Job], bool]:
-        """What is to be written with the next commit, settlements that failed first; and whether it is the last."""
+        """The rows for the next commit, failed settlements first; and whether it is the last commit."""
         jobs = list(late)
         with contextlib.suppress(queue.Empty):
             job = self._jobs.get(timeout=_AGAIN_SECONDS if late else None)
@@ -292,7 +292,7 @@ class Ledger:
 
 
 def _text(note: str) -> str:
-    """A note as every store takes it; one that a store cannot write would keep all others from being written."""
+    """The note without characters that a store cannot write, since one bad row would block all others."""
     return mended(note[:_MOST_NOTE]).replace("\0", "\ufffd")
 
 

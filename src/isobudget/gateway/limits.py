@@ -1,4 +1,4 @@
-"""Places that keys take in turns: of a model's calls, and of the whole server."""
+"""Limited numbers of places, given to keys in turn: for a model's calls, and for the whole server."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from isobudget.gateway.faults import overloaded
 
 
 class FairGate:
-    """A number of places, given to waiting calls in turns of their keys. To be used on one event loop.
+    """A number of places, given to waiting calls of different keys in turn. Use it on one event loop.
 
     Args:
-        places: at the same time.
-        most_waiting: how many may wait; more are sent away.
-        what: the name of what is full, for the message.
+        places: number of places.
+        most_waiting: how many calls may wait; further ones are refused.
+        what: name of the resource, for the message.
     """
 
     def __init__(self, places: int, most_waiting: int = 10_000, what: str = "the server") -> None:
@@ -27,12 +27,12 @@ class FairGate:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiting calls."""
         return sum(map(len, self._waiting.values()))
 
     @contextlib.asynccontextmanager
     async def place(self, key: int) -> AsyncIterator[None]:
-        """Take a place, once there is one, and give it back.
+        """Wait for a place, take it, and release it at the end of the context.
 
         Raises:
             RefusedRequestError: too many wait (503).

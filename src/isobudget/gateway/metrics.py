@@ -1,6 +1,6 @@
-"""Numbers of a server for Prometheus: counts since its start, by names that clients cannot choose.
+"""Metrics of a server for Prometheus: counters since its start, with names that clients cannot influence.
 
-Keys and texts of requests are not labels: whoever reads metrics learns nothing of them.
+Keys and texts of requests are never labels, so that the metrics do not reveal them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ PREFIX = "isobudget_"
 
 @dataclass(slots=True)
 class Metrics:
-    """Counters, and `gauges`, which are called when somebody reads the metrics."""
+    """Counters, and `gauges`, which are called when the metrics are read."""
 
     counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = field(default_factory=Counter)
     gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
 
     def count(self, name: str, by: float = 1, **labels: str) -> None:
-        """Count something."""
+        """Increase a counter."""
         self.counts[name, tuple(sorted(labels.items()))] += by  # type: ignore[assignment]
 
     def spent(self, amounts: Amounts) -> None:
-        """Count what a call came to."""
+        """Add the cost of a call."""
         for unit, amount in amounts.plain().items():
             if amount is not None:
                 self.count("spent_total", amount, unit=unit)

@@ -31,13 +31,13 @@ _SLOTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Models and policies by name."""
+    """The available models and policies by name."""
 
     models: Mapping[str, Upstream]
     policies: Mapping[str, Schedule]
 
     def schedule(self, name: str, chance: float, param: str = "model") -> Schedule:
-        """A policy's schedule. `RefusedRequestError` (404, the name in `param`) if there is none of that name."""
+        """A policy's schedule. Raises `RefusedRequestError` (404, the name in `param`) if the policy does not exist."""
         if name not in self.policies:
             there = ", ".join(self.policies)
             raise RefusedRequestError(
@@ -46,18 +46,18 @@ class Offer:
         return self.policies[name].chosen(chance)
 
     def model(self, name: str) -> Upstream:
-        """A model. `RefusedRequestError` (404) if there is none of that name."""
+        """A model. Raises `RefusedRequestError` (404) if it does not exist."""
         if name not in self.models:
             raise self.unknown_model(name)
         return self.models[name]
 
     def unknown_model(self, name: str) -> RefusedRequestError:
-        """The error where there is no model of that name."""
+        """The error for a model that does not exist."""
         there = ", ".join(self.names())
         return RefusedRequestError(404, "model_not_found", f"no model {name[:80]!r}; there are: {there}", param="model")
 
     def names(self) -> list[str]:
-        """What may be asked for as `model`."""
+        """The names that a request may give as `model`."""
         return [*(f"isobudget/{name}" for name in self.policies), *self.models]
 
     def unpriced(self, unit: Unit) -> list[str]:
@@ -66,14 +66,14 @@ class Offer:
         return [name for name, amounts in costs.items() if math.isnan(amounts.get(unit, 0.0))]
 
     async def close(self) -> None:
-        """End all models."""
+        """Close all models."""
         for model in self.models.values():
             with contextlib.suppress(Exception):
                 await model.close()
 
 
 def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
-    """The models and policies that the settings name; weights of embedded models are fetched.
+    """The models and policies that the settings name; weights of embedded models are downloaded.
 
     Raises:
         InputError: a policy draws from something that is not a model, or two policies have one name.
@@ -98,7 +98,7 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
 
 
 def _schedule(place: str) -> Schedule:
-    """The schedule of a policy file; requests have no labels, so that one by label is refused."""
+    """The schedule of a policy file. Requests have no labels, so a policy by label is refused."""
     path, label = split_label(place)
     policy = read_policy(path)
     if policy.labelled or label:
@@ -113,7 +113,7 @@ def _schedule(place: str) -> Schedule:
 
 
 def _model_names(settings: ServeSettings, schedules: Sequence[Schedule]) -> tuple[str, ...]:
-    """Those of the settings; else those of the policies; else none, which means the user's own."""
+    """The models in the settings; else those of the policies; else none, which means the user's own models."""
     if settings.models:
         return settings.models
     arms = [arm for schedule in schedules for arm in schedule.arms]

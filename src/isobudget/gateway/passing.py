@@ -1,8 +1,8 @@
-"""A request handed on to one model behind a server: priced, counted, and otherwise as it is.
+"""Hands a request on to one model behind a server: with price and count, otherwise unchanged.
 
-What a server counts is believed where it can be; what it does not count is counted at its most, a token for every byte.
-The piece of a stream that holds the finish reason waits for the usage that comes after it, so that what it cost stands
-in it; a stream that ends without one has a piece of its own for that.
+A server's plausible counts are used; missing ones are replaced by the maximum, one token per byte. In a stream, the
+chunk with the finish reason is held back until the usage arrives, so that it can contain the cost. A stream that ends
+without a finish reason gets an extra chunk for the cost.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from isobudget.tasks.ledger import ArmPrice
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """One request for one model.
+    """One request to one model.
 
     Attributes:
         asked: the request.
-        payer: who pays.
+        payer: the paying account and its limits.
         upstream: the model.
-        overhead: tokens that a template may add.
+        overhead: maximum number of tokens added by a template.
     """
 
     asked: GatewayRequest
@@ -56,7 +56,7 @@ class Passed:
         return CallBill(price.most(prompt_paid=False), price.prompt_tokens, price.max_tokens)
 
     def _bill(self, stated: Any, text_bytes: int) -> CallBill:
-        """What it came to by its usage, or at its most."""
+        """The cost from the stated usage, or the maximum cost."""
         price, usage = self._price, read_usage(stated)
         prompt = believable_count(usage.prompt_tokens, self.asked.prompt_bytes) or price.prompt_tokens
         completion = usage.completion_tokens
@@ -65,7 +65,7 @@ class Passed:
         return CallBill(price.amounts(prompt, prompt, completion), prompt, completion)
 
     async def whole(self) -> dict[str, Any]:
-        """The answer."""
+        """The complete answer."""
 
         async def attempt() -> dict[str, Any]:
             async with open_call(self.payer, self.upstream, self._most()) as call:
@@ -82,7 +82,7 @@ class Passed:
         return {**answer, "model": self.asked.model, "isobudget": self._report()}
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """The pieces of the answer; the first is there once the model has begun to answer."""
+        """The chunks of the answer; the first is available once the model has begun to answer."""
         stack = contextlib.AsyncExitStack()
         async with stack:
 
@@ -148,7 +148,7 @@ class Passed:
 
 
 def _told_usage(stated: Any, bill: CallBill) -> Any:
-    """The usage as the model stated it; what was counted instead where that is none."""
+    """The usage as stated by the model; if it states none, the counted usage."""
     usage = read_usage(stated)
     if (usage.prompt_tokens, usage.completion_tokens) == (bill.prompt_tokens, bill.completion_tokens):
         return stated

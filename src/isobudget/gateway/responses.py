@@ -1,7 +1,7 @@
-"""OpenAI's responses over chat: a request's text becomes messages, and the chat's answer a response. Pure.
+"""OpenAI's responses API on top of chat: a request becomes a chat, and the chat's answer a response. Pure.
 
-Taken are text (`input`, `instructions`), the fields of sampling that chat has under the same or another name, and ours.
-Not covered, and refused by name: streams, tools, images, files, conversations that the server keeps.
+Accepted are text (`input`, `instructions`), the sampling fields that chat has under the same or another name, and our
+own fields. Not covered, and refused by name: streams, tools, images, files, conversations stored on the server.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _OF_PARTS = frozenset({"type", "text", "annotations", "logprobs"})
 
 
 def as_chat(body: Any) -> dict[str, Any]:
-    """The body of a chat that asks for the same.
+    """The body of an equivalent chat request.
 
     Raises:
-        RefusedRequestError: it is not an object, or has a field that is not accepted here. The reader of chats checks
-            the values.
+        RefusedRequestError: it is not an object, or has a field that is not accepted here. Values are checked when the
+            chat is read.
     """
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")
@@ -79,7 +79,7 @@ def _message(one: Any, place: str) -> dict[str, Any]:
 
 
 def renamed(error: RefusedRequestError) -> RefusedRequestError:
-    """An error of chat, with its field under the name that it has here."""
+    """An error of chat, with its field under the name it has in responses."""
     for name, there in _RENAMED.items():
         if error.param is not None and error.param.partition(".")[0] == there:
             error.param = name + error.param.removeprefix(there)
@@ -87,7 +87,7 @@ def renamed(error: RefusedRequestError) -> RefusedRequestError:
 
 
 def as_response(chat: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of a chat as a response; what came with every choice is a message of its own."""
+    """The answer of a chat as a response; each choice becomes a message."""
     cut = any(one.get("finish_reason") == "length" for one in chat["choices"])
     usage = chat.get("usage") or {}
     made = {
@@ -112,7 +112,7 @@ def as_response(chat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _detail(usage: Mapping[str, Any], of: str, kind: str) -> int:
-    """So many of the tokens as the model says; the form wants a number where it says nothing."""
+    """The token count that the model states; 0 if it states none, because the form requires a number."""
     details = usage.get(f"{of}_tokens_details")
     count = details.get(f"{kind}_tokens") if isinstance(details, dict) else None
     return count if isinstance(count, int) else 0

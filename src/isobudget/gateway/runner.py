@@ -1,10 +1,10 @@
-"""Playing a policy for one request: draw, judge while others are drawn, stop at the first pass.
+"""Plays a policy for one request: draws samples, judges them meanwhile, stops at the first pass.
 
 The stepper is the one that `solve` and replay use. The samples of a move are in flight together, as many as the model
-takes and the budgets pay for, several in one call where the model gives several; each is judged as it comes. A pass
-stops what is in flight (the call is cancelled, and counts at its most, as nobody can say what it came to). A call for
-several that fails, or is not paid for, is made again for half as many. What the budgets do not pay for waits until
-something in flight is settled. A model that fails again and again is left out of the rest.
+accepts and the budgets cover, several per call if the model supports that. Each is judged when it arrives. A pass
+cancels the calls in flight, which count with their maximum cost because the real cost is not known. If a call for
+several samples fails or is not covered, it is repeated for half as many. Samples that the budgets do not cover wait
+until a call in flight is settled. A model that fails repeatedly is no longer used for the request.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MOST_AT_ONCE = 32
 
 
 class RequestEnding(StrEnum):
-    """Why no more was drawn."""
+    """Why no more samples were drawn."""
 
     PASSED = Halt.PASSED.value
     FINISHED = Halt.FINISHED.value
@@ -51,11 +51,11 @@ class RequestSample:
     """One sample of a request.
 
     Attributes:
-        arm: its model.
-        index: its number among those that were begun.
-        generation: as it came.
-        program: what was judged; empty without tests.
-        verdict: what the tests said; None without.
+        arm: the model's name.
+        index: its number among the started samples.
+        generation: the model's output.
+        program: the judged program; empty without tests.
+        verdict: the tests' verdict; None without tests.
     """
 
     arm: str
@@ -76,14 +76,14 @@ class Play:
 
     Attributes:
         asked: the request.
-        payer: who pays.
+        payer: the paying account and its limits.
         arms: models by name.
-        schedule: to play.
-        judges: for its tests.
-        most: samples, at most.
-        begun: set as soon as the first sample is paid for, or nothing will be.
-        samples: those that came, in the order in which they did.
-        refusal: why no more is drawn for now.
+        schedule: the schedule to play.
+        judges: judges for its tests.
+        most: maximum number of samples.
+        begun: set once the first sample is paid for, or it is clear that none will be.
+        samples: the samples, in order of arrival.
+        refusal: why no more samples can be drawn for now.
         failure: the last failure of a model.
     """
 
@@ -108,10 +108,10 @@ class Play:
     _paid: set[str] = field(default_factory=set)
 
     async def run(self) -> RequestEnding:
-        """Draw until a sample passes, or all is drawn, or something ends it; then nothing is in flight.
+        """Draw until a sample passes, everything is drawn, or a limit is reached; afterwards nothing is in flight.
 
         Raises:
-            RefusedRequestError: nothing came: it is not paid for, or no model answers.
+            RefusedRequestError: there is no sample, because no budget covers one or no model answers.
         """
         unjudged = 0
         try:
@@ -148,7 +148,7 @@ class Play:
         return RequestEnding(move.value) if self.samples else RequestEnding.FAILED
 
     async def _batch(self, move: Draw, stop: Stop) -> tuple[list[RequestSample], RequestEnding | None]:
-        """Draw and judge so many samples: those that came, and why it ends here, if it does."""
+        """Draw and judge the samples of a move: returns them, and why the request ends here, if it does."""
         begun, waiting = len(self.samples), move.count
         while waiting or self._drawing or self._judging:
             while waiting and (count := self._may_launch(move.arm, waiting)):
@@ -169,11 +169,11 @@ class Play:
 
     @property
     def _left(self) -> int:
-        """How many samples may still be begun."""
+        """How many more samples may be started."""
         return self.most - len(self.samples) - sum(self._drawing.values()) - len(self._judging) - self._lost
 
     def _may_launch(self, arm: str, wanted: int) -> int:
-        """How many samples the next call may ask for; 0 if none is to be made."""
+        """How many samples the next call may request; 0 if no call should be made."""
         if self.refusal is not None or self._failed.get(arm, 0) >= _GONE_AFTER:
             return 0
         return max(0, min(wanted, self._left, self._at_once, self.arms[arm].most_samples))
@@ -185,7 +185,7 @@ class Play:
         self._index += count
 
     def _drawn(self, task: asyncio.Future[list[RequestSample]], arm: str) -> int:
-        """Take the samples of a call, or why there are none; returns how many are to be begun again."""
+        """Take the samples of a finished call, or its error; returns how many samples to request again."""
         count = self._drawing.pop(task)
         try:
             found = task.result()
@@ -210,12 +210,12 @@ class Play:
         return again
 
     def _try_again(self) -> None:
-        """Something was settled: perhaps there is budget again."""
+        """Try again to draw, because a settled call may have freed budget."""
         if self.refusal is not None and self.refusal.status == 429:
             self.refusal = None
 
     def _judge(self, samples: Sequence[RequestSample]) -> None:
-        """Have samples judged; without tests they are there as they came."""
+        """Have samples judged; without tests they are finished on arrival."""
         if self.asked.problem is None:
             for sample in samples:
                 self._keep(sample)
@@ -238,7 +238,7 @@ class Play:
         self.on_sample(sample)
 
     async def _draw(self, arm: Upstream, indexes: range) -> list[RequestSample]:
-        """The samples of one call, not yet judged."""
+        """The samples of one call, before judging."""
         asked = self.asked
         assert asked.prompt is not None
         prompt = arm.takes(asked.prompt)
@@ -273,7 +273,7 @@ class Play:
 
 
 def programs_of(problem: Problem, prompt: Prompt, texts: Sequence[str]) -> list[str]:
-    """The programs in what a model answered."""
+    """The programs extracted from a model's answers."""
     if isinstance(prompt, str):
         return [extract("function", problem, prompt, text).program for text in texts]
     return [extract("block", problem, "", text).program for text in texts]

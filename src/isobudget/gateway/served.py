@@ -1,13 +1,15 @@
-"""Models behind an OpenAI-compatible server, drawn from a sample at a time or several in one call.
+"""Models behind an OpenAI-compatible server, drawn from one sample at a time or several per call.
 
-Several samples are asked for in one call (`n`) where the server takes it: the prompt is paid for once, and a call costs
-as much here as twenty samples do. What such an answer says it used has to be that of all its samples. Some servers
-count one of them, so that the first call for several asks for log-probabilities: where their tokens add up to the usage
-(`answers.count_tokens`), it is believed from then on; else samples are asked for one at a time, and that call counts at
-its most, a token for every byte of the texts. So does whatever a server does not count. A server that refuses `n`, or
-leaves it out, or gives one text for all, is asked for one sample at a time as well.
+Several samples are requested in one call (`n`) if the server supports it: the prompt is paid for once, and the
+gateway's own work for a call equals that for twenty samples. The usage in such an answer must cover all its samples,
+but some servers count only one of them. So the first call for several samples requests log-probabilities. If their
+tokens add up to the usage (`answers.count_tokens`), the server's usage is trusted from then on. Otherwise samples are
+requested one at a time, and that call counts with its maximum, one token per byte of the texts; so does any call whose
+usage is missing. If a server refuses or ignores `n`, or returns the same text for all samples, they are also requested
+one at a time.
 
-The tokens of one sample of several are not known; each sample's share is estimated from the size of its text.
+In a call for several samples the tokens of a single one are not known; its share is estimated from the size of its
+text.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ class ServerUpstream(Priced):
         return self._calls
 
     async def open(self) -> None:
-        """See `Upstream.open`: the official client takes a second to be loaded."""
+        """See `Upstream.open`. Loading the official client takes a second."""
         self._opened()
 
     async def draw(self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], *, scored: bool = False) -> Drawn:
@@ -101,7 +103,7 @@ class ServerUpstream(Priced):
     async def _asked(
         self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], unwanted: set[Feature]
     ) -> Reply[ServerAnswer]:
-        """The answer; what the server refuses is left out, and left out from then on."""
+        """The answer of the server; a feature that it refuses is not requested any more."""
         left_out: list[Fallback] = []
         while True:
             without = frozenset(self._traits.refused | unwanted | {one.feature for one in left_out})
@@ -119,7 +121,7 @@ class ServerUpstream(Priced):
                 return reply
 
     def _completion_tokens(self, answer: ServerAnswer, sampling: Sampling, asked: int) -> int:
-        """What a call is to be paid for, all its samples together."""
+        """The completion tokens to pay for a call, for all its samples together."""
         counts, stated = count_tokens(answer), answer.completion_tokens
         at_most = [min(sampling.max_tokens, _bytes(one)) for one in answer.choices[:asked]]
         if asked == 1 and len(answer.choices) > 1:
@@ -133,7 +135,7 @@ class ServerUpstream(Priced):
         return max(stated or 0, sum(counts or at_most))
 
     def _kept(self, answer: ServerAnswer, sampling: Sampling, asked: int) -> tuple[Choice, ...]:
-        """The choices that are samples; the rest is asked for again, one at a time."""
+        """The choices that are valid samples; the others are requested again, one at a time."""
         given = len(answer.choices)
         if given < asked:
             self._traits.refuse(Feature.SAMPLES, f"gave {given} of {asked} samples: asked for one at a time")
@@ -180,7 +182,7 @@ def _bytes(choice: Choice) -> int:
 
 
 def _shares(count: int, sizes: Sequence[int]) -> list[int]:
-    """A count shared in proportion to sizes, in whole numbers that add up to it."""
+    """A count divided in proportion to sizes, into integers that add up to it."""
     total, shares, done = sum(sizes) + len(sizes), [], 0
     for at in range(1, len(sizes) + 1):
         upto = count * (sum(sizes[:at]) + at) // total

@@ -1,4 +1,4 @@
-"""Running a server: its parts from the settings, the ledger locked against a second server, and uvicorn around it."""
+"""Runs a server: creates its parts from the settings, locks the ledger against a second server, and starts uvicorn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ log = logging.getLogger("isobudget.gateway")
 
 
 def need_extra() -> None:
-    """Raise `MissingExtraError` if what servers need is not installed."""
+    """Raise `MissingExtraError` if packages that servers need are not installed."""
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
@@ -70,7 +70,7 @@ def open_ledger(settings: ServeSettings) -> Iterator[SqliteStore]:
 
 
 def check_open(settings: ServeSettings, store: SqliteStore) -> None:
-    """Raise `InputError` if a server would be open to others without any key."""
+    """Raise `InputError` if a server would be reachable by others without any key."""
     if not settings.is_local and not store.all_keys():
         raise InputError(
             f"--host {settings.host} is open to others: make a key first, with isobudget serve key new NAME"
@@ -78,7 +78,7 @@ def check_open(settings: ServeSettings, store: SqliteStore) -> None:
 
 
 def check_budgets(offer: Offer, budgets: Sequence[PeriodBudget]) -> None:
-    """Log the models that a budget rules out because their cost is not known; `InputError` if it rules out all."""
+    """Log the models that a budget excludes because their cost is not known; raise `InputError` if it excludes all."""
     from isobudget.gateway.ledger import cannot_keep
 
     for unit in dict.fromkeys(one.unit for one in budgets):
@@ -90,7 +90,7 @@ def check_budgets(offer: Offer, budgets: Sequence[PeriodBudget]) -> None:
 
 
 def check_keys(offer: Offer, store: SqliteStore) -> None:
-    """Log the keys whose budget rules out every model."""
+    """Log the keys whose budget excludes every model."""
     from isobudget.gateway.keys import account_of, is_revoked
     from isobudget.gateway.ledger import cannot_keep
 
@@ -103,7 +103,7 @@ def check_keys(offer: Offer, store: SqliteStore) -> None:
 
 @contextlib.contextmanager
 def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterator[Gateway]:
-    """A gateway's parts.
+    """Create a gateway from its settings.
 
     Raises:
         IsobudgetError: a model, a policy or the ledger cannot be used.
@@ -126,7 +126,7 @@ def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterat
 
 @contextlib.contextmanager
 def open_judge_service(settings: ServeSettings) -> Iterator[JudgeService]:
-    """A judge's service. Errors as those of `open_gateway`."""
+    """Create a judge service. Raises the same errors as `open_gateway`."""
     need_extra()
     from isobudget.gateway.judge_service import JudgeService
     from isobudget.gateway.judging import Judges
@@ -141,7 +141,7 @@ def open_judge_service(settings: ServeSettings) -> Iterator[JudgeService]:
 
 
 def make_server(app: Starlette, settings: ServeSettings) -> uvicorn.Server:
-    """A uvicorn server for an application; `run` serves until it is told to stop."""
+    """A uvicorn server for an application; its `run` serves until it is stopped."""
     import uvicorn
 
     from isobudget.gateway.connections import ConnectionLimits, protocol
@@ -168,12 +168,12 @@ def serve(settings: ServeSettings, on_ready: OnReady, progress: Progress = SILEN
     """Serve the gateway until SIGINT or SIGTERM.
 
     Args:
-        settings: see there.
-        on_ready: told the base URL once requests are taken.
-        progress: told of weights that are fetched.
+        settings: settings of the server.
+        on_ready: called with the base URL once requests are accepted.
+        progress: receives the progress of downloads.
 
     Raises:
-        IsobudgetError: something that it needs is not there.
+        IsobudgetError: something that the server needs is missing.
     """
     raise_descriptors(settings.connections)
     with open_gateway(settings, progress) as gateway:
@@ -181,18 +181,18 @@ def serve(settings: ServeSettings, on_ready: OnReady, progress: Progress = SILEN
 
 
 def serve_judge(settings: ServeSettings, on_ready: OnReady) -> None:
-    """Serve the judge until SIGINT or SIGTERM. Errors as those of `serve`."""
+    """Serve the judge until SIGINT or SIGTERM. Raises the same errors as `serve`."""
     raise_descriptors(settings.connections)
     with open_judge_service(settings) as service:
         run(service.app(), settings, on_ready)
 
 
 def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
-    """Serve an application; `on_ready` is told where it listens.
+    """Serve an application; `on_ready` is called with its address.
 
     Raises:
-        InputError: it cannot listen there.
-        IsobudgetError: what the application needs is not there.
+        InputError: the server cannot listen at this address.
+        IsobudgetError: something that the application needs is missing.
     """
 
     def failure() -> IsobudgetError | None:
@@ -236,10 +236,10 @@ def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
 
 @contextlib.contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Collect garbage in cycles seldom while this is open, and never among the objects that exist when it begins.
+    """Run garbage collection rarely in this context, and never on objects that existed before.
 
-    A request that waits for its model holds hundreds of objects, and makes next to no cycles. To go through those of
-    some hundred requests, each time that a few requests have come, takes a tenth of a second: in it nobody is answered.
+    A waiting request holds hundreds of objects and creates almost no cycles. Scanning the objects of a few hundred
+    requests, every time a few new ones arrive, takes a tenth of a second, during which no request is answered.
     """
     usual = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *usual[1:])
@@ -251,10 +251,10 @@ def seldom_collected() -> Iterator[None]:
 
 
 def bound(settings: ServeSettings) -> socket:
-    """A socket at the server's address.
+    """A socket bound to the server's address.
 
     Raises:
-        InputError: there is no such address here, or its port is taken.
+        InputError: the address does not exist on this machine, or its port is in use.
     """
     listener = socket(AF_INET6 if ":" in settings.host else AF_INET)
     try:
@@ -270,7 +270,7 @@ def bound(settings: ServeSettings) -> socket:
 
 
 def raise_descriptors(connections: int) -> None:
-    """Allow this process as many open files as its connections need, as far as the system does."""
+    """Raise this process's limit of open files to what its connections need, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _MORE_DESCRIPTORS
     if soft < wanted:

@@ -1,4 +1,4 @@
-"""Settings of a server of the project: from serve.toml, from a command's options, or made by hand."""
+"""Settings of the project's servers: from serve.toml, from a command's options, or made in Python."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class ServeSettings(BaseModel):
-    """How a server serves.
+    """Settings of a server.
 
     Attributes:
-        host, port: where it listens; port 0 takes a free one.
-        models: names, cheapest first; empty for those of the models file, else the embedded ones.
+        host, port: address to listen on; port 0 means any free port.
+        models: names of models, cheapest first; empty means those of the models file, else the embedded ones.
         policies: policy files, the first of which is `isobudget/auto`.
-        budget: of all keys together, such as `5usd/day`.
-        ledger: the file of keys and rows; None for the user's own.
-        max_tokens, most_tokens: of a sample that states none, and the most that one may state.
-        overhead_tokens: the most that a model's template puts around a prompt.
-        samples: the most of one request.
-        wall_seconds: the most that one request takes.
-        body_kb, tests_kb: sizes of a request's body and of its tests.
-        requests: served at the same time; more are sent away.
-        connections: open at the same time; the longest silent ones make room.
-        first_byte_seconds: until a request's headers are there, from the first moment or byte.
-        body_seconds: without a byte of a request's body that is not whole.
-        heartbeat_seconds: between the comments in a stream that keep it open.
-        attempts: of a call of a model that fails.
+        budget: budget of all keys together, such as `5usd/day`.
+        ledger: file of keys and rows; None means the user's own.
+        max_tokens, most_tokens: token limit of a sample by default, and the largest limit that a request may state.
+        overhead_tokens: maximum number of tokens that a model's template adds to a prompt.
+        samples: maximum number of samples of one request.
+        wall_seconds: maximum duration of one request.
+        body_kb, tests_kb: maximum size of a request's body and of its tests, in KiB.
+        requests: maximum number of simultaneous requests; further ones are refused.
+        connections: maximum number of open connections; the longest silent one is closed for a new one.
+        first_byte_seconds: timeout until a request's headers are complete, from the connection or the first byte.
+        body_seconds: maximum pause in receiving a request's body.
+        heartbeat_seconds: time between the comments that keep a stream open.
+        attempts: maximum number of tries of a call to a model.
         workers: samples judged at the same time; None for one per core.
-        cpu_seconds, memory_mb: of a sample's process.
-        context_tokens: room for prompt and completion in embedded models.
-        fields: of requests, passed through to a server beside the known ones.
-        unsafe: also judge where samples cannot be confined.
+        cpu_seconds, memory_mb: limits of a sample's process.
+        context_tokens: tokens for prompt and completion in embedded models.
+        fields: further fields of requests that are passed through to a server.
+        unsafe: judge even if samples cannot be confined.
         log_bodies: write requests' bodies to the log.
     """
 
@@ -79,24 +79,24 @@ class ServeSettings(BaseModel):
 
     @property
     def is_local(self) -> bool:
-        """Whether it listens for this machine alone."""
+        """Whether the server listens on this machine alone."""
         return self.host in LOOPBACK
 
     @property
     def budgets(self) -> tuple[PeriodBudget, ...]:
-        """Those of all keys together."""
+        """The budgets of all keys together."""
         return parse_period_budgets(self.budget)
 
     @property
     def limits(self) -> Limits:
-        """Of the judge."""
+        """The limits of the judge."""
         found = Limits.stated(self.cpu_seconds, self.memory_mb)
         assert found is not None
         return found
 
     @property
     def ledger_path(self) -> Path:
-        """Where the ledger is."""
+        """The path of the ledger."""
         if self.ledger is not None:
             return Path(self.ledger)
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
@@ -104,7 +104,7 @@ class ServeSettings(BaseModel):
 
 
 def serve_settings(config: str | Path | None = None, stated: Mapping[str, Any] | None = None) -> ServeSettings:
-    """The settings of a file, overridden by options stated beside it.
+    """The settings in a file, overridden by options.
 
     Raises:
         InputError: settings are wrong; the message lists all mistakes.

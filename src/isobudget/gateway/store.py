@@ -1,13 +1,13 @@
 """The ledger's rows and the keys in SQLite: append-only, in WAL, one commit for many rows.
 
-    keys        id, name, hash of the key, when it was made
-    key_events  what became of a key: budgets, closed, opened, revoked; the newest of a kind counts
-    entries     `reserve` (the most that a call may come to) and, once for each, `settle` (what it came to)
+    keys        id, name, hash of the key, when it was made key_events  changes of a key: budgets, closed, opened,
+    revoked; the newest of each kind counts entries     `reserve` (the maximum cost of a call) and, once for each,
+    `settle` (its real cost)
 
-Triggers refuse changes and removals. A commit is synced before it is reported (`synchronous = FULL`), so that what was
-reserved is known after a loss of power. Amounts are in steps (`amounts`); a reservation that was never settled counts
-in full. Sums are SQLite's `total`, which does not fail where a server that lied about its usage made them too long. One
-process writes; any number may read.
+Triggers refuse updates and deletions. A commit is synced before it is reported (`synchronous = FULL`), so that
+reservations survive a loss of power. Amounts are in steps (`amounts`); a reservation that was never settled counts in
+full. Sums use SQLite's `total`, which does not fail if a server's false usage makes them too large. One process writes;
+any number may read.
 
     SELECT k.name, date(r.time / 1000000, 'unixepoch') AS day, sum(s.usd) / 1e9 AS usd
     FROM entries r JOIN entries s ON s.of = r.id JOIN keys k ON k.id = r.key GROUP BY 1, 2
@@ -59,15 +59,15 @@ class LedgerRow(NamedTuple):
     """A row of the ledger.
 
     Attributes:
-        id: its number.
+        id: number of the row.
         kind: `reserve` or `settle`.
-        of: of a settlement, the number of its reservation.
-        key: the number of the key that pays; 0 where none is asked for.
-        request: the request that it belongs to.
-        model: which was called.
-        time: in microseconds since 1970.
-        amounts: see there.
-        note: what there is to know.
+        of: for a settlement, the number of its reservation.
+        key: number of the paying key; 0 if no key is required.
+        request: the request to which the call belongs.
+        model: the model that was called.
+        time: time in microseconds since 1970.
+        amounts: see `Amounts`.
+        note: a remark.
     """
 
     id: int
@@ -81,12 +81,12 @@ class LedgerRow(NamedTuple):
     note: str = ""
 
     def row(self) -> tuple[Any, ...]:
-        """As the table has it."""
+        """The row in the form of the table."""
         return (*self[:7], *self.amounts, self.note)
 
 
 class KeyEvent(NamedTuple):
-    """What became of a key: `budget` (a list in JSON), `closed`, `opened` or `revoked`, with a reason."""
+    """A change of a key: `budget` (a list in JSON), `closed`, `opened` or `revoked`, with a reason."""
 
     key: int
     time: int
@@ -95,7 +95,7 @@ class KeyEvent(NamedTuple):
 
 
 class KeyRow(NamedTuple):
-    """A key as it is kept."""
+    """A key as it is stored."""
 
     id: int
     name: str
@@ -104,10 +104,10 @@ class KeyRow(NamedTuple):
 
 
 class Store(Protocol):
-    """Where a ledger's rows are kept. Every call may come from another thread, none at the same time as another."""
+    """Interface of a ledger's storage. Each call may come from another thread, but never two at the same time."""
 
     def write(self, rows: Sequence[LedgerRow | KeyEvent]) -> None:
-        """Add rows, all or none, and return once they would survive a loss of power. `StorageError` if they are not."""
+        """Add all rows or none; when it returns, they survive a loss of power. Raises `StorageError` otherwise."""
 
     def last_id(self) -> int:
         """The highest number of an entry; 0 if there is none."""
@@ -116,7 +116,7 @@ class Store(Protocol):
         """Reservations without a settlement."""
 
     def spent(self, key: int | None, unit: str, since: int, without: Collection[int] = ()) -> int:
-        """What a key (None: all) has spent of a unit, of what was reserved since a moment; some entries left out."""
+        """What a key (None: all) has spent of a unit, counting rows reserved since a moment, without the given entries."""
 
     def find_key(self, hashed: bytes) -> KeyRow | None:
         """The key with this hash."""
@@ -125,11 +125,11 @@ class Store(Protocol):
         """All keys."""
 
     def add_key(self, name: str, hashed: bytes, time: int, budgets: str) -> int:
-        """Keep a new key; returns its number. `InputError` if the name is taken."""
+        """Store a new key; returns its number. Raises `InputError` if the name is taken."""
 
 
 def keys_of(rows: Iterable[Sequence[Any]]) -> list[KeyRow]:
-    """Keys from rows in the order of their events: number, name, time, and an event or None for each of its fields."""
+    """Keys from rows in the order of their events: number, name, time, and for each field an event or None."""
     found: dict[int, KeyRow] = {}
     for number, name, time, *event in rows:
         known = found.get(number) or KeyRow(number, name, time, ())
@@ -142,13 +142,13 @@ class SqliteStore:
     """A `Store` in one file.
 
     Args:
-        path: of the file, made if it is not there.
-        read_only: for looking at it.
+        path: path of the file, created if it does not exist.
+        read_only: open it for reading only.
 
     Raises:
-        StorageError: it cannot be opened, is not a ledger, or has several names: SQLite keeps what was written last
-            beside each, so that one would not know of the other.
-        InputError: it is a folder, or not there when it is to be read only.
+        StorageError: the file cannot be opened, is not a ledger, or has several names (hard links): SQLite stores
+            recent writes beside the name, so one name would not see those of another.
+        InputError: the path is a folder, or the file does not exist and is to be opened for reading.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -275,7 +275,7 @@ class SqliteStore:
         return int(number or 0)
 
     def asked(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a query. `StorageError` if it cannot be answered."""
+        """The rows of a query. Raises `StorageError` if the query fails."""
         try:
             return self._reader.execute(query, values).fetchall()
         except sqlite3.Error as error:
@@ -288,7 +288,7 @@ class SqliteStore:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script, which `executescript` would commit one by one."""
+    """The statements of a script, one by one, because `executescript` would commit each of them."""
     statement = ""
     for line in script.replace("END;", "END;\n").splitlines():
         statement += line + "\n"
@@ -299,7 +299,7 @@ def _statements(script: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[SqliteStore]:
-    """A ledger to add to; also while a gateway uses it."""
+    """Open a ledger to add to it, even while a gateway is using it."""
     make_folder(path.parent)
     with contextlib.closing(SqliteStore(path)) as store:
         yield store
@@ -307,7 +307,7 @@ def writing(path: Path) -> Iterator[SqliteStore]:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[SqliteStore]:
-    """A ledger to look at. `InputError` if there is none."""
+    """Open a ledger to read it. Raises `InputError` if it does not exist."""
     with contextlib.closing(SqliteStore(path, read_only=True)) as store:
         yield store
 
@@ -330,7 +330,7 @@ def summary(store: SqliteStore) -> list[dict[str, Any]]:
 
 
 def calls_of(store: SqliteStore, request: str) -> list[dict[str, Any]]:
-    """The calls of one request, in their order."""
+    """The calls of one request, in order."""
     each = ", ".join(f"iif(s.id IS NULL, r.{unit}, s.{unit})" for unit in Amounts._fields)
     rows = store.asked(
         f"SELECT r.id, coalesce(k.name, 'local'), r.model, r.time, s.id IS NULL, coalesce(s.note, ''), {each} "

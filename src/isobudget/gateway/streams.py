@@ -1,4 +1,4 @@
-"""Answers in pieces, as they come: with heartbeats while nothing does, and ended when the client hangs up."""
+"""Streamed answers: chunks sent as they arrive, heartbeats in between, and ended when the client hangs up."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ GONE = 499
 
 
 class Stream(Response):
-    """Pieces that are sent as they come, with heartbeats between them.
+    """Chunks sent as they arrive, with heartbeats in between.
 
     Args:
-        pieces: their making is cancelled when the client hangs up.
-        heartbeat_seconds: of silence.
-        heartbeat: what is sent then.
+        pieces: the chunks; their generation is cancelled when the client hangs up.
+        heartbeat_seconds: silence after which a heartbeat is sent.
+        heartbeat: the bytes of a heartbeat.
 
     Attributes:
-        outcome: what it came to: `GONE` until it has been taken to its end, then 200, or the status of its refusal.
-        refusal: why it broke off, as its last piece tells; None if it did not.
+        outcome: `GONE` until the stream has been sent completely; then 200, or the status of its refusal.
+        refusal: why it broke off, as stated in its last chunk; None if it did not.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Stream(Response):
         self.refusal: RefusedRequestError | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send them."""
+        """Send the chunks."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
         async def give(piece: bytes, more: bool = True) -> None:
@@ -95,7 +95,7 @@ async def until_gone(receive: Receive, work: Awaitable[T]) -> T:
     """Do the work, and cancel it when the client hangs up.
 
     Raises:
-        ClientDisconnect: it did.
+        ClientDisconnect: the client hung up.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_gone(receive))
@@ -116,7 +116,7 @@ async def _gone(receive: Receive) -> None:
 
 
 class CountedStream(Response):
-    """A stream that counts as being served until it ends, and is noted then."""
+    """A stream that counts as being served until it ends, and is logged then."""
 
     def __init__(
         self, stream: Stream, leave: Callable[[], None], note: Callable[[int, RefusedRequestError | None], None]

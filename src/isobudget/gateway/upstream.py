@@ -1,6 +1,6 @@
-"""Models that samples are drawn from: what the gateway needs of one, and those in an engine of this process.
+"""Models from which the gateway draws samples: their interface, and models in an engine of this process.
 
-A call is made once: whoever calls repeats it, since every call is reserved for itself. Models behind a server are in
+Nothing is retried here: the caller retries, because every call needs its own reservation. Models behind a server are in
 `served`.
 """
 
@@ -26,7 +26,7 @@ _AROUND_MESSAGE = 16
 
 
 class Drawn(NamedTuple):
-    """The result of one call: as many samples as were asked for, or fewer, and the tokens to be paid for."""
+    """The result of one call: as many samples as requested, or fewer, and the tokens to pay for."""
 
     generations: list[Generation]
     prompt_tokens: int
@@ -37,8 +37,8 @@ class Upstream(Protocol):
     """A model.
 
     Attributes:
-        gate: as many calls as it takes at the same time.
-        passes: whether a request can be handed on as it is.
+        gate: limits the number of simultaneous calls.
+        passes: whether a request can be handed on unchanged.
     """
 
     gate: FairGate
@@ -46,45 +46,48 @@ class Upstream(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The model's name."""
 
     @property
     def most_samples(self) -> int:
-        """How many samples one call may ask for, as far as is known by now."""
+        """How many samples one call may request, as far as known."""
 
     def takes(self, prompt: Prompt) -> Prompt:
-        """A prompt as this model takes it: a text that it continues ends by its rule for newlines."""
+        """The prompt adapted to this model: a text to continue ends according to the model's rule for newlines."""
 
     def price(self, prompt: Prompt, max_tokens: int) -> ArmPrice:
-        """What a sample costs."""
+        """The cost of a sample."""
 
     def refuses(self, prompt: Prompt) -> str:
-        """Why it does not take such a prompt; empty if it does."""
+        """Why the model cannot take this prompt; empty if it can."""
 
     async def draw(self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], *, scored: bool = False) -> Drawn:
-        """A sample for every seed, `scored` with log-probabilities if there are some. `BackendError` if none came."""
+        """Draw one sample per seed, with log-probabilities if `scored` and available.
+
+        Raises `BackendError` if none came.
+        """
 
     async def forward(self, chat: bool, body: dict[str, Any]) -> dict[str, Any]:
-        """Hand a request on. `BackendError` if no answer came."""
+        """Hand a request on. Raises `BackendError` if no answer came."""
 
     def stream(self, chat: bool, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """Hand a request on and yield the pieces of the answer."""
+        """Hand a request on and yield the chunks of the answer."""
 
     async def open(self) -> None:
-        """Make ready what takes a while. `IsobudgetError` if a key or a part is not there."""
+        """Do slow preparations. Raises `IsobudgetError` if a key or a package is missing."""
 
     async def close(self) -> None:
-        """End it."""
+        """Close the model."""
 
 
 def most_tokens(prompt: Prompt, overhead: int) -> int:
-    """The most tokens that a prompt has: one for every byte, and what a template adds."""
+    """The most tokens that a prompt may have: one per byte, plus those of a template."""
     return overhead + sum(len(text.encode(errors="replace")) + _AROUND_MESSAGE for text in texts_of(prompt))
 
 
 @dataclass(slots=True)
 class Priced:
-    """The common part of both kinds of upstream."""
+    """Common base of both kinds of upstream."""
 
     model: ResolvedModel
     overhead: int
@@ -110,7 +113,7 @@ class Priced:
 
 
 class EngineUpstream(Priced):
-    """A model in an engine of this process. A call that nobody waits for any more goes on to its end."""
+    """A model in an engine of this process. A call runs to its end even if nobody waits for it any more."""
 
     passes, most_samples = False, 1
 
@@ -123,7 +126,7 @@ class EngineUpstream(Priced):
         self._backend: Backend | None = None
 
     async def open(self) -> None:
-        """See `Upstream.open`: weights are loaded when they are first drawn from."""
+        """See `Upstream.open`. Weights are loaded at the first draw."""
 
     async def _opened(self) -> Backend:
         async with self._opening:
@@ -147,11 +150,11 @@ class EngineUpstream(Priced):
         return Drawn(came, came[0].prompt_tokens, sum(one.completion_tokens for one in came))
 
     async def forward(self, chat: bool, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Nothing is handed on to an engine."""
+        """Not supported: requests cannot be handed on to an engine."""
         raise BackendError(f"{self.name} runs inside this process and does not accept such a request")
 
     def stream(self, chat: bool, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG002
-        """Nothing is handed on to an engine."""
+        """Not supported: requests cannot be handed on to an engine."""
         raise BackendError(f"{self.name} runs inside this process and does not accept such a request")
 
     async def close(self) -> None:
@@ -163,12 +166,12 @@ class EngineUpstream(Priced):
 
 
 def was_not_served(error: BaseException) -> bool:
-    """Whether it is sure that a failed call was not paid for: it never went out, or the server refused it."""
+    """Whether a failed call was certainly not charged: it was never sent, or the server refused it."""
     if isinstance(error, RefusedError | UnsendableError):
         return True
     return isinstance(error, TransientError) and (error.kind == NOT_SENT or error.kind.startswith("status "))
 
 
 def may_help_again(error: BaseException) -> bool:
-    """Whether asking again may help."""
+    """Whether a retry may help."""
     return isinstance(error, TransientError)

@@ -1,8 +1,8 @@
 """What the servers of the project share: routes behind keys and limits, errors in OpenAI's form, health and metrics.
 
-A client that hangs up ends the work for it. Bodies are read within a limit of bytes and of time, and are never logged
-unless the settings ask for it; headers never are. A fault of the server is answered with 500 and logged by where it
-came from, without its message, which may hold a piece of a body.
+A client that hangs up ends the work for it. Bodies are read within a limit of size and time, and are only logged if the
+settings ask for it; headers are never logged. An internal error is answered with 500 and logged with its traceback but
+without its message, which may contain part of a body.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Web:
     """The routes of a server, with keys, limits and metrics.
 
     Attributes:
-        settings, keys, metrics: see there.
-        ready: why it is not ready; empty if it is.
+        settings, keys, metrics: see their types.
+        ready: returns why the server is not ready; empty if it is.
     """
 
     settings: ServeSettings
@@ -64,7 +64,7 @@ class Web:
         handlers: Sequence[tuple[str, str, Handler]],
         lifespan: Lifespan,
     ) -> Starlette:
-        """The application with these handlers (method, path, handler), and those that all servers have."""
+        """The application with these handlers (method, path, handler), and the routes that all servers have."""
         routes = [Route(path, self._endpoint(path, handler), methods=[method]) for method, path, handler in handlers]
         routes += [
             Route("/healthz", self._healthz),
@@ -110,10 +110,10 @@ class Web:
     async def _admitted(
         self, request: Request, account: Account, handler: Handler
     ) -> tuple[Response, Callable[[], None]]:
-        """Serve one request more, if there is room: the whole, shared among the keys that ask.
+        """Serve a request, if there is room; places are shared among the keys.
 
         Returns:
-            The answer, and what to call when it is out.
+            The answer, and a function to call after it has been sent.
         """
         mine = self._by_key.get(account.id, 0)
         # A key that others ask beside may have the half that is left, not all of it.
@@ -145,7 +145,7 @@ class Web:
         return PlainTextResponse(self.metrics.text(), media_type="text/plain; version=0.0.4")
 
     async def _not_served(self, known: str, request: Request, error: HTTPException) -> Response:
-        """An error before any handler: of the path or the method, so that those that there are are said."""
+        """The answer to an unknown path or method, which lists the known ones."""
         self.metrics.count("requests_total", path="other", status=str(error.status_code))
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
         if code is None:
@@ -157,7 +157,7 @@ class Web:
         """A request's body as JSON.
 
         Raises:
-            RefusedRequestError: it is too long, too slow, or no JSON.
+            RefusedRequestError: the body is too long, too slow, or not JSON.
         """
         most = self.settings.body_kb << 10
         too_long = RefusedRequestError(413, "body_too_long", f"a body may have at most {self.settings.body_kb} kB")
@@ -181,7 +181,7 @@ class Web:
 
 
 def _noting_failure(lifespan: Lifespan) -> Lifespan:
-    """The same; what keeps the application from beginning stands in its state as `failure`."""
+    """The same lifespan; an error that prevents the start is stored in the application's state as `failure`."""
 
     @contextlib.asynccontextmanager
     async def noting(app: Starlette) -> AsyncIterator[None]:
@@ -208,7 +208,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _nothing() -> None:
-    """What is to be done where there is nothing."""
+    """Do nothing."""
 
 
 def answered(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -217,13 +217,13 @@ def answered(value: Any, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def refused(error: RefusedRequestError) -> Response:
-    """An error as an answer. Where the body was not read to its end, the connection ends with it."""
+    """An error as an answer. If the body was not read completely, the connection is closed afterwards."""
     headers = error.headers() | ({"connection": "close"} if error.status in (408, 413) else {})
     return answered(error.body(), error.status, headers)
 
 
 def as_refusal(error: BaseException) -> RefusedRequestError:
-    """Any error as one for the client; unexpected errors are logged."""
+    """Any error as a refusal for the client; unexpected errors are logged."""
     if isinstance(error, RefusedRequestError):
         return error
     if isinstance(error, asyncio.CancelledError):  # of a whole request: its time to end is over
@@ -245,7 +245,7 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
 
 
 def came_from(error: BaseException) -> str:
-    """An error's traceback and those of its causes, without their messages."""
+    """The traceback of an error and of its causes, without their messages."""
     told: list[str] = []
     following: BaseException | None = error
     while following is not None and len(told) < _MOST_CAUSES:
@@ -256,7 +256,7 @@ def came_from(error: BaseException) -> str:
 
 
 def streamed(pieces: AsyncIterator[bytes], heartbeat_seconds: float) -> Stream:
-    """A stream of the pieces; an error that comes when it has begun is its last piece, and what it came to."""
+    """A stream of the chunks; an error after its beginning becomes its last chunk and its outcome."""
 
     def on_error(refusal: RefusedRequestError) -> None:
         stream.refusal = refusal
@@ -268,7 +268,7 @@ def streamed(pieces: AsyncIterator[bytes], heartbeat_seconds: float) -> Stream:
 async def streamed_errors(
     pieces: AsyncIterator[bytes], on_error: Callable[[RefusedRequestError], None]
 ) -> AsyncIterator[bytes]:
-    """The pieces; an error becomes the last piece, and is reported."""
+    """The chunks; an error becomes the last chunk, and is reported."""
     try:
         async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
             async for piece in open_pieces:

@@ -1,1 +1,1 @@
-"""Other tools' files, and COUNTS."""
+"""Readers of other tools' result files, and of COUNTS."""

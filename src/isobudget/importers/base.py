@@ -1,6 +1,6 @@
-"""What an importer is: it knows one format by its content, and reads it as one stream of records.
+"""Interface of an importer: it recognizes one format by its content, and reads it as a stream of records.
 
-A new format is a class with these four things in a file of this room, and a line in `registry.py`.
+A new format needs a class with these four members in a file of this package, and a line in `registry.py`.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from isobudget.importers.source import Source
 
 @dataclass(slots=True)
 class ImportTally:
-    """What an importer left out of a source, by reason, and what a reader has to know.
+    """What an importer left out of a source, by reason, and notes for the user.
 
     Attributes:
-        left: reason -> how many samples, such as ``duplicates``.
-        notes: a sentence each.
+        left: reason, such as ``duplicates`` -> number of samples.
+        notes: one sentence each.
     """
 
     left: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     def leave(self, reason: str, number: int = 1) -> None:
-        """Count what is left out."""
+        """Count samples that are left out."""
         self.left[reason] += number
 
     def note(self, sentence: str) -> None:
-        """Say something once."""
+        """Add a note, once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
 
 
 class Importer(Protocol):
-    """One format.
+    """Importer of one format.
 
     Attributes:
-        name: what `--from` calls it.
-        help: the tool and the files, in a line.
-        suite: what the suite of tests is called that its verdicts are by, where there are others; else empty.
+        name: name of the format for `--from`.
+        help: the tool and its files, in one line.
+        suite: name of the test suite of its verdicts, if the format has several suites; else empty.
     """
 
     @property
@@ -55,9 +55,9 @@ class Importer(Protocol):
     def suite(self) -> str: ...  # noqa: D102
 
     def recognises(self, source: Source) -> bool:
-        """Whether the source is of this format, by its first record or its content; it raises nothing of its own."""
+        """Whether the source has this format, judged by its first record or content; raises no errors of its own."""
         ...
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
-        """The records of the source in its order. An `InputError` names file and line, row or entry."""
+        """The records of the source, in order. An `InputError` names file and line, row or entry."""
         ...

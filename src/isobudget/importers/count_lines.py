@@ -1,12 +1,12 @@
-"""COUNTS: how many samples each problem got from each model, and how many of them passed.
+"""COUNTS: for each problem and model, how many samples there are and how many passed.
 
-One record for one problem and one model, in JSON lines, plain or gzipped, a JSON list, CSV, Parquet or a data frame:
+There is one record per problem and model, in JSON lines (plain or gzipped), a JSON list, CSV, Parquet or a data frame:
 
     {"model": "7b", "task_id": "HumanEval/0", "n": 200, "c": 17}
     {"model": "7b", "task_id": "HumanEval/1", "passed": [0, 1, 1, 0], "completion_tokens": [80, 75, 91, 77]}
 
 `model` and `task_id` are required, and either `n` and `c` or `passed`. `benchmark` and `condition` (a variant of the
-same model: a prompt length, a temperature) keep lines apart where they are given. Other fields are ignored.
+same model, such as a prompt length or temperature) distinguish lines if given. Other fields are ignored.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _LISTS = ("passed", "completion_tokens")
 
 
 class CountLines:
-    """COUNTS files; also what no other format recognises, so that the message says what a line lacks."""
+    """COUNTS files. Unrecognized files are also read as COUNTS, so that the error says what a line lacks."""
 
     name = "counts"
     help = "counts by problem: JSON lines, CSV, Parquet or a data frame with model, task_id, n, c (or passed lists)"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By `n`, `c`, or a list of verdicts."""
+        """Recognized by `n`, `c`, or a list of verdicts."""
         first = source.first
         return "task_id" in first and (isinstance(first.get("passed"), list) or "n" in first or "c" in first)
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:  # noqa: ARG002
-        """One row a record; an `InputError` for a wrong field, and for a problem counted twice."""
+        """One row per record; raises `InputError` for a wrong field and for a problem that occurs twice."""
         first_line: dict[tuple[GroupKey, str], int] = {}
         for number, record in source.records():
             row = _plain_row(record, number) or _row(record, number, source.where(number))
@@ -61,7 +61,7 @@ class CountLines:
 
 
 def _plain_row(record: dict[str, Any], line: int) -> CountRow | None:
-    """A record as nearly all are, named by texts and counted by numbers; None if it needs a closer look."""
+    """A record of the common form (text names, integer counts) as a row; None if it needs the full check."""
     n, c, names = record.get("n"), record.get("c"), [record.get(key) for key in GROUP]
     if type(n) is not int or type(c) is not int or not 0 <= c <= n or not 1 <= n <= MOST_SAMPLES:
         return None

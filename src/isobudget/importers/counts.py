@@ -1,4 +1,4 @@
-"""Counts by model: what the commands compute with, whatever tool's files they came from."""
+"""Counts by model, on which the commands compute, whichever tool's files they come from."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ModelCounts:
         benchmark, model, condition: as in `CountRow`.
         task_ids: the problems, in the order in which the file first names them under any model of the benchmark: models
             with the same problems have equal `task_ids`, whatever the order of their own lines.
-        n, c: int64 arrays, one entry per problem.
-        passed, completion_tokens: per problem, None for a problem whose line has none.
-        stated: the model as its source has it, where `model` also names the source.
-        prompt_tokens, seconds, usd: per problem, of its prompt and of each sample, None where they are not known; empty
-            where they are known of no problem.
+        n, c: int64 arrays of shape (problems,).
+        passed, completion_tokens: one entry per problem, None if its line has none.
+        stated: the model's name in its source, if `model` also names the source.
+        prompt_tokens, seconds, usd: one entry per problem: tokens of its prompt, and the cost of each sample; None if
+            not known. Empty if not known for any problem.
     """
 
     benchmark: str
@@ -48,7 +48,7 @@ class ModelCounts:
 
     @property
     def priced_as(self) -> tuple[str, ...]:
-        """The names under which its price may be found, the most particular one first."""
+        """The names under which the model's price may be listed, the most specific first."""
         return tuple(dict.fromkeys((self.name, self.model, self.stated or self.model)))
 
     @property
@@ -57,7 +57,7 @@ class ModelCounts:
         return with_condition(self.model, self.condition)
 
     def select(self, task_ids: Iterable[str]) -> ModelCounts:
-        """The same model on some of its problems, in the order given. Raises `InputError` for a problem it lacks."""
+        """The same model on a subset of its problems, in the given order. Raises `InputError` for a problem it lacks."""
         place = {task: at for at, task in enumerate(self.task_ids)}
         chosen = tuple(task_ids)
         missing = [task for task in chosen if task not in place]
@@ -74,18 +74,19 @@ class ModelCounts:
 
 
 def read_counts(path: Path | str) -> list[CountRow]:
-    """The counts of a file of any known format by its first suite of tests; at least one row, in the file's order.
+    """The counts in a file of any known format, by its first test suite; at least one row, in the file's order.
 
     Raises:
-        InputError: the file cannot be read, holds no rows, or a line is wrong or repeats a problem; it is named.
+        InputError: the file cannot be read, has no rows, or has an invalid line or one that repeats a problem; the
+            message names the line.
     """
     return list(read_results(path).rows)
 
 
 def group_counts(rows: Iterable[CountRow]) -> dict[GroupKey, ModelCounts]:
-    """Gather rows by benchmark, model and condition: benchmarks in order of first appearance, models within them too.
+    """Group rows by benchmark, model and condition, each in order of first appearance.
 
-    The rows are as `read_counts` gives them, no problem twice within a group; for the order of the problems see
+    The rows are those of `read_counts`, with no problem twice in a group; for the order of problems see
     `ModelCounts.task_ids`.
     """
     order: dict[str, dict[str, int]] = {}

@@ -1,7 +1,7 @@
 """JSON documents of whole experiments: BigCode's harness, CRUXEval, and the paper's released samples.
 
 - BigCode: `generations.json`, a list of lists of whole programs, in the order of the problems; no verdicts. Its metrics
-  are averages over problems, from which nothing can be counted: they are named and refused.
+  files hold only averages over problems, from which no counts can be derived; they are recognized and refused.
 - CRUXEval: `{"sample_0": ["...", ...]}`, or scored, `{"raw_generations": ..., "raw_scored_generations": ...}`.
 - The paper: `{task_id: {"prompt": "...", "samples": [{"pass_at_1": 1.0, "generation": "..."}, ...]}}`.
 """
@@ -24,14 +24,14 @@ _CRUX = re.compile(r"sample_\d{1,6}")
 
 
 class BigCodeGenerations:
-    """Generations of BigCode's harness."""
+    """Generations of BigCode's evaluation harness."""
 
     name = "bigcode"
     help = "generations of BigCode's harness: a list of lists of programs, in the order of the problems"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """A list of lists."""
+        """Recognized as a list of lists."""
         document = source.document if source.shape is Shape.DOCUMENT else None
         return isinstance(document, list) and bool(document) and isinstance(document[0], list)
 
@@ -47,20 +47,20 @@ class BigCodeGenerations:
 
 
 class BigCodeMetrics:
-    """Metrics of BigCode's harness: recognised, so that the message can say what to give instead."""
+    """Metrics of BigCode's harness: recognized so that the error can say which file to use instead."""
 
     name = "bigcode-metrics"
     help = "metrics of BigCode's harness: averages only, refused with a hint"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By `config` beside tables of pass@k."""
+        """Recognized by `config` beside tables of pass@k."""
         first = source.first
         tables = [value for key, value in first.items() if key != "config" and isinstance(value, dict)]
         return "config" in first and any(str(key).startswith("pass@") for table in tables for key in table)
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:  # noqa: ARG002
-        """Raises `InputError`, at once."""
+        """Always raises `InputError`."""
         raise InputError(
             f"{source.path}: metrics of BigCode's harness are averages over problems, and no problem's samples can be "
             "counted from them. Give its generations (--save_generations), and judge them with --rejudge"
@@ -75,7 +75,7 @@ class CruxEval:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By `raw_scored_generations`, or problems called sample_N."""
+        """Recognized by `raw_scored_generations`, or by problems named sample_N."""
         first = source.first
         return isinstance(first.get("raw_scored_generations"), dict) or (
             bool(first) and all(_CRUX.fullmatch(key) and isinstance(value, list) for key, value in first.items())
@@ -109,7 +109,7 @@ class PaperSamples:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By the first problem's samples."""
+        """Recognized by the samples of the first problem."""
         entry = next(iter(source.first.values()), None)
         samples = entry.get("samples") if isinstance(entry, dict) else None
         return isinstance(samples, list) and bool(samples) and isinstance(samples[0], dict)

@@ -2,9 +2,9 @@
 
     {"eval": {"HumanEval/0": [{"base_status": "pass", "plus_status": "fail", ...}, ...]}, ...}
 
-Each sample is judged by the base tests and by the many more of Plus: two suites. A sample passes Plus where base and
-plus both pass, as EvalPlus itself counts it (`evalplus/evaluate.py`). Files name no model: it is what the file or the
-folder is called. Its JSON lines of samples are read by `sample_lines`.
+Each sample is judged by two suites: the base tests, and the many more tests of Plus. A sample passes Plus if it passes
+both base and plus, as EvalPlus itself counts (`evalplus/evaluate.py`). The files name no model, so the name of the file
+or folder is used. EvalPlus' JSON lines of samples are read by `sample_lines`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EvalPlusResults:
     suite = BASE
 
     def recognises(self, source: Source) -> bool:
-        """By `eval`, an object with lists of samples that have a `base_status`."""
+        """Recognized by `eval`, an object with lists of samples that have a `base_status`."""
         tasks = source.first.get("eval")
         if not isinstance(tasks, dict) or not tasks:
             return False
@@ -61,14 +61,14 @@ class EvalPlusResults:
 
 
 class EvalPlusFolder:
-    """A folder of samples: one folder a problem, one file a sample; nobody has judged them there."""
+    """A folder of unjudged samples: one folder per problem, one file per sample."""
 
     name = "evalplus-folder"
     help = "EvalPlus' folder of samples: HumanEval_0/0.py"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By its folders' names."""
+        """Recognized by the names of its folders."""
         if source.shape is not Shape.FOLDER:
             return False
         return any(_TASK_FOLDER.fullmatch(entry.name) and entry.is_dir() for entry in source.path.iterdir())
@@ -108,7 +108,7 @@ def _sample(task: str, sample: Any, at: int, where: str) -> Sample:
 
 
 def _status(sample: Any, field: str, where: str) -> bool | None:
-    """Whether a sample passed a suite; None where it was not run."""
+    """Whether a sample passed a suite; None if the suite was not run."""
     status = sample.get(field) if isinstance(sample, dict) else "?"
     if status is not None and status not in _STATUSES:
         raise InputError(f"{where}: {field} must be one of {', '.join(_STATUSES)} or null, not {status!r}")

@@ -1,4 +1,4 @@
-"""Fields of a record of results, checked; what is wrong is an `InputError` with the place and the field."""
+"""Checks the fields of a result record; errors are `InputError`s that name the place and the field."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MOST_SAMPLES = 2**31 - 1
 
 
 def wrong(where: str, field: str, what: str) -> InputError:
-    """The error for a field: `where` is file and line."""
+    """The error for a wrong field; `where` is file and line."""
     return InputError(f"{where}: field `{field}` {what}.")
 
 
 def name(record: Record, field: str, where: str, required: bool = True) -> str:
-    """A text that can be printed, or a number as its text; empty where it may be missing and is."""
+    """A printable text, or a number as text; empty if the field is missing and not required."""
     value = record.get(field)
     if value is None and not required:
         return ""
@@ -34,14 +34,14 @@ def name(record: Record, field: str, where: str, required: bool = True) -> str:
 
 
 def whole(value: object, field: str, where: str) -> int:
-    """A whole number from 0 to `MOST_SAMPLES`."""
+    """An integer from 0 to `MOST_SAMPLES`."""
     if not isinstance(value, int) or not is_whole(value, 0, MOST_SAMPLES):
         raise wrong(where, field, f"must be a whole number from 0 to {MOST_SAMPLES:,}, got {shown(value)}")
     return value
 
 
 def shown(value: object) -> str:
-    """The value for a message, cut if it is long."""
+    """The value for a message, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
@@ -54,7 +54,7 @@ def amount_of(value: object, field: str, where: str) -> float:
 
 
 def whole_if_known(value: object, field: str, tally: ImportTally) -> int | None:
-    """A whole number from 0 to `MOST_SAMPLES`; None where there is none, with a note where there is something else."""
+    """An integer from 0 to `MOST_SAMPLES`; None if missing, or, with a note, if invalid."""
     if isinstance(value, int) and is_whole(value, 0, MOST_SAMPLES):
         return value
     _note_unknown(value, field, f"a whole number from 0 to {MOST_SAMPLES:,}", tally)
@@ -62,7 +62,7 @@ def whole_if_known(value: object, field: str, tally: ImportTally) -> int | None:
 
 
 def amount_if_known(value: object, field: str, tally: ImportTally) -> float | None:
-    """A number of 0 or more; None where there is none, with a note where there is something else."""
+    """A number of 0 or more; None if missing, or, with a note, if invalid."""
     if isinstance(value, int | float) and is_number(value, 0):
         return float(value)
     _note_unknown(value, field, "a number of 0 or more", tally)
@@ -82,7 +82,7 @@ def texts(value: object, field: str, where: str) -> list[str]:
 
 
 def verdict_of(value: object, field: str, where: str) -> bool | None:
-    """One verdict: true or false, or 1 or 0, also as floats; None where there is none."""
+    """One verdict: true or false, or 1 or 0, also as floats; None if missing."""
     if value is None:
         return None
     if isinstance(value, bool):

@@ -1,7 +1,7 @@
-"""Samples counted by problem: what every command computes with that needs no texts.
+"""Counts samples by problem, for all commands that need no texts.
 
-Samples that nobody judged are left out and counted in the tally. Verdicts of further suites become rows of their own,
-under the name of the benchmark with that suite.
+Unjudged samples are left out and counted in the tally. Verdicts of further suites become separate rows, under the name
+of the benchmark with that suite.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Gathered:
     """The rows of a source.
 
     Attributes:
-        rows: by the first suite of tests, in the order of the source.
-        others: by further suites, by name.
-        samples: how many samples are counted.
+        rows: rows by the first test suite, in the order of the source.
+        others: rows by further suites, by name.
+        samples: number of counted samples.
     """
 
     rows: list[CountRow]
@@ -37,7 +37,7 @@ class Gathered:
 
 @dataclass(slots=True)
 class _Problem:
-    """The judged samples of one problem: line of the first, verdicts, token counts."""
+    """The judged samples of one problem: line number of the first, verdicts, token counts."""
 
     line: int
     passed: list[bool] = field(default_factory=list)
@@ -47,7 +47,7 @@ class _Problem:
     prompt_tokens: int | None = None
 
     def row(self, benchmark: str, model: str, condition: str, task_id: str) -> CountRow:
-        """As a row of counts; token counts only if every sample has one."""
+        """The problem as a row of counts; token counts only if every sample has one."""
         passed = tuple(self.passed)
         row = CountRow(
             benchmark, model, condition, task_id, len(passed), sum(passed), passed, _all(self.tokens), self.line
@@ -68,7 +68,7 @@ _Groups = dict[tuple[str, str, str, str], _Problem]
 
 
 def gather(records: Iterable[Record], tally: ImportTally) -> Gathered:
-    """Count records; those that are counts already stay as they are."""
+    """Count records; records that are counts already stay unchanged."""
     rows: list[CountRow] = []
     groups: _Groups = {}
     suites: dict[str, _Groups] = {}
@@ -106,13 +106,13 @@ def _add(groups: _Groups, key: tuple[str, str, str, str], sample: Sample, passed
 
 
 def suite_of(name: str, names: Collection[str]) -> str | None:
-    """The benchmark of which `name` has the verdicts of a further suite, see `suite_benchmark`; None if of none."""
+    """The benchmark whose further suite's verdicts are under `name`, see `suite_benchmark`; None if there is none."""
     base = name.removesuffix("+") if name.endswith("+") else name.partition(" [")[0]
     return base if base != name and base in names else None
 
 
 def suite_benchmark(benchmark: str, suite: str) -> str:
-    """What a benchmark is called by the verdicts of a further suite: ``humaneval+``, ``humaneval [scorer]``."""
+    """The benchmark's name with a further suite: ``humaneval+``, ``humaneval [scorer]``."""
     if not benchmark:
         return suite
     return f"{benchmark}+" if suite == PLUS else f"{benchmark} [{suite}]"

@@ -1,8 +1,8 @@
 """Harbor's jobs: `jobs/JOB/TRIAL/result.json`, one trial of an agent at a task.
 
-A trial is judged as Harbor itself counts it (`harbor/utils/pass_at_k.py`): exactly one reward, 0 or 1, that is not
-declared invalid; anything else is not judged, so are trials that ended in an exception. The model is agent and model
-together. Input tokens include those that came from a cache; seconds are those of the agent.
+A trial counts as judged if Harbor itself counts it (`harbor/utils/pass_at_k.py`): it has exactly one reward, 0 or 1,
+that is not declared invalid. All other trials, including those that ended in an exception, count as not judged. The
+model's name combines agent and model. Input tokens include cached ones; seconds are the agent's.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Harbor:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By `trial_name` and `task_name`."""
+        """Recognized by `trial_name` and `task_name`."""
         if source.shape is not Shape.FOLDER:
             return _is_trial(source.first)
         return any(_is_trial(_json(path)) for path in _results(source.path)[:20])
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
-        """The trials, by their folders' names."""
+        """The trials, in the order of their folders' names."""
         if source.shape is not Shape.FOLDER:
             yield _trial(source.first, str(source.path), tally)
             return

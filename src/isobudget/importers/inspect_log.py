@@ -1,10 +1,11 @@
 """Inspect's logs (inspect_ai, log version 2): `.eval`, a zip of JSON files, and `.json`, one document.
 
-A sample is one epoch of one problem. Its scorers are suites, the first one the main one: "C" and 1 passed, "I", "N" and
-0 failed, "P" and numbers between are part of a success and did not pass; a scorer with a number beyond 0 to 1 in the
-log gives no verdicts (on a scale to 10, 1 is not a success); one with a dictionary gives a suite a key. One that ended
-in an error was not judged. Tokens are those of all calls of the sample; seconds are the model's where there was one
-call, else the sample's working time. An interrupted log has the samples that were finished.
+A sample is one epoch of one problem. Each scorer is a suite, and the first one is the main suite. Scores "C" and 1 mean
+passed; "I", "N" and 0 mean failed; "P" and numbers between 0 and 1 are partial and count as not passed. A scorer with
+any number outside 0 to 1 in the log gives no verdicts (on a scale to 10, 1 is not a success). A scorer with a
+dictionary gives one suite per key. A sample that ended in an error was not judged. Tokens are those of all calls of the
+sample; seconds are the model's if there was one call, else the sample's working time. An interrupted log contains the
+finished samples.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 
 
 class InspectLog:
-    """Logs of both forms."""
+    """Logs of both kinds."""
 
     name = "inspect"
     help = "Inspect's logs: .eval (also zstd) and .json; every scorer is a suite"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By the members of the zip, or by `eval.task` of the document."""
+        """Recognized by the members of the zip, or by `eval.task` in the document."""
         if source.shape is Shape.ZIP:
             with open_zip(source.path) as members:
                 return _HEADER in members or _START in members
@@ -123,14 +124,14 @@ def _sample(sample: dict[str, Any], benchmark: str, model: str, where: str, tall
 
 
 def _form(sample: dict[str, Any]) -> str:
-    """An answer, unless the log says that it has a program: those that isobudget writes do."""
+    """The form is an answer, unless the log states a program, as logs written by isobudget do."""
     metadata = sample.get("metadata")
     form = metadata.get("form") if isinstance(metadata, dict) else None
     return str(form) if form in (COMPLETION, SOLUTION) else OUTPUT
 
 
 def _scores(scores: Any) -> list[tuple[str, float | None]]:
-    """Each scorer's number by its name, None where it is none; one with several keys gives several."""
+    """Each scorer's number by its name, None if it is not a number; a scorer with several keys gives several."""
     numbers: list[tuple[str, float | None]] = []
     for name, score in scores.items() if isinstance(scores, dict) else ():
         value = score.get("value") if isinstance(score, dict) else score
@@ -148,7 +149,7 @@ def _number(value: Any) -> float | None:
 
 
 def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally: ImportTally) -> Iterator[Sample]:
-    """The samples with their verdicts; those of a scorer with numbers beyond 0 to 1 are none, also where it says 1."""
+    """The samples with their verdicts; a scorer with any number outside 0 to 1 gives none."""
     beyond: dict[str, float] = {}
     for name, value in itertools.chain.from_iterable(scores for _, scores in samples):
         if value is not None and not 0 <= value <= 1:
@@ -169,7 +170,7 @@ def _passed(value: float | None, tally: ImportTally) -> bool | None:
 
 
 def _spent(sample: dict[str, Any], output: dict[str, Any], tally: ImportTally) -> tuple[dict[str, Any], Any]:
-    """Token counts and dollars of all calls, and seconds; what one call does not know is not known of all."""
+    """Token counts and dollars of all calls, and seconds. A value unknown for one call is unknown for the sample."""
     own = output.get("usage") if isinstance(output.get("usage"), dict) else {}
     by_model = sample.get("model_usage")
     usages = [one for one in by_model.values() if isinstance(one, dict)] if isinstance(by_model, dict) else []
@@ -200,7 +201,7 @@ def _text(choice: Mapping[str, Any], sample: Mapping[str, Any]) -> str | None:
 
 
 def _content(content: Any, sample: Mapping[str, Any]) -> str | None:
-    """A message's text; of one in parts, what is text, so no thoughts."""
+    """The text of a message; for a message in parts, only the text parts, without reasoning."""
     if isinstance(content, list):
         parts = [one.get("text") for one in content if isinstance(one, dict) and one.get("type") == "text"]
         content = "".join(one for one in parts if isinstance(one, str))

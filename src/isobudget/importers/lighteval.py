@@ -1,7 +1,7 @@
 """lighteval's `details/MODEL/DATE/details_TASK_DATE.parquet`: columns doc, metric and model_response.
 
-A row is a problem. With one response its metric is the verdict; with several, pass@1 times their number is how many
-passed, and which ones is not known unless it is all or none.
+A row is a problem. If it has one response, its metric is the verdict. If it has several, pass@1 times their number is
+how many passed; which ones is only known if all or none did.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _METRIC = re.compile(r"pass@(k=)?1\b|pass@1|^acc|exact_match|^em\b")
 
 
 class LightEval:
-    """Details of lighteval."""
+    """Details files of lighteval."""
 
     name = "lighteval"
     help = "lighteval's details_TASK_DATE.parquet"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By its three columns."""
+        """Recognized by its three columns."""
         return source.shape is Shape.TABLE and set(source.columns()) >= _COLUMNS
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
-        """The problems' samples, or counts where a row does not tell which passed."""
+        """The problems' samples, or counts if a row does not show which samples passed."""
         match = _FILE.fullmatch(source.path.name)
         folders = source.path.absolute().parent
         model, benchmark = (

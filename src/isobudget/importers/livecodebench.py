@@ -1,9 +1,10 @@
-"""LiveCodeBench's `*_eval_all.json`, and the outputs that its custom evaluator takes.
+"""LiveCodeBench's `*_eval_all.json`, and the output files for its custom evaluator.
 
     [{"question_id": "3000", "output_list": [...], "code_list": [...], "graded_list": [true, false, ...], ...}, ...]
 
-Both are lists with one entry a problem. `code_list` has the extracted programs, `graded_list` their verdicts; without
-it nothing is judged. The model is the folder's name where the file is called `Scenario...`, else the file's.
+Both are lists with one entry per problem. `code_list` has the extracted programs, `graded_list` their verdicts; without
+`graded_list` nothing is judged. The model is the folder's name if the file's name begins with `Scenario`, else the
+file's name.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from isobudget.importers.source import Source
 
 
 class LiveCodeBench:
-    """Lists with one entry a problem."""
+    """Lists with one entry per problem."""
 
     name = "livecodebench"
     help = "LiveCodeBench's eval_all.json, or outputs for its custom evaluator: question_id, code_list, graded_list"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By `question_id` with a list of programs or of verdicts."""
+        """Recognized by `question_id` with a list of programs or verdicts."""
         first = source.first
         return "question_id" in first and any(isinstance(first.get(key), list) for key in ("code_list", "graded_list"))
 

@@ -1,10 +1,10 @@
-"""lm-eval's `samples_TASK_DATE.jsonl`: one line a problem (and filter), with all its responses.
+"""lm-eval's `samples_TASK_DATE.jsonl`: one line per problem (and filter), with all its responses.
 
     {"doc_id": 0, "doc": {...}, "resps": [["...", "..."]], "filter": "none", "metrics": ["pass@1"], "pass@1": 0.5, ...}
 
-There is no verdict per response: of n responses with the row's `pass@1` p, c = n p passed, and which ones is known only
-where it is all or none. One filter is kept, the first of the file. The file is opened for appending: of a row that is
-there twice, the first counts. Model and task are those of the path, `MODEL/samples_TASK_DATE.jsonl`.
+There is no verdict per response: of n responses with the row's `pass@1` p, c = n p passed; which ones is only known if
+all or none did. Only the first filter in the file is used. lm-eval appends to the file; if a row occurs twice, the
+first one counts. Model and task are taken from the path, `MODEL/samples_TASK_DATE.jsonl`.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _METRICS = ("pass@1", "pass_at_1", "exact_match", "acc")
 
 
 class LmEval:
-    """Logged samples of lm-eval."""
+    """Samples logged by lm-eval."""
 
     name = "lm-eval"
     help = "lm-eval's samples_TASK_DATE.jsonl (written with --log_samples)"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By `doc_id` and `resps`."""
+        """Recognized by `doc_id` and `resps`."""
         return "doc_id" in source.first and "resps" in source.first
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
-        """The problems' samples, or counts where a row does not tell which passed."""
+        """The problems' samples, or counts if a row does not show which samples passed."""
         match = _FILE.fullmatch(source.path.name)
         model, benchmark = (source.path.absolute().parent.name, match[1]) if match else ("", "")
         kept, seen = None, set()
@@ -83,7 +83,7 @@ def _row(record: dict[str, Any], about: Sample, where: str, tally: ImportTally) 
 
 
 def _answers(resps: Any, where: str) -> list[str]:
-    """The responses to the row's requests; one request of several."""
+    """The responses in a row; there may be one request, or several with one response each."""
     if isinstance(resps, list) and len(resps) == 1 and isinstance(resps[0], list):
         resps = resps[0]
     if not isinstance(resps, list) or not resps or not all(isinstance(one, str) for one in resps):

@@ -1,4 +1,4 @@
-"""What models are called: after their files where these do not say, and told apart where two sources name the same."""
+"""Names of models: taken from file names if the files state none, and distinguished if two sources have the same one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EVALPLUS = re.compile(r"[._-]?eval_results$|[._-]eval_all$")
 
 
 def model_of_file(path: Path) -> str:
-    """The name of the file without the endings that tools add."""
+    """The name of the file without the suffixes that tools add."""
     stem = path.name
     while ending := next((end for end in _ENDINGS if stem.endswith(end) and stem != end), ""):
         shorter = _EVALPLUS.sub("", stem.removesuffix(ending) if ending != "_results" else stem)
@@ -24,7 +24,7 @@ def model_of_file(path: Path) -> str:
 
 
 def file_models(paths: Sequence[Path]) -> list[str]:
-    """A model for each file, none twice: files with the same name get as many of their folders as tell them apart."""
+    """One model name per file, all different: files with the same name get as many folder names as distinguish them."""
     names = [model_of_file(path) for path in paths]
     parents = [path.absolute().parent.parts for path in paths]
     distinct = list(names)
@@ -44,14 +44,14 @@ def with_condition(model: str, condition: str) -> str:
 
 
 def named_by_source(name: str, source: str) -> str:
-    """What a model is called that several sources have."""
+    """The name of a model that occurs in several sources."""
     return f"{name} ({source})"
 
 
 def distinct_names(
     by_source: Sequence[Sequence[CountRow]], paths: Sequence[Path]
 ) -> tuple[list[dict[str, str]], list[str]]:
-    """New names of models, for each source, where several sources judge a model on the same problems; and notes."""
+    """For each source, new names of models that several sources judge on the same problems; and notes about them."""
     names: list[dict[str, str]] = [{} for _ in by_source]
     notes: list[str] = []
     if len(by_source) < 2:

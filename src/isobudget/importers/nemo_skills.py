@@ -1,11 +1,11 @@
-"""NeMo-Skills' outputs: `eval-results/BENCHMARK/output-rs0.jsonl`, one line a problem, one file a random seed.
+"""NeMo-Skills' outputs: `eval-results/BENCHMARK/output-rs0.jsonl`, one line per problem, one file per random seed.
 
     {"task_id": "HumanEval/0", "generation": "...", "num_generated_tokens": 444, "is_correct": true, ...}
 
 The verdict is `is_correct` (with `is_correct-plus` as a second suite), the first of `graded_list`, or `status`. Lines
-without an id are identified by their place: the files of one folder have the same problems in the same order, and files
-of unequal length are refused. A folder is read as one source; the model is what holds `eval-results`, the benchmark the
-folder's name. `-async` files are unfinished and left out.
+without an id are identified by their position: the files of one folder have the same problems in the same order, and
+files of unequal length are refused. A folder is read as one source; the model is the name of the folder that contains
+`eval-results`, the benchmark that of the folder itself. `-async` files are unfinished and skipped.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _RESULTS = "eval-results"
 
 
 class NemoSkills:
-    """A file of one seed, or a folder with one file a seed."""
+    """A file of one seed, or a folder with one file per seed."""
 
     name = "nemo-skills"
     help = "NeMo-Skills' output-rsN.jsonl, or a folder of them: one line a problem, one file a seed"
     suite = BASE
 
     def recognises(self, source: Source) -> bool:
-        """By the files' names and fields, or by `num_generated_tokens` with a verdict or a generation."""
+        """Recognized by file names and fields, or by `num_generated_tokens` with a verdict or a generation."""
         if source.shape is Shape.FOLDER:
             return any(_FILE.fullmatch(entry.name) for entry in source.path.iterdir())
         if source.shape is not Shape.LINES:
@@ -116,7 +116,7 @@ def _verdicts(record: dict[str, Any], where: str) -> tuple[bool | None, tuple[tu
 
 
 def _names(path: Path) -> tuple[str, str]:
-    """Model and benchmark by the folders, empty where they do not say."""
+    """Model and benchmark from the folder names; empty if these do not show them."""
     folders = path.absolute().parent.parts
     if _RESULTS in folders[1:-1]:
         at = len(folders) - 1 - folders[::-1].index(_RESULTS)

@@ -1,7 +1,7 @@
 """One record per problem with a list of texts, as CodeT writes them: `{"prompt": "...", "samples": ["...", ...]}`.
 
-Without `task_id` a problem is called by its place in the file, from 0. `passed`, a list of as many verdicts, counts
-where it is given; otherwise nothing is judged.
+A problem without `task_id` is named by its index in the file, from 0. `passed` is an optional list of as many verdicts;
+without it nothing is judged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ProblemLines:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By a list of texts called `samples`."""
+        """Recognized by a list of texts named `samples`."""
         samples = source.first.get("samples")
         return isinstance(samples, list) and bool(samples) and isinstance(samples[0], str)
 

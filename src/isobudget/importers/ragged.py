@@ -1,4 +1,4 @@
-"""Problems with fewer samples than others of the same model are named: what k can be asked for hangs on them."""
+"""Reports problems with fewer samples than others of the same model, because they limit the possible k."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST = 3
 
 
 class Counted(NamedTuple):
-    """How many samples a problem has from a model, and in which line or entry of its file it is first named."""
+    """How many samples a model has for a problem, and the line or entry of its file where it first occurs."""
 
     benchmark: str
     model: str
@@ -26,7 +26,7 @@ class Counted(NamedTuple):
 
 
 def ragged_notes(source: Source, problems: Sequence[Counted | CountRow]) -> list[str]:
-    """A note for each model of a source whose problems have different numbers of samples."""
+    """One note for each model of a source whose problems have different numbers of samples."""
     if len({one.n for one in problems}) < 2:
         return []
     groups: dict[GroupKey, list[Counted | CountRow]] = {}

@@ -1,8 +1,8 @@
-"""From what a user names (files, folders, patterns, data frames) to counts: the way in of every command.
+"""Turns what a user names (files, folders, patterns, data frames) into counts; every command reads its input here.
 
-A source that states no model is a model by itself, called after its file or folder. Samples of two sources are put
-together only where both state the same model and have no problem in common; a model that two sources judge on the same
-problems is two, told apart by the sources' names. A note reports either.
+A source that states no model counts as one model, named after its file or folder. Samples of two sources are combined
+only if both state the same model and have no problem in common. A model that two sources judge on the same problems is
+treated as two models, distinguished by the sources' names. A note reports both cases.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _MOST_FILES, _DEEPEST = 10_000, 8
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was taken from one source, and what was left.
+    """What was read from one source, and what was left out.
 
     Attributes:
         path: the file or folder.
         format: the importer's name.
-        samples: samples that are counted.
-        left: reason -> samples that are not.
-        notes: what else a reader has to know.
+        samples: number of counted samples.
+        left: reason -> number of samples left out.
+        notes: further notes for the user.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class Taken:
 
 
 def messages(taken: Iterable[Taken]) -> list[str]:
-    """What was left out of sources, or has to be known of them: nothing where everything was taken as it is."""
+    """What was left out of the sources, and notes on them; empty if everything was read as it is."""
     return [str(one) for one in taken if one.left or one.notes]
 
 
@@ -68,11 +68,11 @@ class Imported:
     """The counts of all sources.
 
     Attributes:
-        rows: by each source's first suite of tests, models told apart.
-        others: by further suites, by name.
-        suites: what the first suite is called of models that have others, by model.
-        taken: what was taken, by source.
-        notes: how models were told apart or put together, and problems with fewer samples than others.
+        rows: counts by each source's first test suite, with distinct model names.
+        others: counts by further suites, by name.
+        suites: name of the first suite, by model, for models with several suites.
+        taken: what was read, one entry per source.
+        notes: how models were distinguished or combined, and problems with fewer samples than others.
     """
 
     rows: tuple[CountRow, ...]
@@ -82,7 +82,7 @@ class Imported:
     notes: tuple[str, ...] = ()
 
     def all_rows(self) -> list[CountRow]:
-        """The rows of all suites, each under its own benchmark."""
+        """The rows of all suites, each under its own benchmark name."""
         suites = self.suites
         first = [
             row if row.benchmark or row.model not in suites else replace(row, benchmark=suites[row.model])
@@ -98,20 +98,20 @@ class Imported:
         ]
 
     def messages(self) -> list[str]:
-        """What was left out and how models were named: nothing where everything was taken as it is."""
+        """What was left out and how models were named; empty if everything was read as it is."""
         return [*messages(self.taken), *self.notes]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadableSource:
-    """A source with its importer, and the model of samples that state none."""
+    """A source with its importer, and the model name for samples that state none."""
 
     source: Source
     importer: Importer
     model: str
 
     def records(self, tally: ImportTally) -> Iterator[Record]:
-        """The source's records, each with a model."""
+        """The source's records, each with a model name."""
         if not (self.importer.name in BY_RECORD or self.importer.recognises(self.source)):
             raise InputError(f"{self.source.path}: not recognised as {self.importer.name} ({self.importer.help})")
         for record in self.importer.read(self.source, tally):
@@ -126,12 +126,12 @@ def is_run(path: str | Path) -> bool:
 
 
 def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
-    """Run folders, and what importers read, of what a user names: one or several paths, patterns or data frames.
+    """Split what a user names (paths, patterns or data frames) into run folders and sources for importers.
 
-    A run that is named twice, in whatever way, counts once.
+    A run that is named twice, in any form, counts once.
 
     Raises:
-        InputError: a pattern that no file matches, or nothing is named.
+        InputError: a pattern matches no file, or nothing is named.
     """
     named = [_framed(sources)] if isinstance(sources, str | Path) or _is_frame(sources) else list(sources)
     if not named:
@@ -148,14 +148,14 @@ def split_sources(sources: Any) -> tuple[list[Path], list[Any]]:
 
 
 def _is_frame(source: Any) -> bool:
-    """Whether it is a table: a data frame, a dict of columns, or a list of dicts."""
+    """Whether the source is a table: a data frame, a dict of columns, or a list of dicts."""
     if hasattr(source, "__arrow_c_stream__") or isinstance(source, Mapping):
         return True
     return isinstance(source, list | tuple) and bool(source) and all(isinstance(row, Mapping) for row in source)
 
 
 def _framed(table: Any) -> Any:
-    """A table of plain Python values as Arrow has it; anything else as it is."""
+    """A table of plain Python values as an Arrow table; anything else unchanged."""
     if not isinstance(table, Mapping | list | tuple):
         return table
     import pyarrow as pa
@@ -167,7 +167,7 @@ def _framed(table: Any) -> Any:
 
 
 def sources_shown(sources: Any) -> str:
-    """What a user named, for messages."""
+    """The names of the sources, for messages."""
     if isinstance(sources, str | Path):
         return str(sources)
     if _is_frame(sources):
@@ -176,10 +176,10 @@ def sources_shown(sources: Any) -> str:
 
 
 def find_sources(sources: Any, from_: str | None = None) -> tuple[list[ReadableSource], list[str]]:
-    """Every source with its importer, models named; and notes on what is not a source.
+    """Every source with its importer and model name; and notes on files that are not sources.
 
     Raises:
-        InputError: a source cannot be read, or is of no known format.
+        InputError: a source cannot be read, or has no known format.
     """
     runs, others = split_sources(sources)
     if runs:
@@ -210,11 +210,11 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
     """The counts of files, folders, patterns and data frames.
 
     Args:
-        sources: one or several; see the module for what tells models apart.
-        from_: the name of the format, where it should not be guessed from the content.
+        sources: one or several; see the module for how models are distinguished.
+        from_: the name of the format; None detects it from the content.
 
     Raises:
-        InputError: a source cannot be read, is of no known format, is damaged, or has no judged sample.
+        InputError: a source cannot be read, has no known format, is damaged, or has no judged sample.
     """
     readable, notes = find_sources(sources, from_)
     gathered: list[Gathered] = []
@@ -243,7 +243,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
 
 
 def how_to_judge(sources: Iterable[ReadableSource]) -> str:
-    """What to do about sources of which no sample is judged."""
+    """How to get verdicts for sources without any judged sample."""
     return unjudged_remedy([(one.source, one.records(ImportTally())) for one in sources])
 
 
@@ -276,7 +276,7 @@ def _matches(source: Any) -> list[Any]:
 
 
 def glob_paths(pattern: str | Path) -> list[Path]:
-    """The files that fit a pattern, in order; in an object store its last part may be one."""
+    """The files that match a pattern, in order; in an object store only the last part may be a pattern."""
     where = place(pattern)
     if isinstance(where, StorePath):
         return sorted(where.parent.glob(where.name))
@@ -300,7 +300,7 @@ def _expanded(named: Any, forced: Importer | None, notes: list[str]) -> list[tup
 def _in_folder(
     folder: Path, forced: Importer | None, notes: list[str], depth: int
 ) -> Iterator[tuple[Source, Importer]]:
-    """The sources in a folder: itself if it is one, else its files and folders; files of other kinds are left."""
+    """The sources in a folder: the folder itself if it is one, else its files and subfolders; other files are skipped."""
     source = Source(folder)
     try:
         whole = next((one for one in ((forced,) if forced else IMPORTERS) if one.recognises(source)), None)

@@ -1,6 +1,6 @@
-"""What importers give: one sample of somebody's results, or a problem of which only counts are known.
+"""The records that importers yield: one sample of somebody's results, or a problem with counts only.
 
-A sample that nobody judged (`passed` is None) is not one that failed: it counts nowhere, and a note reports it.
+An unjudged sample (`passed` is None) does not count as failed: it is not counted at all, and a note reports it.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ PLACED = "no task ids: problems are found by their prompts, else by their place,
 
 @dataclass(slots=True)
 class Sample:
-    """One sample as its source has it.
+    """One sample as stated by its source.
 
     Attributes:
-        task_id: the problem, as the source calls it.
-        passed: the source's verdict, by its first suite of tests; None where it has none.
-        line: line, row or entry of its file, from 1; 0 where there is none.
-        text, form: what the model wrote, and what that is (`COMPLETION`, `SOLUTION`, `OUTPUT`); None if not kept.
-        model, benchmark, condition: empty where the source does not say.
+        task_id: the problem's name in the source.
+        passed: the source's verdict by its first test suite; None if it has none.
+        line: line, row or entry of its file, from 1; 0 if there is none.
+        text, form: the model's text, and its kind (`COMPLETION`, `SOLUTION`, `OUTPUT`); None if not kept.
+        model, benchmark, condition: empty if the source does not state them.
         outcome: the source's own word for the verdict, or why there is none.
         others: verdicts by further suites, by name, in the importer's order.
-        number: which sample of its problem, where the source numbers them.
-        prompt: what the model was given, where the source keeps it.
-        prompt_tokens, completion_tokens, seconds, usd: what it cost, where the source says.
+        number: the sample's number within its problem, if the source has one.
+        prompt: the model's prompt, if the source keeps it.
+        prompt_tokens, completion_tokens, seconds, usd: its cost, if the source states it.
         cut_off: whether it ended at the token limit.
-        greedy: whether it was generated at temperature 0; such outputs are kept apart and not counted.
-        fields: fields of the source that isobudget has no place for, kept for what reads the samples on.
-        placed: whether the source names no problems: `task_id` is then the place, from 0, in their benchmark's order.
+        greedy: whether it was generated at temperature 0; such outputs are kept separately and not counted.
+        fields: further fields of the source, kept for later readers of the samples.
+        placed: true if the source does not name problems; `task_id` is then the index, from 0, in the benchmark's
+            order.
     """
 
     task_id: str
@@ -63,18 +64,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class CountRow:
-    """One problem by one model: a line of a COUNTS file, or the samples of a problem counted.
+    """One problem of one model: a line of a COUNTS file, or the counted samples of a problem.
 
     Attributes:
-        benchmark, condition: an empty string where the line does not say.
-        model, task_id: as the file has them; a number is kept as its text.
+        benchmark, condition: empty if the line does not state them.
+        model, task_id: as in the file; a number is kept as text.
         n, c: samples generated, and how many of them passed. 0 <= c <= n, 1 <= n.
-        passed: the outcome of each sample in the file's order, or None where the file only counts.
+        passed: the outcome of each sample in the file's order, or None if the file only has counts.
         completion_tokens: tokens of each sample in the same order, or None.
-        line: line of the file, from 1; of the first sample where each has its own line.
-        stated: the model as its source has it, where `model` also names the source.
-        prompt_tokens: of the problem's prompt, where the source says.
-        seconds, usd: what each sample cost, where the source says it of all.
+        line: line of the file, from 1; if each sample has its own line, that of the first.
+        stated: the model's name in its source, if `model` also names the source.
+        prompt_tokens: tokens of the problem's prompt, if the source states them.
+        seconds, usd: cost of each sample, if the source states it for all.
     """
 
     benchmark: str

@@ -1,4 +1,4 @@
-"""The formats, in the order in which they are asked whether a source is theirs: the most particular first."""
+"""The formats, in the order in which they try to recognize a source: the most specific first."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _COUNTED = frozenset(("model", "task_id", "n", "c", "passed"))
 
 
 def importer_named(name: str) -> Importer:
-    """The importer of a format, also by the name of a tool; an `InputError` lists the formats."""
+    """The importer of a format, which may also be named by its tool. Raises an `InputError` that lists the formats."""
     for one in IMPORTERS:
         if one.name == _TOOLS.get(name, name):
             return one
@@ -59,10 +59,10 @@ def importer_named(name: str) -> Importer:
 
 
 def recognised(source: Source) -> Importer | None:
-    """The first importer that recognises a source, if any does.
+    """The first importer that recognizes a source; None if there is none.
 
     Raises:
-        InputError: the source is damaged, or holds problems.
+        InputError: the source is damaged, or holds problems instead of results.
     """
     importer = next((one for one in IMPORTERS if one.recognises(source)), None)
     if (importer is None or importer.name in BY_RECORD) and _is_problem(source.first):
@@ -77,10 +77,10 @@ def _is_problem(record: dict[str, Any]) -> bool:
 
 
 def importer_of(source: Source) -> Importer:
-    """The first importer that recognises a source.
+    """The first importer that recognizes a source.
 
     Raises:
-        InputError: none does, or the source is damaged.
+        InputError: no importer recognizes the source, or it is damaged.
     """
     if (importer := recognised(source)) is not None:
         return importer

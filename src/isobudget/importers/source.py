@@ -1,7 +1,7 @@
-"""A file or folder that somebody hands in, looked at as its importer needs it: records, a document, a zip, a table.
+"""A file, folder or data frame from outside, in the form that its importer needs: records, a document, a zip, a table.
 
-What comes from outside is hostile until it is read: a line has at most `MAX_LINE_BYTES`, a JSON document at most
-`MAX_DOCUMENT_BYTES` once it is unpacked; nothing is written, and no name inside a file is used as a path.
+Sources are not trusted: a line may have at most `MAX_LINE_BYTES`, an unpacked JSON document at most
+`MAX_DOCUMENT_BYTES`; nothing is written, and no name inside a file is used as a path.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _TABLES = (".csv", ".tsv")
 
 
 class Shape(StrEnum):
-    """What a source is made of."""
+    """The kind of data in a source."""
 
     LINES = "lines"
     DOCUMENT = "document"
@@ -62,10 +62,10 @@ class Shape(StrEnum):
 
 
 class Source:
-    """A file or folder, or a data frame; it is read when it is looked at.
+    """A file, folder or data frame; it is read on demand.
 
     Attributes:
-        path: where it is; for a data frame, what messages call it.
+        path: its path; for a data frame, its name in messages.
     """
 
     def __init__(self, path: Path | str, table: pa.Table | None = None) -> None:
@@ -74,10 +74,10 @@ class Source:
 
     @cached_property
     def shape(self) -> Shape:
-        """What it is made of, by its first bytes.
+        """The kind of data, detected from the first bytes.
 
         Raises:
-            InputError: it cannot be read, or is none of the shapes.
+            InputError: the source cannot be read, or has none of these shapes.
         """
         if self._table is not None:
             return Shape.TABLE
@@ -103,10 +103,10 @@ class Source:
 
     @cached_property
     def first(self) -> dict[str, Any]:
-        """The first record; of a document that is not a list, the document; empty where there is none.
+        """The first record; for a document that is not a list, the document itself; empty if there is none.
 
         Raises:
-            InputError: it is damaged, or no JSON.
+            InputError: the source is damaged, or not JSON.
         """
         if self.shape is Shape.FOLDER or self.shape is Shape.ZIP:
             return {}
@@ -118,10 +118,10 @@ class Source:
 
     @cached_property
     def document(self) -> Any:
-        """The value of a JSON document; None if it is of another shape.
+        """The value of a JSON document; None if the source has another shape.
 
         Raises:
-            InputError: it is not JSON, not UTF-8, too large, or damaged compressed data.
+            InputError: the source is not JSON, not UTF-8, too large, or damaged compressed data.
         """
         if self.shape is Shape.LINES:
             return self.first
@@ -139,7 +139,7 @@ class Source:
         return parse_json(decode(data, str(self.path)), str(self.path))
 
     def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Number, from 1, and fields of every line, row or entry of a list.
+        """Every line, row or list entry: its number, from 1, and its fields.
 
         Raises:
             InputError: the file is damaged, or an entry is not an object.
@@ -238,12 +238,12 @@ class Source:
 
 
 def is_text_table(path: Path | StorePath) -> bool:
-    """Whether its name says that it is a table in text."""
+    """Whether the file's name says that it is a table in text form."""
     return path.name.removesuffix(".gz").lower().endswith(_TABLES)
 
 
 def _goes_on(text: str) -> bool:
-    """Whether what follows the first line belongs to the same JSON value, and is not the next line's object."""
+    """Whether the JSON value of the first line continues in the following text, which is then not JSON lines."""
     rest = text.split("\n", 1)[1:]
     return bool(rest) and not rest[0].lstrip().startswith("{")
 
@@ -253,7 +253,7 @@ def _is_csv_heading(line: str) -> bool:
 
 
 def _check_columns(names: list[str], where: str) -> None:
-    """Refuse a table in which one column would silently stand for another of its name."""
+    """Refuse a table with columns whose names would silently replace each other."""
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{where}: the column {twice[:80]!r} occurs twice; keep one of them, or rename it")
@@ -264,10 +264,12 @@ def _delimiter(heading: str) -> str:
 
 
 def _cell(name: str, text: str, ours: bool) -> Any:
-    """A cell as JSON would have it: empty is absent; numbers, truth values and lists only where they are meant.
+    """A cell as the JSON value it stands for.
 
-    A guard against spreadsheets is taken off names, and off texts where isobudget wrote the table (`ours`): in
-    another's a program may begin with `'='`.
+    An empty cell is absent; only known columns become numbers, truth values, lists.
+
+    The guard character against spreadsheet formulas is removed from names. From texts it is removed only if isobudget
+    wrote the table (`ours`): in other tables a program may begin with `'='`.
     """
     if text == "":
         return text if name in TEXT_COLUMNS else None
@@ -282,13 +284,13 @@ def _cell(name: str, text: str, ours: bool) -> Any:
 
 
 def _without_nulls(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows without what is null or NaN: a table has every column in every row, and pandas' gaps are NaN."""
+    """Rows without null and NaN values: a table has every column in every row, and pandas fills gaps with NaN."""
     for row in rows:
         yield {name: _whole(name, value) for name, value in row.items() if value is not None and value == value}
 
 
 def _whole(name: str, value: Any) -> Any:
-    """A cell of a column of whole numbers: a column with gaps is one of floats in pandas, and 10 is 10.0 there."""
+    """A cell of an integer column as an integer: pandas makes a column with gaps one of floats, with 10.0 for 10."""
     if isinstance(value, list):
         return [_whole(name, one) for one in value]
     return int(value) if name in _COUNTED and isinstance(value, float) and value.is_integer() else value

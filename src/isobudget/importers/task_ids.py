@@ -1,4 +1,4 @@
-"""Which published benchmark a task id is of, by how it begins."""
+"""Recognizes a published benchmark from the beginning of a task id."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ _BENCHMARKS = (("HumanEval/", "humaneval"), ("Mbpp/", "mbpp"), ("sample_", "crux
 
 
 def benchmark_by(task_id: str) -> str | None:
-    """The benchmark whose task ids begin so; None where none does."""
+    """The benchmark whose task ids begin like this one; None if there is none."""
     return next((name for start, name in _BENCHMARKS if task_id.startswith(start)), None)

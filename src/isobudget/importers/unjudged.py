@@ -1,4 +1,4 @@
-"""What to do about results of which nothing is judged: the command that judges them, as far as the sources tell it."""
+"""What to do about results without verdicts: the command that judges them, as specific as the sources allow."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PROBLEMS = "PROBLEMS"
 
 
 def unjudged_remedy(read: Sequence[tuple[Source, Iterable[Record]]]) -> str:
-    """How the samples of sources with these records, none of them judged, get verdicts.
+    """How to get verdicts for the samples of sources with these records, none of which is judged.
 
-    The problems are named where the task ids show them; `isobudget judge` is named where it reads the file.
+    The message names the problems if the task ids show them, and `isobudget judge` if it can read the file.
     """
     sources = [source for source, _ in read]
     firsts = [sample for _, records in read if (sample := _first(records)) is not None]
@@ -42,6 +42,6 @@ def _first(records: Iterable[Record]) -> Sample | None:
 
 
 def _judge_reads(source: Source) -> bool:
-    """Whether `isobudget judge` takes the file: lines with a task_id, and a completion or a solution."""
+    """Whether `isobudget judge` accepts the file: lines with a task_id, and a completion or a solution."""
     fields = source.first.keys()
     return source.shape is Shape.LINES and "task_id" in fields and len(fields & {"completion", "solution"}) == 1

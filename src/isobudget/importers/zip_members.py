@@ -1,8 +1,8 @@
-"""Members of a zip file, unpacked in memory one at a time, also those compressed by zstd (method 93).
+"""Unpacks members of a zip file in memory one at a time, including those compressed with zstd (method 93).
 
-Python's `zipfile` reads zstd from 3.14 on only; pyarrow's decompressor does it before. A member that unpacks to more
-than `MAX_MEMBER_BYTES`, and a file whose members come to more than a sane multiple of its size, are refused before they
-fill the memory. Nothing is written, and no member's name is used as a path.
+Python's `zipfile` reads zstd only from 3.14 on; pyarrow's decompressor is used for older versions. To protect memory, a
+member that unpacks to more than `MAX_MEMBER_BYTES` is refused, and so is a file whose members unpack to more than a
+fixed multiple of its size. Nothing is written, and no member's name is used as a path.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class ZipMembers:
         return name in self._members
 
     def names(self, under: str = "") -> list[str]:
-        """Names that begin so, in the order of the file."""
+        """The names that begin with `under`, in the order of the file."""
         return [name for name in self._members if name.startswith(under)]
 
     def read(self, name: str) -> bytes:
         """A member, unpacked.
 
         Raises:
-            InputError: it is damaged, packed in an unknown way, or larger than is sane.
+            InputError: the member is damaged, compressed in an unknown way, or too large.
         """
         info = self._members[name]
         where = f"{self.path}, {name!r}"
@@ -103,7 +103,7 @@ class ZipMembers:
 
 @contextmanager
 def open_zip(path: Path) -> Iterator[ZipMembers]:
-    """The members of a zip file; an `InputError` if it is none, or cut."""
+    """The members of a zip file; raises `InputError` if the file is not a zip or is cut off."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             yield ZipMembers(path, file, archive)

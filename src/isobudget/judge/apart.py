@@ -1,9 +1,10 @@
-"""Tests without a reference, run apart from the sample where reading them says that nothing is lost.
+"""Tests without a reference, run apart from the sample where that is known to give the same verdict.
 
-In a run, tests of your own that have no reference run in the sample's process, which gives plain Python's verdict. A
-training loop has another need: a model that learns will find whatever can be gamed. So there the rule alone decides
-(see `isobudget.judge.trusted.rule`), and only tests that it cannot take apart share the sample's process. What a
-reference would have shown besides is that the sample does not change a result that it returned before; a copy stands.
+In a run, tests of your own that have no reference run in the sample's process, because that gives the same verdict as
+plain Python. A training loop is different: the model learns to exploit every weakness of its tests. So there the rule
+in `isobudget.judge.trusted.rule` alone decides: only tests that the rule rejects share the sample's process. One thing
+remains unchecked without a reference: whether a sample later changes a result that it has returned. The tests then see
+their unchanged copy.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from isobudget.problems.problem import AssertList, CheckFunction, Problem, apart
 
 
 def apart_where_exact(problem: Problem) -> Problem:
-    """The problem with tests marked to run apart, where the rule has no objection; else as it is.
+    """The problem with its tests marked to run apart, if the rule accepts them; otherwise the problem unchanged.
 
     Raises:
         SyntaxError: its tests do not compile.

@@ -1,7 +1,8 @@
-"""A benchmark's canary: before any score, one right and one wrong program must get the verdicts that they deserve.
+"""A benchmark's canary: before any score, one right and one wrong program must be judged correctly.
 
-The right one is a reference of the benchmark, and the wrong one answers something else; where it has no reference that
-is known to pass (APPS, LiveCodeBench, tasks without a solution), both are of a small problem with tests of its kind.
+The right program is a reference of the benchmark; the wrong one gives another answer. Some benchmarks have no reference
+that is known to pass (APPS, LiveCodeBench, tasks without a solution). There, both programs solve a small built-in
+problem with the same kind of tests.
 """
 
 from __future__ import annotations
@@ -41,14 +42,15 @@ class Canary(NamedTuple):
 
 
 def require_canaries(problems: Iterable[Problem], judge: Judge) -> None:
-    """Try a canary of every benchmark that the problems are of.
+    """Try a canary of every benchmark that the problems come from.
 
     Args:
-        problems: all of them, of one benchmark or several.
+        problems: all problems, from one benchmark or several.
         judge: an entered judge.
 
     Raises:
-        JudgeError: the judge calls a right program wrong here, or a wrong one right; the message has both verdicts.
+        JudgeError: on this machine the judge calls a right program wrong, or a wrong one right; the message has both
+            verdicts.
     """
     by_benchmark: dict[str, list[Problem]] = {}
     for problem in problems:
@@ -69,7 +71,10 @@ def require_canaries(problems: Iterable[Problem], judge: Judge) -> None:
 
 
 def canaries(problems: list[Problem]) -> Iterator[Canary]:
-    """What a benchmark is tried with, the first that works counts; nothing for problems without right answers."""
+    """Candidate canaries for a benchmark, best first; the first that works is used.
+
+    None for problems without right answers.
+    """
     if not problems or (small := _small(problems[0])) is None:
         return
     own = (one for one in problems if one.reference is not None and _is_known(one))
@@ -78,7 +83,7 @@ def canaries(problems: list[Problem]) -> Iterator[Canary]:
 
 
 def _is_known(problem: Problem) -> bool:
-    """Whether the reference should pass, and a wrong program for it can be written down."""
+    """Whether the reference is known to pass and a wrong program can be written for the problem."""
     whole = isinstance(problem.tests, ProgramTests)
     return getattr(problem.tests, "rules", "own") == "own" and (whole or problem.entry_point.isidentifier())
 
@@ -90,7 +95,7 @@ def _wrong(problem: Problem) -> str:
 
 
 def _small(problem: Problem) -> Canary | None:
-    """A problem with tests of the same kind and by the same rules."""
+    """A small built-in problem with the same kind of tests and the same rules."""
     rules = getattr(problem.tests, "rules", "own")
     tests: dict[type, Tests] = {
         CheckFunction: CheckFunction("def check(candidate):\n    assert candidate(2) == 4\n"),

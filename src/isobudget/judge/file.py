@@ -1,9 +1,10 @@
-"""Judging a file of samples into a file of verdicts, as `isobudget judge` does it.
+"""Judges a file of samples into a file of verdicts, as `isobudget judge` does.
 
 Samples are JSON lines with `task_id` and either `completion` (appended to the problem's prompt) or `solution` (the
-whole program). Verdicts are JSON lines, one per sample and in the same order. Until the last one is there they stand
-in a file beside the output, with `.partial` after its name; that is what a killed run continues from. Either file may
-be gzipped (the output by its name, `.gz`)."""
+whole program). Verdicts are JSON lines, one per sample, in the same order. Until the last one is written, they are in a
+file beside the output with `.partial` after its name; a killed run continues from it. Either file may be gzipped (the
+output if its name ends in `.gz`).
+"""
 
 from __future__ import annotations
 
@@ -45,22 +46,23 @@ def judge_file(
     progress: Progress = SILENT,
     begin: Callable[[], object] = lambda: None,
 ) -> VerdictTally:
-    """Judge every sample of a file, in order, in memory that does not grow with the file.
+    """Judge every sample of a file, in order. Memory use does not grow with the file.
 
     Args:
         samples: JSON lines, plain or gzipped. The whole file is checked before anything is judged.
         problems: by task_id.
-        output: where the verdicts go, gzipped where the name ends in `.gz`; it appears when it is complete.
-        judge: a judge, entered at the latest by `begin`.
-        resume: continue from what a killed run left beside the output; a finished output of these samples is kept.
-        again: replace an output that is there.
-        extraction: what takes the program out of a completion or solution; without it both are taken as they are.
+        output: file for the verdicts, gzipped if its name ends in `.gz`; it appears only when it is complete.
+        judge: a judge that has been entered, or that `begin` enters.
+        resume: continue from the verdicts that a killed run left beside the output; a finished output of the same
+            samples is kept.
+        again: replace an existing output.
+        extraction: rule that extracts the program from a completion or solution; None takes both unchanged.
         progress: shows how many samples are judged.
-        begin: called when there is something to judge and it can be, before anything is.
+        begin: called before the first sample is judged, after all checks; not called if there is nothing to judge.
 
     Raises:
         InputError: a sample line cannot be used; the message says where.
-        RunError: verdicts of a killed run are there and `resume` is not asked for, or they are of other samples; or
+        RunError: there are verdicts of a killed run and `resume` is not set, or they belong to other samples; or
             another command is writing them.
         StorageError: the output cannot be written.
     """
@@ -100,7 +102,7 @@ def judge_file(
 
 @contextlib.contextmanager
 def _leaving_nothing(partial: Path, begun: bool) -> Iterator[None]:
-    """A judge that does not begin leaves no file behind, where none was."""
+    """If the judge does not start, remove the file of verdicts again, unless it existed before."""
     try:
         yield
     except BaseException:
@@ -111,7 +113,7 @@ def _leaving_nothing(partial: Path, begun: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _told_as_ours(output: Path) -> Iterator[None]:
-    """What goes wrong with a file of verdicts as an error that names it."""
+    """Turn errors of writing verdicts into one that names the output file."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -121,7 +123,7 @@ def _told_as_ours(output: Path) -> Iterator[None]:
 
 
 def _check_files(samples: Path, problems: dict[str, Problem], output: Path) -> int:
-    """The number of samples; refused if there is none, one is wrong, or their verdicts cannot go where they should."""
+    """The number of samples. Raises if there is none, if one is invalid, or if the verdicts cannot be written."""
     if output.is_dir() or output.resolve() == samples.resolve():
         what = "a folder" if output.is_dir() else "the file of samples"
         raise InputError(f"{output} is {what}; name another file for the verdicts")
@@ -144,7 +146,7 @@ def _verdicts(
 
 @contextlib.contextmanager
 def _held(partial: Path) -> Iterator[IO[str]]:
-    """The file of verdicts so far, open for appending, and held against a second command until it is closed.
+    """The file of verdicts so far, opened for appending and locked against other commands until it is closed.
 
     Raises:
         RunError: another command is writing it.
@@ -169,13 +171,13 @@ def _take_up(
     extraction: Extraction | None,
     judge: Judge,
 ) -> tuple[int, int]:
-    """Count the verdicts that are there, and check that they are of these programs, tests and rules.
+    """Count the verdicts that are already written, and check that they belong to these programs, tests and rules.
 
     Returns:
-        Their number, and the bytes that they take: without a torn last line.
+        How many there are, and their size in bytes, without an incomplete last line.
 
     Raises:
-        RunError: a line is damaged, or of another sample than now, or of other tests or rules.
+        RunError: a line is damaged, or belongs to another sample, other tests or other rules.
     """
     done = kept = 0
     digests = Digests(problems, judge)
@@ -206,7 +208,7 @@ def _exists(output: Path) -> RunError:
 
 
 def _require_verdicts(output: Path) -> None:
-    """Only verdicts are replaced: another file was named by mistake."""
+    """Refuse to replace a file that holds no verdicts: it was probably named by mistake."""
     with gzip.open(output) if output.suffix == ".gz" else output.open("rb") as lines:
         first = lines.readline(1 << 20)
     try:
@@ -233,7 +235,7 @@ def _named(task_id: str, index: int, group: tuple[object, ...]) -> str:
 
 
 def _finish(partial: Path, output: Path) -> None:
-    """Sync what is written and give it its name, compressed if the name says so."""
+    """Sync the finished file and give it its final name, compressed if the name says so."""
     whole = partial
     if output.suffix == ".gz":
         whole = output.with_name(output.name + ".whole")

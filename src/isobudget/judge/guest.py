@@ -1,7 +1,7 @@
 """The host's half of a guest: starts one (`judge.confinement.guest`), sends it requests, and ends it.
 
-A guest is one process at a time; it is ended by closing its socket or by a kill, and nothing of it is left: its folder
-is removed here, and the kernel ends all processes of its pid namespace with the first one.
+A guest is one process at a time. It ends when its socket is closed or it is killed, and nothing of it remains: its
+folder is removed here, and the kernel ends all processes of its pid namespace with the first one.
 """
 
 from __future__ import annotations
@@ -40,19 +40,20 @@ class GuestGoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GuestSetting:
-    """What a guest is.
+    """Settings of a guest.
 
     Attributes:
-        view: the folder that is copied, by its real path; also where the guest works.
+        view: real path of the folder to copy; also the guest's working directory.
         files: relative paths of the files to copy.
         writable: relative paths of the files that the guest may write; they begin empty.
-        shown: folders that are seen read-only at their own paths, such as the interpreter's.
+        shown: folders that are visible read-only at their own paths, such as the interpreter's.
         interpreter: to run the program with.
-        program: Python source; it is given the control socket's number and the layers of confinement as JSON.
+        program: Python source that the guest runs; its arguments are the control socket's number and the layers of
+            confinement as JSON.
         first: the first message that the program receives.
-        view_mb: most MiB of the copy.
-        memory_mb: most resident MiB of a process that the program forks.
-        allow_subprocess: whether processes that it forks may start programs.
+        view_mb: maximum size of the copy, in MiB.
+        memory_mb: maximum resident memory of a process that the program forks, in MiB.
+        allow_subprocess: whether those processes may start other programs.
     """
 
     view: str
@@ -73,7 +74,7 @@ def _ended(process: subprocess.Popen[bytes], scratch: ScratchFolder) -> None:
 
 
 class Guest:
-    """A running guest; use it in a with statement."""
+    """A running guest. Use it as a context manager."""
 
     def __init__(self, setting: GuestSetting) -> None:
         self.setting = setting
@@ -92,10 +93,10 @@ class Guest:
         self.stop()
 
     def start(self, deadline: float = math.inf) -> None:
-        """Start it and wait until it is ready, at most to a deadline on the monotonic clock.
+        """Start the guest and wait until it is ready, at most until a deadline on the monotonic clock.
 
         Raises:
-            GuestGoneError: it was not ready by then.
+            GuestGoneError: it was not ready in time.
             JudgeError: it cannot be confined or does not come up; the message says why.
         """
         if time.monotonic() >= deadline:
@@ -148,7 +149,7 @@ class Guest:
         """Send a request and wait for its answer.
 
         Args:
-            request: as the program takes it.
+            request: in the form that the guest's program expects.
             deadline: on the monotonic clock; after it the guest is ended.
 
         Raises:
@@ -167,11 +168,11 @@ class Guest:
 
     @property
     def running(self) -> bool:
-        """Whether it has been started, and not ended by this side."""
+        """Whether the guest has been started and has not been ended by this side."""
         return self._control is not None
 
     def kill(self) -> None:
-        """Have it end, with all that it started, and do not wait: on a busy machine that may take seconds."""
+        """End the guest and all that it started, without waiting: on a busy machine the end may take seconds."""
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -181,7 +182,7 @@ class Guest:
                 self._process.kill()
 
     def stop(self) -> None:
-        """End it, wait for that, and remove its folder."""
+        """End the guest, wait until it has ended, and remove its folder."""
         self.kill()
         self._leave()
         for thread in self._ending:
@@ -189,7 +190,7 @@ class Guest:
         self._ending.clear()
 
     def _leave(self) -> None:
-        """Have a thread wait for what was killed, and remove its folder: the next one need not wait for it."""
+        """Let a thread wait for the killed guest and remove its folder, so that the next guest can start at once."""
         if self._process is not None:
             thread = threading.Thread(target=_ended, args=(self._process, self._scratch), name="guest")
             self._process, self._scratch = None, ScratchFolder()

@@ -5,7 +5,7 @@
             ...
 
 Every worker is a pair of processes: a tester, which runs the tests, and its zygote, from which every sample is forked
-in confinement. `Judge.run` is a stream: it takes new pairs only as verdicts are taken from it, so that its memory
+in confinement. `Judge.run` is a stream: it takes new pairs only as fast as its verdicts are consumed, so its memory use
 does not grow with their number.
 """
 
@@ -43,12 +43,12 @@ _FIRST_CORE = itertools.count(os.getpid())
 
 
 def most_workers() -> int:
-    """How many workers a judge may have on the cores that this process may use."""
+    """The most workers that a judge may have on the cores available to this process."""
     return max(LEAST_ALLOWED, WORKERS_PER_CORE * len(os.sched_getaffinity(0)))
 
 
 class Judge:
-    """A pool of workers that judge samples. Used as a context manager; leaving it ends whatever still runs.
+    """A pool of workers that judge samples. Use it as a context manager; leaving it ends whatever still runs.
 
     Args:
         workers: samples judged at the same time; None means one per core that this process may use.
@@ -56,20 +56,20 @@ class Judge:
         unsafe: also judge where the confinement that untrusted code needs is not available.
         one_process: let a whole program that cannot leave anything behind run all its tests in one process, which
             serves no other sample; False gives every test a process of its own.
-        trust: where tests run that may need the sample in their process (function and pytest tests of your own
-            problems): `split` or `shared`; `auto` decides it for every problem, see docs/judge.md.
+        trust: where function and pytest tests of your own problems run: `split`, in a process apart from the sample, or
+            `shared`, in the sample's process; `auto` decides for each problem, see docs/judge.md.
         foreign: the tests, references and checkers are trusted no more than the samples: their tester is confined as a
-            sample is, and what it says is checked. A pass then says no more than that these tests said so. Use one
-            judge for each owner of tests.
-        without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to try what the others hold.
+            sample is, and its answers are checked for form. A pass then only means that these tests reported a pass.
+            Use a separate judge for each owner of tests.
+        without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to test the remaining ones.
         share: has no effect; samples that shared a process could change each other's verdicts. Kept for old callers.
 
     Attributes:
-        layers: the layers of confinement that stand around every worker, once entered; None where that is not known.
+        layers: the layers of confinement active around every worker, once entered; None if not known.
 
     Raises:
         JudgeError: this machine cannot confine a sample at all, or not this many workers.
-        InputError: `trust` is another word, or a limit is none.
+        InputError: `trust` is not one of these words, or a limit is not valid.
     """
 
     def __init__(
@@ -154,14 +154,15 @@ class Judge:
         return self.run_while(always_wanted, pairs)
 
     def run_while(self, is_wanted: Callable[[], bool], pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
-        """The same as `run`, as long as somebody waits for the verdicts.
+        """As `run`, but stops once nobody waits for the verdicts any more.
 
         Args:
-            is_wanted: whether the next verdict still is; asked about once a second, on the caller's thread.
+            is_wanted: says whether the next verdict is still wanted; called about once a second, on the caller's
+                thread.
             pairs: as `run` takes them.
 
         Raises:
-            UnwantedError: it is not. What ran is ended, and the judge is ready for the next run.
+            UnwantedError: it no longer is. Running samples are ended, and the judge is ready for the next run.
         """
         if not self._entered:
             raise JudgeError("use the judge inside its with block: with Judge() as judge: judge.run(...)")
@@ -174,14 +175,14 @@ class Judge:
             stream.abandon()
 
     def run_async(self, pairs: Iterable[tuple[Problem, str]]) -> AsyncIterator[Verdict]:
-        """The same as `run` for an event loop, which is not blocked while samples run."""
+        """As `run`, for an event loop: the loop is not blocked while samples run."""
         from isobudget.judge.off_the_loop import off_the_loop
 
         return off_the_loop(self.run(pairs))
 
 
 class _Stream:
-    """One `run`: who has been given what, and the verdicts that wait for earlier ones."""
+    """One `run`: which worker has which jobs, and the finished verdicts that wait for earlier ones."""
 
     def __init__(
         self,
@@ -244,10 +245,10 @@ class _Stream:
                 self._replace(worker)
 
     def _replace(self, worker: Worker) -> None:
-        """Start a worker anew; what it had been given is judged again.
+        """Restart a worker; the jobs it had are judged again.
 
-        The first of them is what it failed over: after `ATTEMPTS` times, or once if the tests hung, that is its
-        verdict.
+        The worker failed on the first of these jobs. After `ATTEMPTS` failures, or one if the tests hung, the failure
+        becomes that job's verdict.
         """
         jobs, stuck = list(worker.given), worker.stuck
         worker.stop()
@@ -259,7 +260,7 @@ class _Stream:
                 self.again.append((number, problem, program, attempt + (index == 0)))
 
     def _reference_passes(self, worker: Worker, problem: Problem) -> bool:
-        """Whether a problem's reference passes in a worker that has nothing else to do."""
+        """Whether a problem's reference passes in a worker that has no other jobs."""
         if problem.reference is None:
             return False
         try:
@@ -273,7 +274,7 @@ class _Stream:
         return verdicts[0][1].passed
 
     def abandon(self) -> None:
-        """Have no answers to old jobs come into the next run: workers that still have some start over."""
+        """Keep answers to old jobs out of the next run, by restarting all workers that still have jobs."""
         for worker in self.pool:
             if worker.given:
                 worker.stop()
@@ -281,12 +282,12 @@ class _Stream:
 
 
 def third_party_path() -> tuple[str, ...]:
-    """Where installed packages are, for samples that import them."""
+    """The folders of installed packages, for samples that import them."""
     return tuple(entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages")))
 
 
 def layers_of_confinement() -> dict[str, bool]:
-    """Which layers of confinement this machine grants to this user, by name, tried on a worker of its own."""
+    """Which layers of confinement this machine grants to this user, by name; found out by starting a worker."""
     if not sys.platform.startswith("linux"):
         return dict.fromkeys(LAYERS, False)
     worker = Worker(Judge(1, unsafe=True)._settings(0, min(os.sched_getaffinity(0))))

@@ -1,7 +1,7 @@
-"""Where a worker begins: one interpreter, which forks its zygote before it knows any test, and becomes the tester.
+"""The entry point of a worker: an interpreter that forks its zygote before it knows any test, and becomes the tester.
 
-What tester and zygote have in common is imported and run warm once. What only the tester needs is imported after the
-fork, so that the zygote stays small.
+Modules that tester and zygote share are imported and warmed up once. Modules that only the tester needs are imported
+after the fork, so that the zygote stays small.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from isobudget.judge.untrusted import zygote
 
 
 def main(plain_settings: tuple[Any, ...]) -> NoReturn:
-    """Begin a worker: fork its zygote, and be its tester."""
+    """Start a worker: fork its zygote, then run as its tester."""
     settings = WorkerSettings.from_plain(plain_settings)
     with contextlib.suppress(OSError):
         # Tests and sample take turns: on one core they do so fastest.

@@ -1,4 +1,4 @@
-"""Lines of samples and of verdicts: what `judge_file` reads and writes, one sample each, and what they add up to."""
+"""Lines of samples and verdicts, as `judge_file` reads and writes them, one line per sample; and their totals."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class SampleLine:
     """One line of a file of samples.
 
     Attributes:
-        task_id, index: its problem, and its number among the samples of that problem (and model), from 0.
-        program: what is judged.
-        fields: the whole line.
+        task_id, index: the problem, and the sample's number among those of that problem (and model), from 0.
+        program: the program to judge.
+        fields: all fields of the line.
     """
 
     task_id: str
@@ -43,23 +43,23 @@ class SampleLine:
 
     @property
     def group(self) -> tuple[object, ...]:
-        """Model and the like."""
+        """What identifies the model, as far as the line states it."""
         return tuple(self.fields.get(name) for name in GROUP)
 
 
 @dataclass(slots=True)
 class VerdictTally:
-    """What a file of verdicts comes to.
+    """Totals over a file of verdicts.
 
     Attributes:
-        samples, passes: by problem, without those that could not be judged.
-        by_model: the same by model, where the samples state one: samples and passes of each problem.
-        outcomes: how often each occurred.
+        samples, passes: counts by problem, without samples that could not be judged.
+        by_model: the same counts for each model, if the samples state one.
+        outcomes: how often each outcome occurred.
         shared: samples whose tests ran in one process with them.
-        problems: that the benchmark has.
+        problems: number of problems of the benchmark.
         invalid: the first sample that could not be judged, and why; empty if there is none.
-        errors: what the samples' errors say, and how often.
-        not_installed: modules that samples import and that are not there, and how many samples.
+        errors: error messages of samples, and how often each occurred.
+        not_installed: modules that samples import but that are not installed, and for each the number of samples.
     """
 
     samples: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class VerdictTally:
     not_installed: Counter[str] = field(default_factory=Counter)
 
     def add(self, record: dict[str, Any]) -> None:
-        """Count one verdict line. A judge's own fault is counted as an outcome, never as a sample that did not pass."""
+        """Count one verdict line. An `INVALID` outcome is counted, but never as a sample that did not pass."""
         self.outcomes[record["verdict"]] += 1
         self.shared += record["trust"] == Trust.SHARED
         task_id, detail = record["task_id"], record["detail"]
@@ -91,19 +91,19 @@ class VerdictTally:
 
 
 class Digests(dict[str, str]):
-    """Checksums of tests, and of the rules, limits and trust they are judged by, by task_id, made when asked for."""
+    """Checksums by task_id, made when asked for, of a problem's tests with the rules, limits and trust it is judged by."""
 
     def __init__(self, problems: dict[str, Problem], judge: Judge) -> None:
         self.problems = problems
         self.how = repr((RULES, judge.limits, judge.trust))
 
     def __missing__(self, task_id: str) -> str:
-        """Make one."""
+        """Compute the checksum of one problem."""
         self[task_id] = _digest(self.how, repr(self.problems[task_id].tests))
         return self[task_id]
 
     def of(self, sample: SampleLine) -> str:
-        """The checksum of a program and of what it is judged by."""
+        """The checksum of a sample's program together with the tests and rules that judge it."""
         return _digest(self[sample.task_id], sample.program)
 
 
@@ -112,7 +112,7 @@ def _digest(*texts: str) -> str:
 
 
 def verdict_record(sample: SampleLine, verdict: Verdict, digest: str) -> dict[str, Any]:
-    """One verdict line: all that the sample's line says, and the verdict. What is unknown is null."""
+    """One verdict line: all fields of the sample's line, and the verdict. Unknown values are null."""
     peak = verdict.peak_memory_mb
     return {
         **sample.fields,
@@ -137,7 +137,7 @@ _WANTED: dict[str, type] = {
 
 
 def damage(record: Any) -> str:
-    """Why an object is not a verdict line; an empty string if it is one."""
+    """Why an object is not a valid verdict line; an empty string if it is one."""
     if not isinstance(record, dict):
         return "no JSON object"
     for name, kind in _WANTED.items():

@@ -1,7 +1,7 @@
-"""What the judge and its workers say to each other: how a worker is set up, and the problems that it is given.
+"""Messages between the judge and its workers: how a worker is set up, and the problems it is given.
 
 A worker trusts its judge, which sends framed `marshal`. The judge does not trust a worker, whose tests may be foreign:
-it takes framed JSON, and nothing else is made of it than it says. A sample has no part in it (see `wire` for that).
+it accepts only framed JSON. Samples use other messages, see `wire`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ class WorkerSettings(NamedTuple):
     """How a worker is set up.
 
     Attributes:
-        number: the worker's number, from which root derives an unused user.
-        core: the processor that it runs on.
+        number: the worker's number; when running as root, it determines which unused user the worker becomes.
+        core: the processor core that it runs on.
         packages: folders of installed packages that samples may import from.
         without: layers of confinement to leave out, by name.
         one_process: whether a screened program runs all its tests in one process.
-        limits: of every sample.
-        trust: where tests run that may run apart from the sample or not: `split`, `shared`, or `auto` to decide it.
+        limits: limits of every sample.
+        trust: where tests run that could run apart from the sample or in its process: `split`, `shared`, or `auto`.
         foreign: whether the tests are trusted no more than the samples.
         base: an empty folder that belongs to the worker.
         life: descriptor of a pipe whose other end closes when the judge ends.
@@ -46,20 +46,20 @@ class WorkerSettings(NamedTuple):
 
     @classmethod
     def from_plain(cls, fields: tuple[Any, ...]) -> WorkerSettings:
-        """The settings of `plain`."""
+        """Settings from the fields that `plain` returned."""
         made = cls(*fields)
         return made._replace(limits=Limits(*made.limits))
 
 
 class Case(NamedTuple):
-    """A problem as a worker gets it.
+    """A problem in the form that a worker receives.
 
     Attributes:
         kind: the name of the class of its tests in `problems.problem`.
         tests: the fields of that class.
-        entry_point, prompt, starter: the problem's.
+        entry_point, prompt, starter: as in the problem.
         reference: a whole program known to be right, or None.
-        apart: whether the tests are known to run apart from the sample with nothing lost.
+        apart: whether the tests are known to give the same verdict when they run apart from the sample.
     """
 
     kind: str
@@ -72,12 +72,12 @@ class Case(NamedTuple):
 
 
 def frame(*message: Any) -> bytes:
-    """A message of plain values to a worker: four bytes of length, big end first, and `marshal`."""
+    """Encode a message of plain values to a worker: four bytes of length, big-endian, then `marshal`."""
     data = marshal.dumps(message)
     return len(data).to_bytes(4, "big") + data
 
 
 def answer_frame(*message: Any) -> bytes:
-    """A message of plain values from a worker: four bytes of length, big end first, and JSON."""
+    """Encode a message of plain values from a worker: four bytes of length, big-endian, then JSON."""
     data = json.dumps(message).encode()
     return len(data).to_bytes(4, "big") + data

@@ -1,4 +1,4 @@
-"""Verdicts for an event loop, which is not blocked while samples run: each is waited for in a thread."""
+"""Verdicts for an event loop: a thread waits for each one, so the loop is not blocked while samples run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from isobudget.judge.verdict import Verdict
 
 
 async def off_the_loop(verdicts: Iterator[Verdict]) -> AsyncIterator[Verdict]:
-    """The verdicts of a `run`, which is closed at the end, however that comes."""
+    """Yield the verdicts of a `run` asynchronously; the `run` is closed at the end, even after an error."""
     try:
         while (verdict := await asyncio.to_thread(next, verdicts, None)) is not None:
             yield verdict

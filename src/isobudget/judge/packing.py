@@ -1,4 +1,4 @@
-"""Plain data in its wire form and back: how values cross between the tests and a sample.
+"""Encodes plain data for the wire: how values cross between the tests and a sample.
 
 Whatever arrives is decoded into new objects of the built-in and standard types by type-exact rules, so no method of the
 sample's objects ever runs on the other side. Numbers (nan, inf, complex, huge integers), strings, bytes, None, lists,
@@ -7,9 +7,9 @@ as the plain type. NumPy's scalars cross as Python's own numbers, which are exac
 tests and an array again for the sample. Iterators are drained up to a cap. Everything else crosses as a numbered handle
 that its owner keeps. A mutable object that occurs twice in one message is one object on the other side, too.
 
-JSON's own scalars and lists stand for themselves; all other types are an object with one key, the tag. What occurs
-again is marked: a list by a first item `{"shared": number}`, an object by a second key; where it comes back,
-`{"same": number}` stands for it.
+JSON's own scalars and lists stand for themselves; every other type is an object with one key, its tag. A value that
+occurs again is numbered at its first place: a list by a first item `{"shared": number}`, an object by a second key. At
+its later places it is `{"same": number}`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FACTORIES: dict[str, Any] = {"int": int, "list": list, "dict": dict, "set": set,
 
 
 class Packer:
-    """Turns values into JSON's own types. `export` is given what cannot cross and returns its handle."""
+    """Turns values into JSON's own types. `export` is called with each value that cannot cross, and returns its handle."""
 
     def __init__(self, export: Callable[[Any], dict[str, Any]]) -> None:
         self.export = export
@@ -56,7 +56,7 @@ class Packer:
         return self.pack_all([value])[0]
 
     def pack_all(self, values: Iterable[Any]) -> list[Any]:
-        """The wire forms of several values of one message."""
+        """The wire forms of several values in one message."""
         self.seen, self.marks = {}, set()
         return [self._pack(value) for value in values]
 
@@ -84,7 +84,7 @@ class Packer:
         return form
 
     def _same(self, value: Any) -> Any:
-        """Mark the form of a value that has come before, and refer to it."""
+        """Number the first form of a value that has occurred before, and return a reference to it."""
         form = self.seen[id(value)][1]
         if type(form) is dict:
             number = form.setdefault("shared", len(self.marks))

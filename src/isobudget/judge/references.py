@@ -1,9 +1,9 @@
-"""References first: before own problems are used, the judge must pass their references.
+"""Checks references: before your own problems are used, the judge must pass their references.
 
-A reference that fails says that the tests, the reference or the judge are wrong; verdicts on samples would say nothing.
-What has passed is remembered in the user's cache folder, by content: a checksum of the problem with its tests and
-reference, of the judge's rules and limits, and of the version of Python. Failures are not remembered. The tests of
-published benchmarks are not checked again: a test of isobudget holds them.
+If a reference fails, then the tests, the reference or the judge are wrong, and verdicts on samples would mean nothing.
+References that passed are remembered in the user's cache folder by a checksum of the problem with its tests and
+reference, of the judge's rules and limits, and of the version of Python. Failures are not remembered. Published
+benchmarks are not checked here: isobudget's own test suite checks them.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ class FailedReference(NamedTuple):
     verdict: Verdict
 
     def __str__(self) -> str:
-        """The problem and the reason, as one line."""
+        """The problem and the reason for the failure, in one line."""
         test = f", at {self.verdict.first_failing}" if self.verdict.first_failing else ""
         return f"{self.problem.task_id}: {self.verdict.outcome.value}{test} ({self.verdict.detail or 'no message'})"
 
 
 def cache_file() -> Path:
-    """Where checksums of what has passed are kept, one a line."""
+    """The file with the checksums of references that have passed, one per line."""
     return user_cache() / "references.txt"
 
 
 def unchecked(problems: Iterable[Problem], judge: Judge) -> list[Problem]:
-    """The own problems with a reference that has not passed yet, in their order; the judge need not be entered."""
+    """Your own problems with a reference that has not passed yet, in order; the judge need not be entered."""
     passed = set(_read())
     return [one for one in problems if is_checked(one) and _checksum(one, judge) not in passed]
 
@@ -52,7 +52,7 @@ def failed_references(problems: Iterable[Problem], judge: Judge) -> list[FailedR
     """The problems whose own references do not pass, in their order.
 
     Args:
-        problems: those without a reference, and those of published benchmarks, are passed over.
+        problems: those without a reference, and those of published benchmarks, are skipped.
         judge: an entered judge.
     """
     checked = unchecked(problems, judge)
@@ -70,10 +70,10 @@ def failed_references(problems: Iterable[Problem], judge: Judge) -> list[FailedR
 
 
 def require_references(problems: Iterable[Problem], judge: Judge) -> None:
-    """Refuse problems whose references do not pass.
+    """Raise if a problem's reference does not pass.
 
     Raises:
-        InputError: the first of them is named, with the reason.
+        InputError: a reference fails; the message names the first one and the reason.
     """
     failed = failed_references(problems, judge)
     if failed:
@@ -85,7 +85,7 @@ def require_references(problems: Iterable[Problem], judge: Judge) -> None:
 
 
 def is_checked(problem: Problem) -> bool:
-    """Whether it is an own problem with a reference."""
+    """Whether the problem is one of your own and has a reference."""
     published = getattr(problem.tests, "split", False) or getattr(problem.tests, "rules", "own") != "own"
     return problem.reference is not None and not published and not isinstance(problem.tests, ReferenceInputs)
 
@@ -96,7 +96,7 @@ def _checksum(problem: Problem, judge: Judge) -> str:
 
 
 def _read() -> list[str]:
-    """What has passed before; a cache that cannot be read holds nothing."""
+    """The checksums that have passed before; empty if the cache cannot be read."""
     try:
         return read_text(cache_file()).split()
     except IsobudgetError:

@@ -1,7 +1,7 @@
-"""Folders in which programs under test may write: held while the judge that made them lives, cleared away after it.
+"""Folders in which programs under test may write: locked while their judge lives, removed afterwards.
 
-A judge that is killed outright removes nothing. So each of its folders is locked, and the next judge of the same user
-removes those that nobody holds any more.
+A judge that is killed cannot remove its folders. So each folder is locked, and the next judge of the same user removes
+those that are no longer locked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _YOUNG_SECONDS = 60.0
 
 
 class ScratchFolder:
-    """One folder; `path` is empty while there is none."""
+    """One scratch folder; `path` is empty while the folder does not exist."""
 
     def __init__(self) -> None:
         self.path = ""
@@ -36,7 +36,7 @@ class ScratchFolder:
         self._held = _lock(self.path)
 
     def remove(self) -> None:
-        """Remove the folder and what is in it; what cannot be removed stays, without an error."""
+        """Remove the folder and its contents; files that cannot be removed stay, without an error."""
         if self.path:
             _remove(self.path)
             if self._held >= 0:
@@ -46,7 +46,7 @@ class ScratchFolder:
 
 @functools.cache
 def remove_abandoned(place: str) -> int:
-    """Remove this user's folders that no judge holds, once a process; returns how many there were."""
+    """Remove this user's folders that no judge has locked, once per process; returns how many were removed."""
     removed = 0
     for path in Path(place).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
@@ -62,7 +62,7 @@ def remove_abandoned(place: str) -> int:
 
 
 def _lock(path: str) -> int:
-    """The descriptor of a folder that is locked by it; -1 where another process holds it, or it is not a folder."""
+    """Open and lock a folder. Returns the descriptor; -1 if another process has locked it or it is not a folder."""
     import fcntl
 
     try:

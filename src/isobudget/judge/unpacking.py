@@ -1,4 +1,4 @@
-"""New objects from wire forms, by type-exact rules: see `packing`."""
+"""Decodes wire forms into new objects, by type-exact rules: see `packing`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRACTION_BITS = 200_000
 
 
 class Array:
-    """What the tests see of a NumPy array: its kind (of `dtype.kind`), its shape, and its items in order.
+    """The tests' form of a NumPy array: its kind (`dtype.kind`), its shape, and its items in order.
 
     It is equal to an array of the same kind, shape and items, and to nothing else; it has no truth value.
     """
@@ -34,7 +34,7 @@ class Array:
 
     @property
     def kind(self) -> str:
-        """The kind of its items, as NumPy names it by a letter."""
+        """The kind of the items: NumPy's one-letter code."""
         return self.dtype.lstrip("<>|=")[0]
 
     def __eq__(self, other: object) -> bool:
@@ -51,7 +51,7 @@ class Array:
         return f"array({self.nested()!r}, {self.kind!r})"
 
     def nested(self) -> Any:
-        """Its items as nested lists; of an array without dimensions, its item."""
+        """The items as nested lists; for an array without dimensions, its single item."""
         items = list(self.items)
         for size in reversed(self.shape[1:]):
             items = [items[place : place + size] for place in range(0, len(items), size)] if size else []
@@ -62,8 +62,8 @@ class Unpacker:
     """Turns wire forms back into new objects.
 
     Args:
-        resolve: is given a handle and returns what stands for it.
-        arrays: whether arrays become NumPy's, for the sample's side.
+        resolve: returns the object that a handle stands for.
+        arrays: whether arrays become NumPy arrays, as on the sample's side.
     """
 
     def __init__(self, resolve: Callable[[dict[str, Any]], Any], *, arrays: bool = False) -> None:
@@ -72,7 +72,7 @@ class Unpacker:
         self.shared: dict[int, Any] = {}
 
     def unpack(self, form: Any) -> Any:
-        """The value of a wire form.
+        """The value that a wire form encodes.
 
         Raises:
             WireError: the form is not one that a `Packer` makes.
@@ -80,7 +80,7 @@ class Unpacker:
         return self.unpack_all([form])[0]
 
     def unpack_all(self, forms: list[Any]) -> list[Any]:
-        """The values of several forms of one message.
+        """The values of several wire forms in one message.
 
         Raises:
             WireError: a form is not one that a `Packer` makes.

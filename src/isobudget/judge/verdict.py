@@ -1,7 +1,7 @@
-"""What the judge says of one sample, and the limits it judges under.
+"""The judge's verdict on one sample, and the limits under which it judges.
 
-Named tuples and not dataclasses: workers make them, and a worker should be there at once (`dataclasses` takes as long
-to import as all else that a worker needs).
+These are named tuples and not dataclasses, because a worker should start quickly: `dataclasses` takes as long to import
+as everything else that a worker needs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ RULES = 3
 
 
 class Outcome(StrEnum):
-    """What became of a sample. Only `PASSED` counts as solved; `INVALID` is the judge's own fault and never counts."""
+    """How a sample ended. Only `PASSED` counts as solved; `INVALID` is the judge's own fault and never counts."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -67,7 +67,7 @@ class Limits(NamedTuple):
 
     @classmethod
     def stated(cls, cpu_seconds: float | None, memory_mb: int | None) -> Limits | None:
-        """The limits asked for, with wall seconds to match; None if nothing was."""
+        """The requested limits, with wall seconds to match; None if none was requested."""
         if cpu_seconds is None and memory_mb is None:
             return None
         if cpu_seconds is not None and not 0 < cpu_seconds <= MOST_SECONDS:
@@ -84,10 +84,10 @@ class Limits(NamedTuple):
         return cls(seconds, wall, default.memory_mb if memory_mb is None else memory_mb)
 
     def checked(self) -> Limits:
-        """These limits.
+        """These limits, if they are valid.
 
         Raises:
-            InputError: one of them is not a number, or none that can be kept.
+            InputError: a limit is not a number, or cannot be enforced.
         """
         from isobudget.errors import InputError
 
@@ -102,18 +102,19 @@ class Limits(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the tests said of one sample.
+    """What the tests found for one sample.
 
     Attributes:
         outcome: see `Outcome`.
-        seconds: CPU seconds that the sample's process used, start-up of the interpreter left out where it can be.
+        seconds: CPU seconds that the sample's process used, without the start-up of the interpreter where that can be
+            separated.
         peak_memory_mb: largest resident memory in MiB, NaN if unknown.
         detail: the error's last line, or an empty string. One line, at most 300 characters.
         trust: whether the sample could reach its tests, see `Trust`.
         tests_passed: tests that passed before the first that did not; None where they cannot be counted.
-        tests_total: tests that the problem has; None where they cannot be counted.
+        tests_total: number of tests of the problem; None where they cannot be counted.
         first_failing: the first test that did not pass, or an empty string. One line, at most 300 characters.
-        observed: for inputs without a right answer, one text per input, see docs/judge.md; else empty.
+        observed: for inputs without a right answer, one text per input (see docs/judge.md); otherwise empty.
     """
 
     outcome: Outcome
@@ -137,17 +138,17 @@ class Verdict(NamedTuple):
 
     @classmethod
     def from_plain(cls, fields: tuple[Any, ...]) -> Verdict:
-        """The verdict of `plain`."""
+        """The verdict from the fields that `plain` returned."""
         made = cls(*fields)
         observed = tuple(made.observed)
         return made._replace(outcome=Outcome(made.outcome), trust=Trust(made.trust), observed=observed)
 
     @classmethod
     def of_foreign(cls, fields: Any) -> Verdict:
-        """The verdict that a process states which nobody trusts; null, where JSON lacks NaN, is NaN.
+        """Read a verdict reported by an untrusted process; null stands for NaN, which JSON lacks.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not a valid verdict.
         """
         wanted: tuple[Any, ...] = (str, float, float, str, str, (int, type(None)), (int, type(None)), str, list)
         if type(fields) is not list or len(fields) != len(wanted):

@@ -1,7 +1,6 @@
 """Messages between the tests and a sample: framed JSON.
 
-A frame is four bytes of length, big end first, and that many bytes of ASCII JSON. `packing` says what stands for which
-value.
+A frame is four bytes of length, big-endian, and that many bytes of ASCII JSON. `packing` says how values are encoded.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ READ_BYTES = 4000
 
 
 class WireError(Exception):
-    """A frame is malformed, too long, or holds something that does not cross."""
+    """A frame is malformed, too long, or holds a value that must not cross."""
 
 
 class ClosedError(WireError):
-    """The other side is gone."""
+    """The other side has closed the wire."""
 
 
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
@@ -33,20 +32,20 @@ _encode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
 
 
 def encode(message: Any) -> str:
-    """A message made of JSON's own types as ASCII text."""
+    """Encode a message made of JSON's own types as ASCII text."""
     return "".join(_encode(message, 0))
 
 
 def is_too_long(*texts: str) -> bool:
-    """Whether texts take more of a message than is carried."""
+    """Whether the texts exceed the most that one message can hold."""
     return 6 * sum(map(len, texts)) > TEXT_BYTES and sum(len(encode(text)) for text in texts) > TEXT_BYTES
 
 
 def decode(text: str) -> Any:
-    """The message that a text stands for.
+    """Decode the text of a message.
 
     Raises:
-        WireError: it is not JSON.
+        WireError: the text is not JSON.
     """
     try:
         message, end = _scan(text, 0)
@@ -58,10 +57,10 @@ def decode(text: str) -> Any:
 
 
 def send(descriptor: int, message: Any) -> int:
-    """Send a message made of JSON's own types; returns the bytes that it took.
+    """Send a message made of JSON's own types; returns its size in bytes.
 
     Raises:
-        ClosedError: the other side is gone.
+        ClosedError: the other side has closed the wire.
         WireError: the message is too long.
     """
     data = encode(message).encode("ascii")
@@ -78,16 +77,16 @@ def send(descriptor: int, message: Any) -> int:
 
 
 def receive(descriptor: int) -> Any:
-    """Receive one message, see `receive_counted`."""
+    """Receive one message; see `receive_counted`."""
     return receive_counted(descriptor)[0]
 
 
 def receive_counted(descriptor: int) -> tuple[Any, int]:
-    """Receive one message, and the bytes that it took.
+    """Receive one message; returns it and its size in bytes.
 
     Raises:
-        ClosedError: the other side is gone.
-        WireError: what came is not a frame of at most `FRAME_BYTES` with JSON inside.
+        ClosedError: the other side has closed the wire.
+        WireError: the data is not a frame of at most `FRAME_BYTES` with JSON inside.
     """
     try:
         data = os.read(descriptor, READ_BYTES)
@@ -103,7 +102,7 @@ def receive_counted(descriptor: int) -> tuple[Any, int]:
 
 
 def _rest(descriptor: int, data: bytes) -> bytes:
-    """Read on to the end of a frame. The sides take turns, so that nothing may follow a frame."""
+    """Read to the end of a frame. The sides take turns, so no data may follow a frame."""
     while len(data) < 4:
         data += _more(descriptor)
     wanted = 4 + int.from_bytes(data[:4], "big")

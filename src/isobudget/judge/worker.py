@@ -1,4 +1,4 @@
-"""The judge's handle on one worker: its process, the jobs that it has been given, and the problems that it knows."""
+"""The judge's handle on one worker: its process, the jobs given to it, and the problems that it knows."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class WorkerGoneError(Exception):
 
 
 class UnwantedError(Exception):
-    """Nobody waits any more for the verdict that would come next."""
+    """Nobody waits for the next verdict any more."""
 
 
 def always_wanted() -> bool:
-    """Of verdicts that are waited for whatever happens: that they are wanted."""
+    """Always true: for verdicts that are wanted whatever happens."""
     return True
 
 
@@ -62,7 +62,7 @@ class Worker:
         self.life = -1
 
     def start(self) -> list[str]:
-        """Launch the process and wait until it is ready; returns the layers of confinement that stand."""
+        """Start the process and wait until it is ready; returns the active layers of confinement."""
         self.launch()
         return self.ready()
 
@@ -84,10 +84,10 @@ class Worker:
         os.close(life)
 
     def ready(self) -> list[str]:
-        """Wait until the process is ready; returns the layers of confinement that stand.
+        """Wait until the process is ready; returns the active layers of confinement.
 
         Raises:
-            JudgeError: it does not come up.
+            JudgeError: the process does not start.
         """
         try:
             while not (messages := self._messages()):
@@ -102,10 +102,10 @@ class Worker:
         return list(map(str, said[0]))
 
     def give(self, number: int, problem: Problem, program: str, attempt: int) -> None:
-        """Hand a job over.
+        """Give the worker a job.
 
         Raises:
-            WorkerGoneError: the process is not there; the job counts as given.
+            WorkerGoneError: the process is gone; the job still counts as given.
         """
         if not self.given:
             self.busy_since = time.monotonic()
@@ -129,7 +129,7 @@ class Worker:
             raise WorkerGoneError("the worker's process ended") from error
 
     def take(self) -> list[tuple[int, Verdict]]:
-        """The verdicts that have come; call when `fileno` is readable or the worker is overdue.
+        """The verdicts that have arrived; call it when `fileno` is readable or the worker is overdue.
 
         Raises:
             WorkerGoneError: the process ended, or is stuck.
@@ -148,7 +148,7 @@ class Worker:
         return done
 
     def is_overdue(self, wall_seconds: float) -> bool:
-        """Whether it has been at a job for far too long."""
+        """Whether the worker has spent far too long on a job."""
         return bool(self.given) and time.monotonic() - self.busy_since > 2 * wall_seconds + GRACE_SECONDS
 
     def _verdict(self, fields: list[Any]) -> tuple[int, Verdict]:
@@ -179,13 +179,13 @@ class Worker:
         return messages
 
     def fileno(self) -> int:
-        """The descriptor on which verdicts come."""
+        """The descriptor from which verdicts are read."""
         assert self.process is not None
         assert self.process.stdout is not None
         return self.process.stdout.fileno()
 
     def stop(self) -> None:
-        """End the process and its zygote, and forget what it had been given."""
+        """End the process and its zygote, and forget the jobs given to it."""
         process, self.process = self.process, None
         if process is not None:
             if self.given:
@@ -219,9 +219,9 @@ def _answer(data: bytes) -> list[Any]:
 
 
 def lost(stuck: bool, reference_passes: bool) -> Verdict:
-    """The verdict on a sample over which a worker hung, or ended again and again.
+    """The verdict on a sample on which a worker hung, or repeatedly ended.
 
-    Where the problem's reference passes in the same worker, it is the sample that ends it.
+    If the problem's reference passes in the same worker, the sample is to blame.
     """
     if stuck:
         return Verdict(Outcome.TIMEOUT, detail="the tests did not end")
@@ -235,7 +235,7 @@ def lost(stuck: bool, reference_passes: bool) -> Verdict:
 def wait_for_any(
     workers: Iterable[Worker], wall_seconds: float, is_wanted: Callable[[], bool] = always_wanted
 ) -> list[Worker]:
-    """Wait until a worker that has been given jobs has something to say, or has taken far too long to.
+    """Wait until a worker with jobs has sent something, or has taken far too long.
 
     Raises:
         UnwantedError: `is_wanted`, which is asked every second, said no.
@@ -263,7 +263,7 @@ def _sendable(program: str) -> str:
 
 
 def describe(problem: Problem) -> Case:
-    """A problem as plain data for a worker.
+    """Turn a problem into plain data for a worker.
 
     Raises:
         JudgeError: the judge does not know this kind of tests.

@@ -1,14 +1,14 @@
-"""The shape of a model: the numbers that decide what a token costs.
+"""The shape of a model: the numbers that determine the cost of a token.
 
 A decoder of the Llama kind: attention with grouped key and value heads, or latent attention (DeepSeek-V2 and later), an
 MLP that is gated or not, optionally a mixture of experts with shared ones and with some layers dense, optionally layers
 with a sliding window or that attend within chunks. `params` counts every weight that a published parameter
 count includes except the bias vectors of some families (below 0.1 %).
 
-With latent attention (Liu et al. 2024), keys and values of all heads are made of one narrow vector c a token, and the
-part of a key that is rotated is shared by all heads: per layer d q or d r_q + r_q q for queries, d (c + rope) +
-c H (nope + v) for keys and values, H v d for the output. Attention is counted on the keys and values that are made, as
-the model is defined; engines that fold these matrices into the query compute more per key and fewer per token.
+With latent attention (Liu et al. 2024), keys and values of all heads are computed from one narrow vector c per token,
+and the rotated part of a key is shared by all heads: per layer d q or d r_q + r_q q for queries, d (c + rope) + c H
+(nope + v) for keys and values, H v d for the output. Attention is counted on the keys and values that are made, as the
+model is defined; engines that fold these matrices into the query compute more per key and fewer per token.
 
 Not covered: encoder-decoder models, state-space layers and linear attention, layers of otherwise unequal width.
 """
@@ -42,8 +42,8 @@ class Architecture:
         sliding_window: tokens that a windowed layer looks back on, itself included; 0 if there is no window.
         windowed_layers: how many of the layers have the window.
         chunked: whether these layers attend within chunks of that length instead (Llama 4).
-        latent_kv, latent_query: widths of the vectors that keys and values, and queries, are made of in latent
-            attention; 0 if they are not. `head_size` is then that of a key.
+        latent_kv, latent_query: widths of the vectors from which latent attention computes keys and values, and
+            queries; 0 without latent attention. `head_size` is then the size of a key.
         rotated_size: the part of a key that all heads share in latent attention.
         value_size: width of a value, where it is not `head_size`; 0 if it is.
         tied_embeddings: whether the output layer shares its weights with the input embedding.
@@ -172,7 +172,7 @@ class Architecture:
         return mixed * (self.mlp_width * experts + self.shared_mlp_width) + self.dense_layers * self.dense_mlp_width
 
     def _mlp_weights(self, experts: int) -> int:
-        """Of all layers, with this many experts each, and their routers."""
+        """MLP weights of all layers with this many experts each, and of their routers."""
         matrices = 3 if self.gated_mlp else 2
         routers = (self.layers - self.dense_layers) * self.experts
         return self.hidden * (matrices * self._neurons(experts) + routers)

@@ -1,4 +1,4 @@
-"""The models that can be named: what they are, and where their weights come from.
+"""The models known by name: their properties, and where their weights come from.
 
 The catalog is data: `models.toml` beside this module, then the user's own file of the same form, which adds or
 overrides (`$ISOBUDGET_MODELS_TOML`, else `models.toml` in the user's configuration folder). A path that ends in
@@ -60,7 +60,7 @@ Source = HubSource | PackageSource | PathSource
 
 @dataclass(frozen=True, slots=True)
 class ModelTable:
-    """A table of a models file: what it says of a model, and where it stands, for messages."""
+    """A model's table in a models file, and its place, for messages."""
 
     fields: Mapping[str, Any]
     where: str

@@ -1,7 +1,7 @@
 """The families of models that are covered, for configurations and GGUF files alike.
 
-A family that is not here is refused, not guessed at: whether an MLP is gated changes the count by a third of the MLP,
-and layers without attention, or with another kind of it, by more.
+Other families are refused and not guessed: a wrong guess about a gated MLP changes the count by a third of the MLP, and
+one about the kind of attention by more.
 
 Not covered, and refused by name: state-space layers and linear attention (Mamba, Qwen3-Next, Granite 4 hybrids), models
 whose layers differ in width (OpenELM), encoders.
@@ -19,10 +19,10 @@ _NO_FIELDS: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What a family's files leave unsaid.
+    """Properties of a family that its files do not state.
 
     Attributes:
-        configs, ggufs: what `model_type` and `general.architecture` call it.
+        configs, ggufs: its names in `model_type` and `general.architecture`.
         gated: whether its MLP has a gate matrix (GGUF files show it).
         tied: whether the output layer shares the embedding's weights unless the configuration says otherwise.
         whole_every: in windowed models, every `whole_every`-th layer attends to everything; 0 if none does.

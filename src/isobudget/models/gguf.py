@@ -61,7 +61,7 @@ FORMS = {number: StorageForm(*form) for number, form in _TENSOR_TYPES.items()}
 
 @dataclass(frozen=True, slots=True)
 class LongArray:
-    """Stands for an array that was skipped: only its length is known."""
+    """A placeholder for an array that was skipped: only its length is known."""
 
     length: int
 
@@ -158,7 +158,7 @@ def read_gguf_header(path: str | Path) -> GgufHeader:
 
 @lru_cache(32)
 def _read_version(path: Path, version: tuple[int, ...]) -> GgufHeader:
-    """The header of a file as it is now; a vocabulary takes long to get past, and a command asks several times."""
+    """The header of an unchanged file, cached: parsing a vocabulary takes long, and a command asks several times."""
     with path.open("rb") as file:
         return _read(_Reader(path, file, version[2]))
 
@@ -210,7 +210,7 @@ class _Reader:
         return value
 
     def count(self, what: str, least_bytes: int) -> int:
-        """A number of things that follow, each of at least that many bytes."""
+        """Read a count of things that follow, each of at least that many bytes."""
         count = int(self.scalar("Q", what))
         if count * least_bytes > self.size - self.at:
             raise self.fail(f"{what} is {count:,}, more than the file can hold")
@@ -302,7 +302,7 @@ def _tensor(reader: _Reader, name: str) -> Tensor:
 
 
 def _check_ends(reader: _Reader, tensors: Mapping[str, Tensor], data_start: int) -> None:
-    """Every tensor must end inside the file: a cut-off download has a whole header, and half its weights."""
+    """Check that every tensor ends inside the file: a truncated download has a complete header but not all weights."""
     for name, tensor in tensors.items():
         end = data_start + tensor.offset + (tensor.size or 0)
         if end > reader.size:

@@ -1,4 +1,4 @@
-"""The pieces of which a GGUF file's header is written: texts, metadata entries, and the places of tensors.
+"""Writes the parts of a GGUF file's header: texts, metadata entries, and the descriptions of tensors.
 
 Source: llama.cpp's ``docs`` of the format; what they mean is in `isobudget.models.gguf`, which reads them.
 """

@@ -123,7 +123,7 @@ def _index() -> dict[str, str]:
 
 
 def _simplified(name: str) -> str:
-    """Lower case, without organisation and endings that do not change the shape; `code-llama` is `codellama`."""
+    """The name in lower case, without organization and suffixes that do not affect the shape: `codellama`."""
     text = re.split(r"/|--", re.sub(r"[\s_:]+", "-", name.strip().lower()))[-1].removeprefix("meta-")
     text = text.replace("code-llama", "codellama").replace("llama3", "llama-3").replace("llama2", "llama-2")
     text = text.removesuffix(".gguf")
@@ -133,6 +133,6 @@ def _simplified(name: str) -> str:
 
 
 def _shorter(text: str) -> str:
-    """Without the last ending that does not change the shape."""
+    """The text without its last suffix that does not change the shape."""
     front, _, last = text.rpartition("-")
     return front if front and last in _SAME_SHAPE else _QUANTISED.sub("", text)

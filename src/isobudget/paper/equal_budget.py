@@ -1,11 +1,12 @@
-"""What the paper's tables say at equal budget: pass_flops@f and pass_time@t from pass@k and Table 1.
+"""The paper's tables at equal budget: pass_flops@f and pass_time@t from pass@k and Table 1.
 
     pass_flops@f = pass@k  with  k = max{k' : flops(k') <= f}        (section 2.2)
 
 Budgets are multiples of one sample of the family's 70B model. Between published k, pass@k is interpolated by a monotone
-cubic of log(-log(1 - pass@k)) in log k, and marked; beyond the largest published k there is no value. With one
-published k left out, that misses it by 0.28 points (root mean square over Tables 2-4); a lead of less than twice as
-much over or with an interpolated value is none. The tables carry no counts per problem, hence no intervals.
+cubic of log(-log(1 - pass@k)) in log k, and marked; beyond the largest published k there is no value. If one published
+k is left out, interpolation misses it by 0.28 points (root mean square over Tables 2-4). A lead that involves an
+interpolated value and is below twice that error does not count as a lead. The tables have no counts per problem, so
+there are no intervals.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ DEAREST = {"Code Llama": "Code Llama 70B", "Llama-3": "Llama-3 70B"}
 
 @dataclass(frozen=True, slots=True)
 class BudgetCell:
-    """What one model reaches with a budget.
+    """A model's result at a budget.
 
     Attributes:
         k: samples that it affords.

@@ -1,4 +1,4 @@
-"""What is tried before any sample is judged: own problems' references, and a canary of every benchmark."""
+"""Checks made before any sample is judged: the references of your own problems, and a canary of every benchmark."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NOT_CHECKED = "--no-check: neither reference solutions nor a right and a wrong p
 
 
 def check_problems(problems: Iterable[Problem], judge: Judge, check: bool, progress: Progress) -> None:
-    """Try problems with an entered judge; without `check` only say that nothing was tried.
+    """Check problems with an entered judge; without `check`, only note that they were not checked.
 
     Raises:
-        InputError: the reference of an own problem does not pass.
-        JudgeError: a benchmark's right or wrong program does not get its verdict.
+        InputError: the reference of one of your own problems does not pass.
+        JudgeError: a benchmark's right program does not pass, or its wrong program does.
     """
     if not check:
         progress.note(NOT_CHECKED)
@@ -30,10 +30,10 @@ def check_problems(problems: Iterable[Problem], judge: Judge, check: bool, progr
 
 
 def check_references(problems: Iterable[Problem], check: bool, unsafe: bool, progress: Progress) -> None:
-    """Try references for a command that judges nothing itself; a judge is started only where one has not passed before.
+    """Check references for a command that judges nothing itself; starts a judge only if a reference is unchecked.
 
     Raises:
-        InputError: the reference of an own problem does not pass.
+        InputError: the reference of one of your own problems does not pass.
         JudgeError: references cannot be confined here.
     """
     if not check:
@@ -47,9 +47,9 @@ def check_references(problems: Iterable[Problem], check: bool, unsafe: bool, pro
 
 @dataclass(slots=True)
 class FirstCheck:
-    """Tries the problems of a study before anything is fetched or generated; see `check_problems`.
+    """Checks the problems of a study before anything is downloaded or generated; see `check_problems`.
 
-    `make_judge` gives a judge that is not entered yet; `layers` are those of confinement that it had.
+    `make_judge` returns a judge that is not entered yet; `layers` are its layers of confinement.
     """
 
     make_judge: Callable[[], Judge]
@@ -58,7 +58,7 @@ class FirstCheck:
     layers: frozenset[str] | None = None
 
     def __call__(self, problems: Iterable[Problem]) -> None:
-        """Try them."""
+        """Check the problems."""
         with self.make_judge() as judge:
             self.layers = judge.layers
             check_problems(problems, judge, self.check, self.progress)

@@ -1,11 +1,11 @@
-"""What a study would generate and spend, before anything is fetched, written or asked: the call behind ``--dry-run``.
+"""Computes what a study would generate and spend, without downloading, writing or requesting anything (``--dry-run``).
 
-Samples are exact. Tokens are estimates with an upper bound (see `lengths`); where the run folder has samples of a model
-already, completions are as long as those were. Time comes from the run folder's own seconds, else from a roofline where
-the study names the GPU and the model's shape is known (nothing is faster than that). Cost comes from the price that is
-stated with the model, else from the tables that ship, per token for servers and per GPU-hour otherwise. What is not
-known is None, never a guess. Disk is a rough estimate where nothing is recorded: about 3 bytes for every completion
-token.
+Numbers of samples are exact. Tokens are estimates with an upper bound (see `lengths`); if the run folder already has
+samples of a model, their mean length is used for completions. Time comes from the seconds recorded in the run folder,
+else from a roofline model if the study names the GPU and the model's shape is known; that is a lower bound. Cost comes
+from the price stated with the model, else from the shipped price tables: per token for servers, per GPU-hour otherwise.
+Unknown values are None, never a guess. Disk space is a rough estimate if nothing is recorded: about 3 bytes per
+completion token.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class DryRun:
     """What a study would do.
 
     Attributes:
-        study: its name.
-        run: the run folder that it would write to.
+        study: name of the study.
+        run: the run folder that the study would write to.
         expected: one entry for each model and benchmark.
-        missing: what keeps the study from running here: data, models, parts that are not installed.
-        notes: how numbers of samples follow from a budget, and what else is worth knowing.
-        replicas: of each model on a cluster, where one is asked for.
+        missing: what prevents the study from running here: missing data, models or packages.
+        notes: how numbers of samples follow from a budget, and other remarks.
+        replicas: the replicas of each model on a cluster, if requested.
     """
 
     study: str
@@ -60,22 +60,22 @@ class DryRun:
         return f"{self.study} in {self.run}: {counted(left, 'sample')} to generate{ready}"
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``--dry-run --json`` prints."""
+        """The dict that ``--dry-run --json`` prints."""
         plain = asdict(self) | {"run": str(self.run), "ready": not self.missing}
         return plain if self.replicas else {name: value for name, value in plain.items() if name != "replicas"}
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedReplicas:
-    """A model on a cluster, all its benchmarks together. None stands for what is not known.
+    """The replicas of one model on a cluster, for all its benchmarks together. None means not known.
 
     Attributes:
-        model: its name.
-        replicas: side by side.
-        gpus: that they hold together; 0 where it needs none.
-        gpu_hours: that all its samples take; a replica's GPUs count for as long as it is held.
-        hours: on the clock, with all replicas busy.
-        usd: for the GPUs.
+        model: name of the model.
+        replicas: number of replicas running at the same time.
+        gpus: number of GPUs that they hold together; 0 if the model needs none.
+        gpu_hours: GPU-hours for all samples; a replica's GPUs count for as long as they are held.
+        hours: wall-clock hours, with all replicas busy.
+        usd: cost of the GPUs.
     """
 
     model: str
@@ -87,7 +87,7 @@ class PlannedReplicas:
 
 
 class _Notes(Silent):
-    """Progress that keeps the notes."""
+    """A progress display that collects the notes."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -97,10 +97,10 @@ class _Notes(Silent):
 
 
 def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = None) -> DryRun:
-    """What the study would generate and spend in the run folder `out` (default: ``runs/`` and its name).
+    """What the study would generate and spend in the run folder `out` (default: ``runs/`` and the study's name).
 
-    With `replicas`, each model runs as that many replicas on a cluster. Nothing is fetched or written. What is
-    missing here is listed; it is not an error.
+    With `replicas`, each model runs as that many replicas on a cluster. Nothing is downloaded or written. Missing data,
+    models or packages are listed; they are not an error.
 
     Raises:
         RunError: the run folder is damaged.
@@ -138,7 +138,7 @@ def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = 
 
 
 def _replicas(model: StudyModel, expected: Sequence[Expected], replicas: int) -> PlannedReplicas:
-    """A model's samples on a number of replicas, none of which waits for another."""
+    """The samples of a model on several replicas, assuming that none waits for another."""
     mine = [one for one in expected if one.model == model.name]
     each = model.settings.gpus_held(model.settings.hardware() is not None)
     hours = _sum(None if one.seconds is None else one.seconds / 3600 for one in mine)
@@ -153,20 +153,20 @@ def _replicas(model: StudyModel, expected: Sequence[Expected], replicas: int) ->
 
 
 def _sum(amounts: Iterable[float | None]) -> float | None:
-    """Their sum; None if one is not known, or there are none."""
+    """The sum of the amounts; None if one is not known or there are none."""
     known = list(amounts)
     return sum(one for one in known if one is not None) if known and None not in known else None
 
 
 def _without_downloads(message: str) -> str:
-    """The message, which blames the user for being offline where it was the dry run that was."""
+    """The message, changed where it blames the user for being offline although the dry run disabled downloads."""
     return (
         message if os.environ.get(_OFFLINE) else message.replace(OFFLINE, "not in its cache; a dry run fetches nothing")
     )
 
 
 def _unpinned(model: StudyModel) -> str | None:
-    """What to say of a model of the hub of which the study does not pin a commit."""
+    """A warning about a model from the Hub that the study does not pin to a commit."""
     settings = model.settings
     if not isinstance(settings, HubSettings) or not may_be_repo(settings.model) or is_commit(settings.revision):
         return None
@@ -179,7 +179,7 @@ def _unpinned(model: StudyModel) -> str | None:
 
 @contextlib.contextmanager
 def _no_downloads() -> Iterator[None]:
-    """Keep the hub's client, which loaders may use, to what its cache has."""
+    """Restrict the Hub's client, which loaders may use, to its cache."""
     constants = sys.modules.get("huggingface_hub.constants")
     before = os.environ.get(_OFFLINE), getattr(constants, _OFFLINE, None)
     os.environ[_OFFLINE] = "1"

@@ -1,4 +1,4 @@
-"""What one model would do on one benchmark: samples, tokens, time, cost, disk. See `dry_run`."""
+"""Estimates what one model would do on one benchmark: samples, tokens, time, cost, disk space. See `dry_run`."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ _BYTES_PER_SAMPLE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What one model would do on one benchmark. None stands for what is not known.
+    """What one model would do on one benchmark. None means not known.
 
     Attributes:
         model, benchmark: names in the run.
-        problems: of the benchmark.
-        n: samples of each problem, the greedy one left out.
-        samples: that the study asks for in all.
-        left: those that the run folder does not have yet; the rest is about them.
+        problems: number of problems of the benchmark.
+        n: samples of each problem, without the greedy one.
+        samples: total number of samples that the study requests.
+        left: samples that the run folder does not have yet; the other fields are about these.
         prompt_tokens, completion_tokens: estimates.
         prompt_tokens_at_most, completion_tokens_at_most: upper bounds.
-        seconds, usd: estimates, and where they come from.
-        bytes: on disk.
+        seconds, usd: estimates, each with its source.
+        bytes: estimated bytes on disk.
     """
 
     model: str
@@ -74,7 +74,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class RecordedMeans:
-    """Means over a run's samples of one model and benchmark; `prompt_seconds` is 0 where it is part of `seconds`."""
+    """Means over a run's samples of one model and benchmark; `prompt_seconds` is 0 if it is included in `seconds`."""
 
     completion_tokens: float
     seconds: float
@@ -87,7 +87,7 @@ Known = tuple[SampleKeys, Mapping[tuple[str, str], RecordedMeans]]
 
 
 def absent(study: Study, model: StudyModel, benchmark: str, shape: Architecture | None = None) -> Expected:
-    """Where the problems or the model are not here: what the published size of the benchmark and the shape tell."""
+    """The estimate without the problems or the model: from the benchmark's published size and the shape."""
     size, most = _PUBLISHED.get(benchmark, (None, None))
     n = model.samples(benchmark)
     if size is None or n is None:
@@ -114,10 +114,10 @@ def absent(study: Study, model: StudyModel, benchmark: str, shape: Architecture 
 def _by_roofline(
     expected: Expected, settings: BackendSettings, shape: Architecture | None, prompts: Sequence[int], completion: float
 ) -> Expected:
-    """With the least seconds that the GPU allows, if one is named; `prompts` in tokens, one a problem, 0 if not known.
+    """The estimate with the minimum seconds on the named GPU; `prompts` is one prompt length in tokens per problem.
 
     Raises:
-        InputError: the GPU is not known, or too small.
+        InputError: the GPU is not known, or is too small for the model.
     """
     hardware = settings.hardware()
     if hardware is None or shape is None or expected.left is None:
@@ -131,7 +131,7 @@ def _by_roofline(
 
 
 def _by_the_hour(expected: Expected, settings: BackendSettings) -> Expected:
-    """With what its seconds cost on the GPU that is named, by the tables that ship."""
+    """The estimate with the cost of its seconds on the named GPU, from the shipped price tables."""
     hardware = settings.hardware()
     hour = next((one for one in example_prices()[1] if hardware and one.gpu == hardware.gpu), None)
     if hardware is None or hour is None or expected.seconds is None:
@@ -142,7 +142,7 @@ def _by_the_hour(expected: Expected, settings: BackendSettings) -> Expected:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One model on one benchmark that is here."""
+    """The estimate for one model on one benchmark that is available here."""
 
     study: Study
     model: ResolvedModel
@@ -152,7 +152,7 @@ class Estimate:
     note: Callable[[str], None]
 
     def expected(self) -> Expected:
-        """Samples, tokens, time, cost, disk."""
+        """The estimated samples, tokens, time, cost and disk space."""
         problems = self.benchmark.problems
         empty = Expected(self.model.name, self.benchmark.name, len(problems), self.n, None, None)
         if self.n is None:
@@ -177,14 +177,14 @@ class Estimate:
         return self._priced(self._timed(filled, recorded, sizes, sum(any(one) for one in left)))
 
     def _left(self, task_id: str) -> tuple[int, int]:
-        """Samples of a problem that the run folder lacks, and greedy ones."""
+        """The numbers of samples and of greedy samples of a problem that the run folder lacks."""
         assert self.n is not None
         name, have = (self.benchmark.name, self.model.name, task_id), self.known[0]
         greedy = self.study.greedy and (*name, True, 0) not in have
         return self.n - have.count((*name, False), self.n), int(greedy)
 
     def _calls(self, samples: int, greedy: int) -> int:
-        """How often a problem's prompt is computed: by every call, or once for its samples."""
+        """How often a problem's prompt is computed: for every call, or once for all its samples."""
         pace = self.model.settings.pacing()
         return -(-samples // pace.group) + greedy if pace.by_calls else min(samples + greedy, 1)
 
@@ -219,7 +219,7 @@ def _bytes(samples: float, tokens: float) -> int:
 
 
 def known_of(path: Path) -> Known:
-    """What the run folder has, if there is one."""
+    """The means recorded in the run folder, if it exists."""
     if not (path / RUN_FILE).is_file():
         return SampleKeys(), {}
     run = load_run(path)

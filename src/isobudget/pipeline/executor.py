@@ -1,7 +1,7 @@
-"""Where a run's work is done: the seam between the pipeline and what executes it.
+"""Where a run's work is executed: the interface between the pipeline and its executors.
 
-`Local` is this process and its children. `isobudget.cluster` has another one, whose workers are actors on the machines
-of a cluster; the pipeline is the same, and so are samples (by their seeds) and verdicts.
+`Local` is this process and its children. `isobudget.cluster` has another executor, whose workers are actors on the
+machines of a cluster. The pipeline is the same, and so are the samples (because of their seeds) and the verdicts.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ def open_model(model: ResolvedModel) -> Backend:
 
 
 class OpenModel(Protocol):
-    """A model that generates, wherever it runs."""
+    """A model that is ready to generate, wherever it runs."""
 
     def describe(self) -> Description:
-        """What it is, and what it noticed so far; see `Backend.describe`."""
+        """The model's description and what it has noticed so far; see `Backend.describe`."""
         ...
 
     def results(self, feed: Feed, hold: Callable[[], bool]) -> Generator[Result, None, None]:
-        """Calls with what came of them, as they come; see `in_parallel`."""
+        """Finished calls with their results, in the order in which they finish; see `in_parallel`."""
         ...
 
 
 class Executor(Protocol):
-    """What does the work."""
+    """Interface of executors, which do the work."""
 
     @property
     def needs_extras(self) -> bool:
-        """Whether the optional parts of the models' backends have to be installed in this process' environment."""
+        """Whether the optional packages of the models' backends must be installed in this process's environment."""
         ...
 
     def place(self, models: Sequence[ResolvedModel]) -> list[ResolvedModel]:
-        """The models as they will run: settings that depend on the machines are filled in.
+        """The models as they will run, with settings that depend on the machines filled in.
 
         Raises:
-            ClusterError: they cannot run there.
+            ClusterError: the models cannot run on the cluster.
         """
         ...
 
     def generating(self, model: ResolvedModel, samples: int) -> contextlib.AbstractContextManager[OpenModel]:
-        """A placed model, opened to generate this many samples."""
+        """Open a placed model to generate this many samples."""
         ...
 
     def judge(
@@ -64,44 +64,44 @@ class Executor(Protocol):
         beside: Sequence[ResolvedModel] = (),
         **modes: Any,
     ) -> Judge:
-        """A judge, to be entered, beside models that generate meanwhile; the other arguments are its own."""
+        """A judge, not yet entered. `beside` are the models that generate meanwhile; see the executor for the rest."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """An open backend of this process."""
+    """A model whose backend is open in this process."""
 
     backend: Backend
     pace: Pacing
 
     def describe(self) -> Description:
-        """What the backend says."""
+        """The backend's description."""
         return self.backend.describe()
 
     def results(self, feed: Feed, hold: Callable[[], bool]) -> Generator[Result, None, None]:
-        """Results by its threads."""
+        """Results from the backend's threads."""
         return in_parallel(self.backend, feed, self.pace, hold)
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """This process and its children. `make_backend` makes a prepared model's backend."""
+    """Executes in this process and its children. `make_backend` makes the backend of a prepared model."""
 
     make_backend: BackendFactory = open_model
 
     @property
     def needs_extras(self) -> bool:
-        """Not where backends are made otherwise than by their settings."""
+        """True unless `make_backend` is given."""
         return self.make_backend is open_model
 
     def place(self, models: Sequence[ResolvedModel]) -> list[ResolvedModel]:
-        """As they are."""
+        """The models unchanged."""
         return list(models)
 
     @contextlib.contextmanager
     def generating(self, model: ResolvedModel, samples: int) -> Iterator[OpenModel]:  # noqa: ARG002
-        """Its backend, open."""
+        """Open the model's backend."""
         with self.make_backend(model) as backend:
             yield LocalModel(backend, model.settings.pacing())
 

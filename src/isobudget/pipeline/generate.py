@@ -1,8 +1,9 @@
-"""The first stage: generate the samples that the study asks for and the run does not have yet.
+"""The first stage: generate the samples that the study requests and the run does not have yet.
 
-What is missing follows from `work`, how many samples are under way from the backend's `Pacing`. A problem that fails is
-tried once more after the others; what fails again is written to ``failures.json`` and named in the end report. It stops
-nothing. A model that fails for problem after problem is another matter: its server is gone.
+`work` determines the missing samples, and the backend's `Pacing` how many are in flight. A problem that fails is tried
+once more after the others. If it fails again, it is written to ``failures.json`` and named in the final report, and
+generation continues. But if a model fails for several problems in a row, its server is assumed to be down and
+generation stops.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ FAILURES_FILE = "failures.json"
 
 @dataclass(frozen=True, slots=True)
 class FailedProblem:
-    """A problem of which some samples could not be generated.
+    """A problem for which some samples could not be generated.
 
     Attributes:
-        benchmark, model, task_id: which.
-        samples: how many of them are missing.
+        benchmark, model, task_id: the problem and the model.
+        samples: number of missing samples.
         reason: the backend's last message.
     """
 
@@ -56,10 +57,10 @@ class FailedProblem:
 
 
 def write_failures(run: Run, failures: list[FailedProblem]) -> None:
-    """Write what failed; without failures the file is removed.
+    """Write the failures to their file; without failures the file is removed.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the file cannot be written.
     """
     path = run.path / FAILURES_FILE
     if failures:
@@ -70,7 +71,7 @@ def write_failures(run: Run, failures: list[FailedProblem]) -> None:
 
 @dataclass(slots=True)
 class Generated:
-    """What was done: samples generated, problems whose generation failed with the reason, and what backends noticed."""
+    """The result of generating: number of samples, failed problems with reasons, and remarks of backends."""
 
     samples: int = 0
     failures: list[FailedProblem] = field(default_factory=list)
@@ -81,19 +82,19 @@ class Generated:
         return f"{counted(self.samples, 'new sample')}{failed}"
 
     def to_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """The result as a dict for JSON."""
         failures = [asdict(one) for one in self.failures]
         return {"drawn": self.samples, "failures": failures, "notes": self.notes}
 
 
 @dataclass(frozen=True, slots=True)
 class BegunRun:
-    """A run whose samples are about to be generated.
+    """A run before its samples are generated.
 
     Attributes:
-        run: under its lock.
-        models: those that still have samples to generate.
-        total: samples that the run will have.
+        run: the run, locked for writing.
+        models: the models with samples still to generate.
+        total: number of samples that the run will have.
     """
 
     run: Run
@@ -108,7 +109,7 @@ First = Callable[[Iterable[Problem]], None]
 
 
 def alone(_begun: BegunRun) -> contextlib.AbstractContextManager[None]:
-    """Nothing runs beside it."""
+    """A context in which nothing runs beside generation."""
     return contextlib.nullcontext()
 
 
@@ -123,15 +124,15 @@ def generate(
 ) -> tuple[Run, Generated]:
     """Generate the study's missing samples into the run folder `out` (default: ``runs/`` and the study's name).
 
-    Models run where the `executor` has them run; without one in this process, by backends that `make_backend` makes.
+    The `executor` decides where models run; without one they run in this process, with backends from `make_backend`.
 
     Raises:
-        StudyError: what the study names does not exist, or a part that it needs is not installed.
-        ModelError: weights are not available.
-        RunError: the folder holds a run made otherwise, or is in use.
+        StudyError: something that the study names does not exist, or a package that it needs is not installed.
+        ModelError: the weights are not available.
+        RunError: the folder holds a run with other settings, or is in use.
         StorageError: the disk is full or the folder read-only.
-        BackendError: a model fails for problem after problem; what came back is recorded.
-        ClusterError: the cluster lacks what is asked of it, or loses every worker.
+        BackendError: a model fails for several problems in a row; the samples received so far are recorded.
+        ClusterError: the cluster lacks requested resources, or loses every worker.
     """
     executor = executor or Local(make_backend)
     resolved = resolve(study, extras=executor.needs_extras)
@@ -170,7 +171,7 @@ def _task(model: ResolvedModel) -> str:
 
 
 def _failures(failing: list[tuple[Work, str]]) -> list[FailedProblem]:
-    """One failure for each problem, with the samples of all its calls."""
+    """One failure for each problem, counting the samples of all its calls."""
     failures: dict[tuple[str, str, str], FailedProblem] = {}
     for piece, reason in failing:
         key = piece.keys[0][:3]
@@ -181,12 +182,12 @@ def _failures(failing: list[tuple[Work, str]]) -> list[FailedProblem]:
 
 @dataclass(slots=True)
 class _Generator:
-    """Keeps one model's backend busy and records what comes back.
+    """Keeps one model's backend busy and records the results.
 
     Attributes:
-        failing: calls that failed, with the reasons, since work was last begun.
-        lost: calls whose answers came in a form that cannot be read: they are not tried again.
-        failing_in_a_row: problems that failed one after the other, with none coming back between.
+        failing: calls that failed since work was last started, with the reasons.
+        lost: calls with unreadable answers; they are not tried again.
+        failing_in_a_row: number of problems that failed in a row, without a success in between.
     """
 
     run: Run
@@ -201,10 +202,10 @@ class _Generator:
     failing_in_a_row: set[tuple[str, str]] = field(default_factory=set)
 
     def generate(self, work: Iterable[Work]) -> None:
-        """Do the work; what fails is tried again at the end.
+        """Do the work; failed calls are tried again at the end.
 
         Raises:
-            BackendError: the model fails for problem after problem.
+            BackendError: the model fails for several problems in a row.
         """
         self._state_engine()
         try:
@@ -217,7 +218,7 @@ class _Generator:
             self._state_engine()  # what it noticed meanwhile
 
     def _state_engine(self) -> None:
-        """State what the backend says of itself, now that it runs."""
+        """Record the backend's description, now that it is running."""
         says, name = self.backend.describe(), self.model.name
         facts = self.run.facts["models"][name] | {"served": says.model, "repeatable": says.repeatable}
         if says.notes:
@@ -232,7 +233,10 @@ class _Generator:
         self.run.save_facts()
 
     def _try(self, work: Iterable[Work], last: bool = False) -> None:
-        """`last`: it all failed before, so that failing again says nothing of the model."""
+        """Try the work once.
+
+        `last`: all of it has failed before, so another failure does not mean that the model is down.
+        """
         self.failing = []
         self.failing_in_a_row.clear()
 

@@ -1,12 +1,12 @@
-"""Generating and judging at the same time: the judge works on what has arrived.
+"""Generates and judges at the same time: the judge works on the samples that have arrived.
 
-The judge's thread takes every part of samples once it is written, so a verdict never stands for a sample that is not on
-disk, and stopping at any moment loses neither. What it has not done when generating ends is judged then, with all
-workers; the verdicts are those of one stage after the other.
+The judge's thread reads every part of samples after it is written. So a verdict never exists without its sample on
+disk, and stopping at any moment loses neither. Samples that remain when generation ends are judged then, with all
+workers. The verdicts are the same as if one stage followed the other.
 
-While models run on this machine's own cores, one worker judges beside them. More would gain nothing, since the cores
-are busy, and would slow the engine, whose seconds are recorded: judging takes milliseconds of CPU for a sample that
-takes the engine seconds.
+While models run on this machine's CPU cores, only one worker judges. More would gain nothing, because the cores are
+busy, and would slow down the engine, whose seconds are recorded. Judging a sample takes milliseconds of CPU time;
+generating it takes seconds.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def generate_and_judge(
     make_backend: BackendFactory = open_model,
     executor: Executor | None = None,
 ) -> tuple[Run, Generated, Judged]:
-    """Generate a study's missing samples and judge them meanwhile; then judge what is left.
+    """Generate a study's missing samples and judge them meanwhile; then judge the rest.
 
-    With `check` the problems are tried first, see `pipeline.checking`. `make_backend` and `executor` are those of
+    With `check` the problems are checked first, see `pipeline.checking`. `make_backend` and `executor` are as for
     `generate`.
 
     Raises:
@@ -81,7 +81,10 @@ def _judge_beside(
     executor: Executor,
     layers: Collection[str] | None,
 ) -> Iterator[Callable[[Path], None]]:
-    """Judge in a thread the parts that the function that this gives is called with; finish what is under way."""
+    """Judge parts in a thread while this context lasts: call the yielded function with each part.
+
+    Exit finishes the rest.
+    """
     if not begun.models:
         yield lambda _part: None
         return
@@ -110,7 +113,10 @@ def _judge_beside(
 
 
 def _work(judge: Judge, judging: Judging, arrived: queue.SimpleQueue[Path | None], progress: Progress) -> None:
-    """The judge's thread. If the judge fails, generating goes on, and the judging stage that follows reports why."""
+    """The judge's thread.
+
+    If the judge fails, generation continues, and the judging stage afterwards reports the reason.
+    """
     try:
         with judge:
             judging.judge(judge, iter(arrived.get, None), lambda: progress.advance(_TASK, 1))

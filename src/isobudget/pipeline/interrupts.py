@@ -1,7 +1,7 @@
-"""Ctrl-C where it does no harm: while what is in flight is waited for, and not between two steps of keeping books.
+"""Delays Ctrl-C until it does no harm: it is allowed while waiting for results, but not while they are recorded.
 
-An interrupt may come at any instruction: between a call that is begun and the note of it, or while a result is written
-down. What had been paid for would be lost there.
+An interrupt may come at any instruction: after a call is started but before that is noted, or while a result is
+recorded. Results that were paid for would then be lost.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Result = TypeVar("Result")
 
 
 class Interrupts:
-    """Interrupts that wait until they are let in; one that comes while another waits is not held back.
+    """Delays interrupts until they are allowed; if another comes while one is waiting, it takes effect at once.
 
-    Only what raises in the main thread is meant: the handlers of SIGINT and SIGTERM, as far as Python has some.
+    This covers Python's handlers of SIGINT and SIGTERM, which raise in the main thread.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[None]:
-        """Meanwhile they are let in by `let_in` alone; one that still waits at the end is raised then."""
+        """Delay interrupts in this context, except inside `let_in`; one that still waits at the end is raised then."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -48,7 +48,7 @@ class Interrupts:
             self._raise_waiting()
 
     def let_in(self, wait: Callable[[], Result]) -> Result:
-        """The result of waiting, which an interrupt may end."""
+        """Call `wait`, which an interrupt may end, and return its result."""
         self._open = True
         try:
             self._raise_waiting()
@@ -70,25 +70,26 @@ class Interrupts:
 
 
 class Landed:
-    """Futures that have ended, waited for in a way that an interrupt cannot break.
+    """Waits for futures to finish, in a way that an interrupt cannot break.
 
-    Waiting for a future itself, by `result` or `concurrent.futures.wait`, locks it. An interrupt in the middle of that
-    leaves it locked, and the thread that is to set its result waits for ever. A queue's `get` is a single step.
+    Waiting for a future by `result` or `concurrent.futures.wait` locks it. An interrupt in the middle of that leaves
+    the future locked, and the thread that should set its result waits forever. A queue's `get` is a single step
+    instead.
     """
 
     def __init__(self) -> None:
         self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()  # one for each; futures would keep their results
 
     def watch(self, future: Future[Any]) -> None:
-        """Have `wait` return once this one has ended."""
+        """Let `wait` return once this future has finished."""
         future.add_done_callback(lambda _: self._ended.put(None))
 
     def wait(self) -> None:
-        """Until one has ended since `forget`; it may be one that was seen already."""
+        """Wait until a future has finished since the last `forget`; it may be one that was seen already."""
         self._ended.get()
 
     def forget(self) -> None:
-        """What has ended so far is not waited for; to be called before one looks which have."""
+        """Ignore futures that have finished so far; call this before checking which ones have."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._ended.get_nowait()

@@ -1,4 +1,4 @@
-"""Judging what `isobudget judge` is given, a run folder or a file of samples, and what it came to."""
+"""Judges a run folder or a file of samples, for `isobudget judge`, and summarizes the result."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ TABLE_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class JudgeSummary:
-    """What judging came to.
+    """The result of judging.
 
     Attributes:
-        outcomes: how many samples had each, the most frequent first; of a run, those judged by this call.
+        outcomes: number of samples by outcome, the most frequent first; for a run, only samples judged by this call.
         run: the run folder; None for a file.
-        problems, n_min, n_max: of a file: problems, fewest and most samples of a problem.
-        pass_at_k: of a file: k -> mean over problems, in [0, 1], for every listed k that all problems have samples for.
-        by_model: of a file whose samples state several models: the same for each of them; `pass_at_k` is then empty.
-        trust_shared: of a file: samples that were judged in one process with their tests.
-        problems_in_all: of a file: problems of the benchmark.
-        invalid: of a file: the first sample that could not be judged, and why; empty if there is none.
-        errors: of a file: the most frequent errors and their counts.
-        not_installed: of a file: modules that samples import and that are not there, and how many samples.
+        problems, n_min, n_max: for a file: number of problems, fewest and most samples per problem.
+        pass_at_k: for a file: k -> mean over problems, in [0, 1], for every listed k for which all problems have enough
+            samples.
+        by_model: for a file whose samples state several models: the same for each model; `pass_at_k` is then empty.
+        trust_shared: for a file: number of samples that ran in one process with their tests.
+        problems_in_all: for a file: number of problems of the benchmark.
+        invalid: for a file: the first sample that could not be judged, and why; empty if there is none.
+        errors: for a file: the most frequent errors and their counts.
+        not_installed: for a file: modules that samples import but that are not installed, with the number of samples.
     """
 
     outcomes: dict[str, int]
@@ -63,7 +64,7 @@ class JudgeSummary:
 
     @property
     def trusted_k(self) -> int:
-        """The largest k whose pass@k rests on enough samples, see `pass_at_k.trusted_k`."""
+        """The largest k for which pass@k is based on enough samples, see `pass_at_k.trusted_k`."""
         return trusted_k(self.n_min)
 
     def __repr__(self) -> str:
@@ -73,7 +74,7 @@ class JudgeSummary:
         return f"{where}{counted(sum(self.outcomes.values()), 'sample')} judged: {outcomes or 'none'}{scores}"
 
     def to_dict(self) -> dict[str, Any]:
-        """What `isobudget judge --json` prints."""
+        """The dict that `isobudget judge --json` prints."""
         if self.run is not None:
             return {"run": str(self.run), "outcomes": self.outcomes}
         names = ("outcomes", "problems", "n_min", "n_max")
@@ -90,10 +91,10 @@ class JudgeSummary:
 
 
 def judge_folder(run: Run | str | Path, *, progress: Progress, **choices: Any) -> JudgeSummary:
-    """Judge a run's samples; choices, returns and errors as of `judge_run`, and
+    """Judge a run's samples. Keywords, results and errors are those of `judge_samples_of_run`, and
 
     Raises:
-        RunError: the run has no samples, or lacks problems or samples that it had.
+        RunError: the run has no samples, or problems or samples are missing.
     """
     run = run if isinstance(run, Run) else load_run(run)
     _require_whole(run)
@@ -136,7 +137,9 @@ def judge_lines(
     progress: Progress,
     executor: Executor | None = None,
 ) -> JudgeSummary:
-    """Judge a file of samples into a file of verdicts; `modes` are the judge's. Errors as of `judge_file`, and
+    """Judge a file of samples into a file of verdicts.
+
+    `modes` are options of the judge; errors are as for `judge_file`, and
 
     Raises:
         InputError: the benchmark or the output is not stated, or the extraction rule is not known.
@@ -180,7 +183,7 @@ def judge_lines(
 
 
 def _scores(samples: Mapping[str, int], passes: Mapping[str, int]) -> dict[int, float]:
-    """The mean pass@k over problems, for all listed k that they have samples for."""
+    """The mean pass@k over problems, for all listed k for which every problem has enough samples."""
     fewest = min(samples.values(), default=0)
     counts = [(n, passes.get(task_id, 0)) for task_id, n in samples.items()]
     return {k: sum(float(pass_at_k(n, c, k)) for n, c in counts) / len(counts) for k in TABLE_K if k <= fewest}

@@ -1,4 +1,4 @@
-"""Judging by a service elsewhere; generating stays here."""
+"""Judging by a remote service, while generation stays here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _USUAL = {"unsafe": False, "one_process": True, "trust": "auto"}
 
 @dataclass(frozen=True, slots=True)
 class JudgedByService(Local):
-    """This process, with verdicts of a judge's service (`isobudget judge --serve`)."""
+    """Executes in this process, but gets verdicts from a judge service (`isobudget judge --serve`)."""
 
     url: str = ""
 
@@ -28,11 +28,11 @@ class JudgedByService(Local):
         beside: Sequence[ResolvedModel] = (),  # noqa: ARG002
         **modes: Any,
     ) -> Judge:
-        """The service's client, to be entered. How many workers it has, and what they wait for, it decides.
+        """The service's client, not yet entered. The service decides about workers and priorities.
 
         Raises:
-            InputError: the call states what the service decides.
-            JudgeError: the URL is none.
+            InputError: the call states an option that the service decides.
+            JudgeError: the URL is not valid.
         """
         if stated := [name for name, value in modes.items() if value != _USUAL.get(name)]:
             raise decided_by_service(stated)
@@ -42,6 +42,6 @@ class JudgedByService(Local):
 
 
 def decided_by_service(options: Sequence[str]) -> InputError:
-    """An error that says so, for parameters by name."""
+    """An error that says that the service decides these options."""
     named = ", ".join(f"--{name.replace('_', '-')}" for name in options)
     return InputError(f"{named}: the judge's service decides this; leave it out with --judge")

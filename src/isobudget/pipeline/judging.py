@@ -1,7 +1,7 @@
 """The judging stage: run the tests on every sample of a run that has no verdict yet.
 
-The program of a sample is cut out of its text by the extraction rule that the run states, or by another one that is
-asked for: nothing needs to be generated again.
+A sample's program is extracted from its text by the rule that the run states, or by another one on request; nothing
+needs to be generated again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Key = TypeVar("Key")
 
 @dataclass(slots=True)
 class Judged:
-    """What the stage did: verdicts by outcome, of this call alone."""
+    """The result of the stage: verdicts by outcome, of this call alone."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
 
@@ -59,14 +59,14 @@ def judge_run(
     """Judge the samples of a run that have no verdict yet.
 
     Arguments are those of `isobudget.judge`. Verdicts under different limits cannot be compared, so the limits and the
-    extraction rule of the first verdicts hold for the whole run; to change them takes `again`. With `check` the
-    problems are tried first; with False a note says that they were not; None is for problems that have been tried
-    already. `kept` verdicts are not part of the work: they came with samples whose tests are not known.
+    extraction rule of the first verdicts apply to the whole run; changing them requires `again`. If `check` is true,
+    the problems are checked first; if false, a note says that they were not; None means that they have been checked
+    already. `kept` is the number of imported verdicts whose tests are not known; they are not judged.
 
     Raises:
-        RunError: no such run, or it was judged under other limits or by another rule.
-        InputError: the rule is not known.
-        JudgeError: samples cannot be confined here, or the judge does not tell right from wrong.
+        RunError: the run does not exist, or was judged under other limits or by another rule.
+        InputError: the extraction rule is not known.
+        JudgeError: samples cannot be confined here, or the judge fails the check of the problems.
         ClusterError: the cluster of the `executor` loses every worker.
     """
     run = run if isinstance(run, Run) else load_run(run)
@@ -89,7 +89,7 @@ def judge_run(
 
 
 def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew: Callable[[], None] | None) -> None:
-    """Judge what has no verdict, or everything `anew`: what is there counts until the first new ones are written."""
+    """Judge samples without a verdict, or all samples `anew`; old verdicts count until the first new ones are written."""
     run = judging.run
     if anew is None:
         state_layers(run, judge.layers)
@@ -105,7 +105,10 @@ def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew
 
 
 def _state_anew(run: Run, limits: Limits, extraction: str | None, judge: Judge) -> None:
-    """State by what the verdicts are made that replace all others; it counts when they do (`Run.settle_anew`)."""
+    """State how the new verdicts are made that will replace all others.
+
+    It takes effect when they do (`Run.settle_anew`).
+    """
     layers = {} if judge.layers is None else {JUDGE_LAYERS: {layer: layer in judge.layers for layer in LAYERS}}
     old = [path.name for path in part_paths(run.path / "verdicts")]
     run.facts[ANEW] = {"parts": old, **_made_by(limits, extraction), "judge_rules": RULES, **layers}
@@ -113,12 +116,12 @@ def _state_anew(run: Run, limits: Limits, extraction: str | None, judge: Judge) 
 
 
 def _made_by(limits: Limits, extraction: str | None) -> dict[str, Any]:
-    """What a run states of the choices that its verdicts were made by."""
+    """The choices by which verdicts were made, as a run states them."""
     return {"judge": limits._asdict(), **({} if extraction is None else {"extraction": extraction})}
 
 
 def _check_judgeable(run: Run, again: bool) -> None:
-    """Raise `RunError` for a run whose verdicts are not made here, or cannot be made `again`."""
+    """Raise `RunError` if a run's verdicts cannot be made here, or cannot be made `again`."""
     if own := next((one for one in run.problems().values() if isinstance(one.tests, ProjectTests)), None):
         raise RunError(
             f"{run.path}: {own.task_id} has tests of a project, which isobudget solve runs in the project's own tree; "
@@ -132,7 +135,7 @@ def _check_judgeable(run: Run, again: bool) -> None:
 
 
 def _without_text(run: Run) -> Iterator[SampleRow]:
-    """Samples that came from elsewhere without their texts."""
+    """Imported samples without their texts."""
     if "imported" in run.facts:
         yield from read_rows(run.path / "samples", SampleRow, ds.field("finish_reason") == NO_TEXT)
 
@@ -149,7 +152,7 @@ class Judging:
         self.problems = run.problems()
 
     def to_judge(self, progress: Progress) -> int:
-        """How many samples have a verdict or can get one; the others are noted."""
+        """The number of samples that have or can get a verdict; the others are reported in a note."""
         total = rows_in_table(self.run.path / "samples")
         if len(self.have) == total:  # however many came without texts
             return total
@@ -165,13 +168,13 @@ class Judging:
         on_progress: Callable[[], None],
         state: Callable[[], None] | None = None,
     ) -> None:
-        """Judge part after part, as they come; once `stopped` is set, only what is under way.
+        """Judge the parts as they arrive; once `stopped` is set, finish only the samples in progress.
 
         Args:
-            judge: entered.
-            parts: files of samples.
+            judge: the judge, already entered.
+            parts: part files of samples.
             on_progress: called after each verdict.
-            state: the verdicts replace those that are there, as in `Run.verdict_writer`.
+            state: if given, the verdicts replace the existing ones, as in `Run.verdict_writer`.
         """
         with self.run.verdict_writer(state) as writer:
             for part in parts:
@@ -204,7 +207,7 @@ class Judging:
 
 
 def with_verdicts(judge: Judge, work: Iterable[tuple[Key, Problem, str]]) -> Iterator[tuple[Key, Verdict]]:
-    """What stands for each problem and program, with its verdict: verdicts come back in the order of the programs."""
+    """The key of each problem and program, with its verdict; verdicts are in the order of the programs."""
     waiting: deque[Key] = deque()
 
     def pairs() -> Iterator[tuple[Problem, str]]:
@@ -217,10 +220,10 @@ def with_verdicts(judge: Judge, work: Iterable[tuple[Key, Problem, str]]) -> Ite
 
 
 def chosen_limits(run: Run, limits: Limits | None, again: bool = False) -> Limits:
-    """The limits of this run: those it was judged under first, unless everything is judged again.
+    """The limits of this run: those of its first verdicts, unless everything is judged again.
 
     Raises:
-        RunError: it was judged under others.
+        RunError: the run was judged under other limits.
     """
     stated = run.facts.get("judge")
     if stated is not None and not again:
@@ -236,10 +239,10 @@ def chosen_limits(run: Run, limits: Limits | None, again: bool = False) -> Limit
 
 
 def state_judging(run: Run, limits: Limits, extraction: str | None) -> None:
-    """State by what verdicts are made that are about to be added: limits, extraction and the judge's rules.
+    """State how the verdicts about to be added are made: limits, extraction and the judge's rules.
 
     Raises:
-        RunError: there are verdicts by other rules.
+        RunError: the run has verdicts by other rules.
     """
     run.facts.pop("extraction", None)
     run.facts |= _made_by(limits, extraction)
@@ -247,10 +250,10 @@ def state_judging(run: Run, limits: Limits, extraction: str | None) -> None:
 
 
 def state_rules(run: Run) -> None:
-    """State the version of the judge's rules, where verdicts are about to be added.
+    """State the version of the judge's rules, before verdicts are added.
 
     Raises:
-        RunError: there are verdicts by other rules.
+        RunError: the run has verdicts by other rules.
     """
     if part_paths(run.path / "verdicts") and (note := rules_note(run.facts)):
         raise RunError(
@@ -262,9 +265,9 @@ def state_rules(run: Run) -> None:
 
 
 def state_layers(run: Run, layers: Collection[str] | None) -> None:
-    """State the layers of confinement that stood around all samples that the run has verdicts on, and those to come.
+    """State the layers of confinement that were active for all verdicts of the run, including those about to be added.
 
-    Where those of earlier verdicts or of these are not known (`layers` is None), none are stated.
+    If the layers of the earlier or the new verdicts are not known (`layers` is None), none are stated.
     """
     before = run.facts.pop(JUDGE_LAYERS, None)
     begun = bool(part_paths(run.path / "verdicts"))
@@ -276,11 +279,11 @@ def state_layers(run: Run, layers: Collection[str] | None) -> None:
 
 
 def chosen_extraction(run: Run, extraction: str | None, again: bool = False) -> str | None:
-    """The rule for all programs of this run, if it is not that of each sample's own prompt format.
+    """The extraction rule for all programs of this run; None if each prompt format uses its own.
 
     Raises:
-        RunError: verdicts by another rule are there.
-        InputError: the rule is not known.
+        RunError: the run has verdicts by another rule.
+        InputError: the extraction rule is not known.
     """
     from isobudget.prompts.formats import EXTRACTIONS
 

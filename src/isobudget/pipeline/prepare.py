@@ -1,4 +1,4 @@
-"""From what a study names to a run that can begin: weights fetched and verified, all of it stated in the run folder."""
+"""Turns what a study names into a run that can start: downloads and verifies weights, and records the run's facts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prepare_model(
     samples: Mapping[str, int],
     progress: Progress = SILENT,
 ) -> ResolvedModel:
-    """A model of the study, ready to be opened: for the embedded engine, with room for its prompts and samples.
+    """Prepare a model of the study to be opened; the embedded engine gets room for its prompts and samples.
 
     Raises:
         ModelError: the weights are not available or are damaged.
@@ -38,7 +38,7 @@ def prepare_model(
 def memory_note(
     model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], samples: Mapping[str, int]
 ) -> str | None:
-    """What a model of the embedded engine will hold in memory, if its weights are here and tell."""
+    """A note on how much memory a model of the embedded engine needs, if its weights are here and show it."""
     here = local_weights(model.entry) if model.entry else None
     if here is None or not isinstance(model.settings, LlamaCppSettings):
         return None
@@ -48,7 +48,7 @@ def memory_note(
 
 
 def _room(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -> int:
-    """Tokens for the longest prompt and its completion."""
+    """Tokens needed for the longest prompt and its completion."""
     return max(
         context_for(characters(model.prompts[one.name].render(problem).prompt), one.sampling.max_tokens)
         for one in benchmarks
@@ -57,10 +57,10 @@ def _room(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -> int:
 
 
 def fetch_model(model: ResolvedModel, samples: int, context_tokens: int, progress: Progress) -> ResolvedModel:
-    """A model that can be opened: weights of the embedded engine are fetched and verified.
+    """Make a model ready to be opened: weights of the embedded engine are downloaded and verified.
 
-    Models of other backends are returned as they are. More slots than `samples` in all would be empty; there is room
-    for `context_tokens`, a prompt and its completion, where the settings leave it open.
+    Models of other backends are returned unchanged. Where the settings leave it open, the number of slots is at most
+    `samples`, because more would stay empty, and each has room for `context_tokens`: a prompt and its completion.
 
     Raises:
         ModelError: the weights are not available or are damaged.
@@ -78,7 +78,7 @@ def fetch_model(model: ResolvedModel, samples: int, context_tokens: int, progres
 
 
 def _filled(settings: LlamaCppSettings, path: Path, samples: int, context_tokens: int) -> LlamaCppSettings:
-    """The settings with nothing left open that the weights, the samples and their prompts decide."""
+    """The settings with open values filled in from the weights, the samples and their prompts."""
     named = settings.model_copy(update={"model": str(path)})
     slots = min(named.at_once, max(1, samples))
     return named.model_copy(update={"slots": slots, "context_tokens": settings.context_tokens or context_tokens})
@@ -87,7 +87,7 @@ def _filled(settings: LlamaCppSettings, path: Path, samples: int, context_tokens
 def state_facts(
     run: Run, study: Study, benchmarks: Sequence[ResolvedBenchmark], models: Sequence[ResolvedModel]
 ) -> None:
-    """Write into the run what will be run; it must agree with what is recorded already.
+    """Write the facts of what will run into the run; they must agree with what is recorded already.
 
     Raises:
         RunError: the run was made with other sampling, problems, prompts or weights.
@@ -111,7 +111,7 @@ def state_facts(
 
 
 def model_facts(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -> dict[str, Any]:
-    """What the run states of a model: enough to price its samples without its weights."""
+    """The facts that a run states about a model: enough to price its samples without the weights."""
     facts: dict[str, Any] = {"title": model.name, "prompt_newline": model.prompt_newline} | model.settings.facts()
     if model.entry is not None:
         facts |= {"title": model.entry.title, "file": Path(model.settings.model).name, "licence": model.entry.licence}

@@ -1,8 +1,8 @@
-"""What a model is given for a problem, and which program its output means: prompt formats at work in a run.
+"""The prompts of a run's models, and the programs in their outputs: prompt formats applied to a run.
 
-The run folder keeps every prompt as the model got it, with the head of the program that it stands for, and run.toml
-the names of format and extraction rule. So programs can be cut out of outputs again later, by another rule or by a
-newer isobudget, without the study's files and without generating.
+The run folder keeps every prompt as the model received it, with the head of the program; run.toml keeps the names of
+format and extraction rule. So programs can be extracted again later, by another rule or a newer isobudget, without the
+study's files and without generating.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from isobudget.study.prompts import ModelPrompts
 
 
 def prompt_facts(prompts: ModelPrompts, problems: Sequence[Problem], stop: Sequence[str] | None) -> dict[str, Any]:
-    """What run.toml states of a model's prompts on one benchmark.
+    """What run.toml states about a model's prompts on one benchmark.
 
     `sha256` is that of the first problem's prompt: it changes with the format's text and with the examples.
     """
@@ -36,7 +36,7 @@ def prompt_facts(prompts: ModelPrompts, problems: Sequence[Problem], stop: Seque
 
 
 def prompt_rows(given: Iterable[ModelPrompts], benchmark: str, problems: Sequence[Problem]) -> Iterator[PromptRow]:
-    """The prompts of one benchmark, each once for all models that are given the same ones."""
+    """The prompts of one benchmark; a prompt that several models share occurs once."""
     seen: set[tuple[str, str]] = set()
     for prompts in given:
         key = prompts.format.name, prompts.newline
@@ -50,37 +50,37 @@ def prompt_rows(given: Iterable[ModelPrompts], benchmark: str, problems: Sequenc
 
 
 def prompt_text(prompt: Prompt) -> tuple[str, bool]:
-    """A prompt as one text, and whether it is a conversation, which is written as JSON."""
+    """A prompt as one text, and whether it is a conversation; a conversation is written as JSON."""
     if isinstance(prompt, str):
         return prompt, False
     return json.dumps(prompt.as_dicts(), ensure_ascii=False), True
 
 
 def row_prompt(row: PromptRow) -> Prompt:
-    """The prompt that a row keeps."""
+    """The prompt stored in a row."""
     if not row.chat:
         return row.prompt
     return Chat(tuple(Message(one["role"], one["content"]) for one in json.loads(row.prompt)))
 
 
 class RunPrompts:
-    """The prompts of a run's models, as they were given. Benchmarks are read when they are first asked for."""
+    """The prompts of a run's models. The prompts of a benchmark are read when first needed."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._rows: dict[str, dict[PromptKey, PromptRow]] = {}
 
     def facts(self, model: str, benchmark: str) -> dict[str, Any]:
-        """Format, newline and extraction; for runs of older versions, what they did."""
+        """Format, newline rule and extraction; for runs by older versions, the rules of those versions."""
         stated = self._run.facts["models"][model]
         return dict(stated.get("prompts", {}).get(benchmark) or first_prompts(stated))
 
     def prompt(self, model: str, problem: Problem) -> Prompt:
-        """What the model was given for a problem."""
+        """The prompt that the model received for a problem."""
         return row_prompt(self._row(model, problem))
 
     def head(self, model: str, problem: Problem) -> str:
-        """The head of the program that the prompt stands for."""
+        """The head of the program, which comes from the prompt."""
         return self._row(model, problem).head
 
     def _row(self, model: str, problem: Problem) -> PromptRow:
@@ -96,14 +96,14 @@ class RunPrompts:
 
 
 class RunPrograms:
-    """The programs that a run's samples mean, by the rule `extraction` or the one that each was made with."""
+    """The programs of a run's samples, extracted by the rule `extraction` or by each sample's own rule."""
 
     def __init__(self, run: Run, extraction: str | None = None) -> None:
         self.prompts = RunPrompts(run)
         self._extraction = extraction
 
     def program(self, problem: Problem, model: str, text: str) -> str:
-        """The whole program that an output of the model stands for: what is judged."""
+        """The complete program of a model's output, as it is judged."""
         from isobudget.prompts import extract
 
         head = self.prompts.head(model, problem)

@@ -4,18 +4,17 @@ With an estimated cost, a budget per problem buys
 
     k = max{k' : cost(k') <= budget},        n = 2 k, at least 2
 
-samples: the paper chooses n so that the largest k it reports is n / 2 (section 2.2 has k, its tables n), because pass@k
-hangs on few samples where k comes near n. So a study with a budget spends about twice that budget per problem.
+samples. The paper chooses n so that the largest k it reports is n / 2 (section 2.2 has k, its tables n), because pass@k
+depends on few samples when k is close to n. So a study with a budget spends about twice that budget per problem.
 
-In flops and tokens the cost is estimated from the model's shape and the lengths. In seconds, usd and joules there is
-nothing to estimate from: it needs a costs file, or the paper's Table 1; or, in usd, the price that the models file
-states. The estimate does not depend on what a run has recorded, so that the same study asks for the same n when it goes
-on.
+In flops and tokens the cost is estimated from the model's shape and the lengths. In seconds, usd and joules it cannot
+be estimated: a costs file or the paper's Table 1 is needed, or, in usd, the price stated in the models file. The
+estimate does not depend on recorded samples, so that a resumed study requests the same n.
 
-Lengths are estimated, since tokenizers come with weights. A prompt has about one token for every 3.2 characters (the
-prompts of HumanEval have 450 characters and about 140 tokens by the tokenizer of Code Llama), and at most one for every
-byte of its text, since byte-level tokenizers never split a byte. A completion has at most `max_tokens`; about half of
-them are assumed where nothing is recorded.
+Lengths are estimated, because tokenizers come with the weights. A prompt has about one token per 3.2 characters
+(HumanEval's prompts have 450 characters and about 140 tokens in Code Llama's tokenizer), and at most one per byte,
+because byte-level tokenizers never split a byte. A completion has at most `max_tokens`; half of that is assumed if
+nothing is recorded.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ _TOKENS_AROUND = 8
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Estimated lengths in tokens of one benchmark's prompts in one format, one entry a problem."""
+    """Estimated lengths in tokens of one benchmark's prompts in one format, one entry per problem."""
 
     prompts: tuple[int, ...]
     prompts_at_most: tuple[int, ...]
@@ -58,13 +57,13 @@ class Lengths:
     completion_at_most: int
 
     def use(self) -> TokenUse:
-        """As token counts of samples that share their problem's prompt."""
+        """The lengths as token counts of samples that share their problem's prompt."""
         completions = [[max(2, round(self.completion))]] * len(self.prompts)
         return TokenUse.of(self.prompts, completions, label="estimated token counts")
 
 
 def lengths(prompts: ModelPrompts, benchmark: ResolvedBenchmark, completion: float | None = None) -> Lengths:
-    """Estimated lengths; `completion` is the mean that is known from elsewhere."""
+    """Estimate the lengths; `completion` is the mean length of completions if it is known."""
     rendered = [prompts.render(problem).prompt for problem in benchmark.problems]
     most = benchmark.sampling.max_tokens
     return Lengths(
@@ -76,10 +75,10 @@ def lengths(prompts: ModelPrompts, benchmark: ResolvedBenchmark, completion: flo
 
 
 def samples_of(resolved: Resolved, progress: Progress = SILENT) -> SampleCounts:
-    """Samples of each problem, by the model's name in the study and by benchmark: stated, or bought by a budget.
+    """Samples per problem, by the model's name in the study and by benchmark: stated, or bought by a budget.
 
     Raises:
-        StudyError: a model's samples cannot be priced, or a table says nothing of a benchmark.
+        StudyError: a model's samples cannot be priced, or a table lacks a benchmark.
     """
     study = resolved.study
     counts: dict[str, dict[str, int]] = {model.name: {} for model in study.models}
@@ -100,7 +99,7 @@ def samples_of(resolved: Resolved, progress: Progress = SILENT) -> SampleCounts:
 
 
 def _bought(resolved: Resolved, at: int, stated: StudyModel, benchmark: ResolvedBenchmark) -> tuple[int, str]:
-    """Samples that a model's budget buys of each problem, and how it comes to them."""
+    """How many samples per problem a model's budget buys, and how that number is computed."""
     budget = stated.budget or resolved.study.budget
     if budget is None:
         raise InputError(f"{stated.name} has no n for {benchmark.name}, and the study has no [budget]")
@@ -143,10 +142,10 @@ def _known(resolved: Resolved, at: int) -> ResolvedModel:
 def sample_price(
     model: ResolvedModel, benchmark: ResolvedBenchmark, budget: StudyBudget, costs: CostsFile | str | None
 ) -> SampleCost:
-    """What a sample of the benchmark will cost, estimated.
+    """The estimated cost of a sample of the benchmark.
 
     Raises:
-        InputError: nothing tells.
+        InputError: the cost cannot be estimated.
     """
     unit = Unit(budget.unit)
     use = lengths(model.prompts[benchmark.name], benchmark).use()

@@ -1,9 +1,9 @@
-"""Which model answered: compared with what was asked for, and between the models of a run.
+"""Checks which model answered: against the requested one, and between the models of a run.
 
-A gateway may answer with another model than the one that was asked for. That is reported at once. If one server
-answers two models of a run by the same name, they are one model; comparing them would say nothing, so it is an error.
+A gateway may answer with another model than the requested one; that is reported at once. If one server answers for two
+models of a run under the same name, they are the same model. Comparing them would be meaningless, so this is an error.
 
-Not covered: servers that state no name, or repeat the one asked for whatever they run.
+Not covered: servers that state no name, or repeat the requested name whatever they run.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from isobudget.study.resolve import ResolvedModel
 
 
 class ServedNames:
-    """The names that answered for one model.
+    """The model names with which a server answered for one model.
 
     Args:
-        facts: what the run states of its models, by name.
-        model: the one that generates now.
-        progress: notes a name that is not the one asked for.
+        facts: what the run states about its models, by name.
+        model: the model that is generating.
+        progress: receives a note if the name is not the requested one.
     """
 
     def __init__(self, facts: Mapping[str, Mapping[str, Any]], model: ResolvedModel, progress: Progress) -> None:
@@ -32,10 +32,10 @@ class ServedNames:
         self._seen: set[str] = set()
 
     def check(self, generations: Iterable[Generation]) -> None:
-        """Look at who made these samples.
+        """Check the model names in these samples.
 
         Raises:
-            BackendError: the same model of the same server answers for another model of the run.
+            BackendError: the same model of the same server also answers for another model of the run.
         """
         asked = self._model.settings.model
         for name in sorted({one.served for one in generations} - self._seen - {""}):

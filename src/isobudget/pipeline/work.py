@@ -1,8 +1,8 @@
-"""What is left to generate, in which pieces, and how a backend is kept busy with them.
+"""Determines which samples are missing, divides them into calls, and keeps a backend busy with these.
 
-Sample i of a problem has the seed (base + i), where the base follows from study seed, model and problem. So a
-larger n later adds samples and changes none, and a stopped run goes on where it was. Pieces are made as they are asked
-for: a study of millions of samples is never listed whole.
+Sample i of a problem has the seed (base + i), where the base follows from study seed, model and problem. So a larger n
+later adds samples and changes none, and a stopped run continues where it was. Calls are made on demand, so that a study
+of millions of samples is never listed in full.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Work:
     seeds: tuple[int, ...]
 
     def without(self, generations: Sequence[Generation | None]) -> Work:
-        """What is left of it after these came, one for each sample or None; all of it after none at all."""
+        """The part of the call that these samples (one entry per requested sample, or None) leave unfinished."""
         left = [place for place in range(len(self.keys)) if not generations or generations[place] is None]
         return replace(
             self, keys=tuple(self.keys[place] for place in left), seeds=tuple(self.seeds[place] for place in left)
@@ -45,7 +45,7 @@ class Work:
 def missing_work(
     study: Study, model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], have: SampleKeys, group: int
 ) -> Iterator[Work]:
-    """What is left to generate with one model, in groups of at most `group` samples, those of a problem in sequence."""
+    """The missing samples of one model, in groups of at most `group` samples; those of a problem follow each other."""
     for benchmark in benchmarks:
         for problem in benchmark.problems:
             yield from _pieces(study, model, benchmark, problem, have, group)
@@ -76,13 +76,16 @@ def count_missing(study: Study, model: ResolvedModel, benchmarks: Sequence[Resol
 
 
 def base_seed(seed: int, model: str, benchmark: str, task_id: str) -> int:
-    """The seed of sample 0 of a problem: 30 bits, so that base + index stays below 2^31."""
+    """The seed of a problem's sample 0: 30 bits, so that base + index stays below 2^31."""
     text = "\0".join((str(seed), model, benchmark, task_id))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 2
 
 
 def groups_of(keys: Sequence[SampleKey], group: int) -> Iterator[tuple[SampleKey, ...]]:
-    """Sampled keys in groups of equal size, none larger than `group`, larger ones first; greedy ones by themselves."""
+    """Keys of sampled outputs in groups of about equal size, at most `group`, larger ones first.
+
+    Greedy keys are separate.
+    """
     sampled = [key for key in keys if not key[3]]
     pieces = -(-len(sampled) // group)
     for piece in range(pieces):
@@ -94,7 +97,7 @@ def groups_of(keys: Sequence[SampleKey], group: int) -> Iterator[tuple[SampleKey
 def _missing(
     study: Study, model: ResolvedModel, benchmark: ResolvedBenchmark, problem: Problem, have: SampleKeys
 ) -> list[SampleKey]:
-    """The keys of a problem's samples that are wanted and not there."""
+    """The keys of a problem's samples that the study requests and the run lacks."""
     name = (benchmark.name, model.name, problem.task_id)
     wanted = {False: model.samples[benchmark.name], True: int(study.greedy)}
     return [(*name, greedy, at) for greedy, n in wanted.items() for at in have.missing((*name, greedy), n)]
@@ -104,7 +107,7 @@ Result = tuple[Work, Future[list[Generation]]]
 
 
 def stopping(awaited: str) -> str:
-    """What stands after a first Ctrl-C where something is waited for."""
+    """The message after a first Ctrl-C, which says what is still awaited."""
     return (
         f"Stopping: nothing new is started. Waiting for {awaited}; "
         "a second Ctrl-C or SIGTERM leaves at once, without them."
@@ -112,11 +115,11 @@ def stopping(awaited: str) -> str:
 
 
 class Feed:
-    """Hands out calls in their order, taken as needed, and shows the next one before it is taken.
+    """Gives out calls in order, on demand, and lets a caller look at the next one before taking it.
 
     Args:
         work: the calls.
-        tell: called with a sentence where the user has to know something at once.
+        tell: called with a sentence that the user should see at once.
     """
 
     def __init__(self, work: Iterable[Work], tell: Callable[[str], None] = lambda _: None) -> None:
@@ -125,12 +128,12 @@ class Feed:
         self._tell = tell
 
     def interrupted(self, samples: int, seconds: float | None = None) -> None:
-        """Say what is waited for after Ctrl-C: how many samples are in flight, and for how long if that is known."""
+        """Report what is awaited after Ctrl-C: how many samples are in flight, and for how long if that is known."""
         about = "time left not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
         self._tell(stopping(f"{counted(samples, 'sample')} in flight, {about}"))
 
     def next(self, fits: Callable[[Work], bool]) -> Work | None:
-        """The next call if there is one and it fits."""
+        """The next call, if there is one and it fits."""
         call = None if self.is_empty() else self._first
         if call is None or not fits(call):
             return None
@@ -145,12 +148,14 @@ class Feed:
 
 
 def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], bool]) -> Generator[Result, None, None]:
-    """Results as they come, with as many calls under way as the backend can use.
+    """Run calls on a backend, as many at a time as it can use, and yield results as they finish.
 
-    While `hold` says so, nothing new is begun; if it still does when all that was under way has come back, it ends.
+    While `hold` returns true, no new call is started; if it still does when all running calls have finished, the
+    iteration ends.
 
-    A first Ctrl-C ends the feeding, and the feed says so: what is in flight still comes back, then the interrupt goes
-    on. A second one leaves at once. It comes while results are waited for: one that has come is taken whole.
+    After a first Ctrl-C no new call is started and the feed reports it; running calls still finish, then the interrupt
+    is raised. A second one exits at once. Interrupts only take effect while results are awaited, so a result that has
+    arrived is always delivered.
     """
     most = max(1, int(backend.concurrency * pace.ahead))
     running: dict[Future[list[Generation]], Work] = {}
@@ -185,14 +190,14 @@ def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], b
 
 
 class _Clock:
-    """How long calls take."""
+    """Measures how long calls take."""
 
     def __init__(self) -> None:
         self._begun: list[float] = []
         self._longest: float | None = None
 
     def timed(self, call: Callable[..., list[Generation]], *arguments: object) -> list[Generation]:
-        """The call, timed."""
+        """Run the call and measure its time."""
         begun = time.monotonic()
         self._begun.append(begun)
         try:
@@ -202,7 +207,7 @@ class _Clock:
             self._longest = max(self._longest or 0.0, time.monotonic() - begun)
 
     def left(self) -> float | None:
-        """Seconds until all that is under way has ended, if none takes longer than the longest so far."""
+        """Seconds until all running calls have finished, if none takes longer than the longest so far."""
         if self._longest is None:
             return None
         latest = max(list(self._begun), default=0.0)
@@ -212,7 +217,7 @@ class _Clock:
 def _finished(
     running: dict[Future[list[Generation]], Work], landed: Landed, interrupts: Interrupts
 ) -> Iterator[Result]:
-    """What has ended, at least one; an interrupt comes before that or while it is waited for."""
+    """The finished calls, at least one; an interrupt takes effect before or while they are awaited."""
     interrupts.let_in(lambda: None)
     landed.forget()
     while not (ended := [future for future in running if future.done()]):

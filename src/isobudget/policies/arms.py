@@ -1,19 +1,21 @@
-"""What is known of each arm: recorded counts and prices, and what k draws of it then achieve and spend.
+"""Known values of each arm: recorded counts and prices, and the success and cost of k draws.
 
 Recorded, for the problem i with n samples of which c passed (Chen et al. 2021; `statistics.pass_at_k`):
 
     survival_k = C(n-c, k) / C(n, k)                                  all k fail
     spent_k    = passed (1 - survival_k) + failed (E[draws_k] - (1 - survival_k)) + shared [k > 0]
 
-where passed and failed are the mean prices of a passing and of a failing sample: by symmetry nothing else matters.
+where passed and failed are the mean prices of a passing and of a failing sample; by symmetry these means are
+sufficient.
 
-Shrunk, for learning: a rate of 0 of 10 is not 0. Each problem's rate has the posterior Beta(a + c, b + n - c), its
-prior fitted to all problems of the arm (`statistics.extrapolation.fit_beta_binomial`), and survival_k = E[(1-p)^k]
-falls more slowly than any (1-p)^k: after many failures the problem counts as hard, not as impossible.
+For learning, rates are shrunk, because 0 passes of 10 do not mean a rate of 0. Each problem's rate has the posterior
+Beta(a + c, b + n - c), its prior fitted to all problems of the arm (`statistics.extrapolation.fit_beta_binomial`), and
+survival_k = E[(1-p)^k] falls more slowly than any (1-p)^k: after many failures the problem counts as hard, not as
+impossible.
 
-Counts of draws lie on a grid, each number up to 64 and steps of 3 % beyond, so that 5,000 problems with 1,000 samples
-of four arms fit the memory, and a million samples take no longer; values on the grid are exact, beyond 4,096 draws to
-1e-8 (by gamma functions), and shrunk spending there to 1e-4 (by trapezoids).
+Numbers of draws are on a grid: every number up to 64, then steps of 3 %. So 5,000 problems with 1,000 samples of four
+arms fit into memory, and a million samples take no longer. Values on the grid are exact, beyond 4,096 draws to 1e-8 (by
+gamma functions), and shrunk spending there to 1e-4 (by trapezoids).
 """
 
 from __future__ import annotations
@@ -41,10 +43,10 @@ LONG, _MANY = 4096, 10_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
-    """The recorded samples of one arm; all arrays have one entry a problem.
+    """The recorded samples of one arm; all arrays have one entry per problem.
 
     Attributes:
-        name: the model's, with a condition where there is one.
+        name: the model's name, with its condition if there is one.
         n, c: samples, and those that passed the suite that chooses.
         if_passed, if_failed: mean price of a passing and of a failing sample, in one unit for all arms; >= 0.
         shared: what the first draw of a problem costs on top, such as a prompt that is computed once.
@@ -96,7 +98,7 @@ class Arm:
         return float(self.price.mean()) + self.shared
 
     def only(self, problems: NDArray[np.generic]) -> Arm:
-        """The same on some of the problems, by place or by mask."""
+        """The arm restricted to some of the problems, by index or mask."""
         hidden = None if self.hidden is None else self.hidden[problems]
         return Arm(
             self.name,

@@ -1,9 +1,9 @@
 """What each policy achieves at each budget, with paired intervals, and which of them to use.
 
 Intervals are over problems (`statistics.intervals`), those of the gain over the best single model with fixed k paired.
-Recommended is the simplest policy that is within noise of the best: one order of several arms that is better by less
-than the interval of the difference may as well be worse on other problems. Fixed k is never recommended where stopping
-was looked at: with the same arm and budget stopping draws at least as many samples.
+The simplest policy that is within noise of the best is recommended: a more complex one whose advantage is not clear may
+as well be worse on other problems. Fixed k is never recommended if a policy that stops was tried, because with the same
+arm and budget stopping draws at least as many samples.
 
 With a hidden suite policies are judged by what a right answer and a false pass are worth: (hidden success - cost x
 share of false passes). The share grows with every further draw that passes the visible tests alone, so that there is a
@@ -42,7 +42,7 @@ class PlanRow:
         suite: the tests that choose and stop.
         hidden_success: chance that the chosen sample passes the hidden suite too; None without one.
         false_pass: share of all problems that end with a sample that passes the visible tests and not the hidden ones.
-        last_share: share of the problems for which the last of `draws` is made at all.
+        last_share: share of the problems for which the last of `draws` is made.
         median_cost: what half of the problems cost at most.
         unsolved_share: the part of the spending that goes to attempts without a pass.
         schedule: what to run, None where there is nothing.
@@ -93,8 +93,8 @@ def plan_rows(
     """The rows of each budget, policies in the order given.
 
     Args:
-        learned: by policy, one entry a budget.
-        base: the best single arm with fixed k, one a budget.
+        learned: by policy, one entry per budget.
+        base: the best single arm with fixed k, one per budget.
         arms: recorded samples.
         weights: of the bootstrap over problems.
         level: of the intervals.
@@ -164,7 +164,7 @@ def recommend(
     simplest policy that did as well; k samples always where none did.
 
     Args:
-        learned: by policy, one entry a budget.
+        learned: by policy, one entry per budget.
         weights, level: of the paired intervals.
         false_pass_cost: what a false pass costs, in right answers; it matters with a hidden suite.
         target: the success that was asked for: where a policy reaches it, one that does not is not a candidate.
@@ -185,12 +185,12 @@ def recommend(
 
 
 def affords(learned: Learned) -> bool:
-    """Whether a policy keeps to the budget also on problems that it was not learned on."""
+    """Whether a policy stays within the budget on problems that it was not learned on, too."""
     return float(learned.spent.mean()) <= learned.budget * (1 + SLACK)
 
 
 def _kept(ones: Sequence[Learned], false_pass_cost: float) -> list[Learned]:
-    """Those beside which no other one spends less, by more than the slack, and is worth as much or more."""
+    """The policies for which no other one spends less (beyond the slack) and is worth at least as much."""
     facts = [(float(_worth(one, false_pass_cost).mean()), float(one.spent.mean())) for one in ones]
     return [
         one
@@ -200,7 +200,7 @@ def _kept(ones: Sequence[Learned], false_pass_cost: float) -> list[Learned]:
 
 
 def _not_below(policy: Policy | None, worth: Mapping[Policy, Floats], fixed: Floats | None) -> Policy | None:
-    """The policy; where k samples always did better on the same problems, the simplest one that did not do worse.
+    """The policy, or if k samples always did better on the same problems, the simplest one that did not do worse.
 
     That is k samples always only where nothing that stops does as well.
     """
@@ -253,7 +253,7 @@ def _ahead(worths: Sequence[Mapping[Policy, Floats]], weights: Weights, level: f
 
 
 def _simplest(worth: Mapping[Policy, Floats], ahead: Iterator[bool]) -> Policy | None:
-    """The first policy that the best is not clearly ahead of."""
+    """The first policy that is not clearly worse than the best."""
     return next((policy for policy, behind in [(one, next(ahead)) for one in worth] if not behind), None)
 
 
@@ -282,7 +282,7 @@ def _gain(ones: Sequence[Learned], against: Sequence[Learned], weights: Weights,
 
 
 def _same(one: Learned, other: Learned) -> bool:
-    """Whether two draw as often from each arm for every problem: then they pass the same problems, here and elsewhere.
+    """Whether two policies draw equally often from each arm for every problem, so that they pass the same problems.
 
     Whatever the order, and whether they stop, success depends on these numbers alone.
     """

@@ -4,8 +4,8 @@ With k_a draws of arm a behind it, a schedule that has not passed is at
 
     S = product over arms of C(n-c, k_a) / C(n, k_a)
 
-which is unbiased as each arm comes in once, with all its draws. Success is 1 - mean S at the end. A step of arm a from
-k to k' draws costs the product over the other arms of their S, times what arm a alone spends from k to k'
+which is unbiased, because each arm occurs once, with all its draws. Success is 1 - mean S at the end. A step of arm a
+from k to k' draws costs the product over the other arms of their S, times what arm a alone spends from k to k'
 (`arms.Table.spent`): passing and failing samples are priced apart. Where samples of a step start together all of them
 are paid for; where nothing stops a schedule every draw costs its arm's mean.
 
@@ -71,7 +71,7 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """A schedule on recorded problems; each array has one entry a problem.
+    """A schedule on recorded problems; each array has one entry per problem.
 
     Attributes:
         success: chance to pass, in [0, 1].
@@ -296,7 +296,7 @@ def _finer(schedule: Schedule, problems: int) -> Schedule:
 
 
 def met(mean_spent: Floats, budget: float) -> tuple[int, float]:
-    """The last whole step that a budget pays for on average, and the share of the problems that it buys the next one.
+    """The last whole step that a budget covers on average, and the share of problems for which it covers the next one.
 
     Args:
         mean_spent: mean cost of each prefix, shape (steps + 1,), not falling.

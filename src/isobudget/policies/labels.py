@@ -1,7 +1,8 @@
-"""One order of draws for each label of the problems, such as a difficulty, and one budget for all of them together.
+"""One order of draws for each label of the problems, such as a difficulty, under one shared budget.
 
-Before the first draw a policy may see a label, and then it chooses among schedules. An arm on the problems of one label
-is taken as an arm by itself, which does nothing and costs nothing on all others: the greedy order of these arms
+A policy may see a problem's label before the first draw and choose a schedule by it. An arm restricted to the problems
+of one label is treated as a separate arm, which draws nothing and costs nothing on all other problems. The greedy order
+of these arms
 
     index = E[S p, label] / E[S cost, label]
 
@@ -88,7 +89,7 @@ def shrunk_by_label(arms: Sequence[Arm], points: Sequence[Ints], labels: Labels)
 def label_schedules(
     path: Path, tables: Sequence[Table], names: Sequence[str], labels: Labels, last: int, share: float
 ) -> dict[str, Schedule]:
-    """The prefix of a path on `recorded_by_label`, one schedule a label; none for a label that nothing is drawn for.
+    """The prefix of a path on `recorded_by_label`, one schedule per label; none for a label that nothing is drawn for.
 
     Args:
         path: what is drawn.
@@ -129,7 +130,7 @@ def evaluate_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], la
 
 
 def only_there(points: Ints, survival: Floats, spent: Floats, own: NDArray[np.bool_]) -> Table:
-    """A table that does nothing and costs nothing on other problems."""
+    """A table that draws nothing and costs nothing on other problems."""
     every, nothing = np.ones((len(points), len(own))), np.zeros((len(points), len(own)))
     every[:, own], nothing[:, own] = survival, spent
     return Table(points, every, nothing)

@@ -1,4 +1,4 @@
-"""Policies learned from recorded results, and what they achieve on problems that they were not learned on.
+"""Learns policies from recorded results, and measures them on problems on which they were not learned.
 
 Each training problem is an atom: its rates under every arm together, shrunk to the arm's prior (`arms.shrunk_table`).
 On the atoms a policy is an order of draws for a budget. What it achieves is measured on the recorded counts of the
@@ -7,7 +7,8 @@ budget on its own training problems, scaled by one factor for all folds so that 
 budget on average. A problem's success is its mean over the repeats.
 
 The best single arm is chosen by the recorded counts of the training problems, the orders of several by shrunk rates. A
-budget is met on average: an arm that it does not pay one draw of may still be drawn from where others have failed.
+budget is met on average, so an arm whose single draw exceeds the budget may still be used on problems where others have
+failed.
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ def _paths(
 
 
 def _paying(tables: Sequence[Table], budget: float, cheapest: float) -> float:
-    """A budget that pays for the cheapest arm's first draw on all problems, raised so that it does on these tables too.
+    """A budget raised so that it covers the cheapest arm's first draw on these tables too, if it does on all problems.
 
     Where samples have amounts of their own, a draw costs a little more on some problems than on all of them.
     """
@@ -280,7 +281,7 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
 
 
 def _only_one_draw(schedule: Schedule, final: Path, others: Sequence[Path]) -> bool:
-    """Whether it draws once, from the arm that every fold draws from first: then all have learned the same schedule."""
+    """Whether the schedule has one draw, from the arm that every fold uses first, so that all folds learned the same."""
     return schedule.draws == 1 and all(path.arm[0] == final.arm[0] for path in others)
 
 
@@ -344,7 +345,7 @@ def _single(tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
 
 
 def _greedy(tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
-    """One order for all budgets that pay for its first draw; others for those that do not."""
+    """One order for all budgets that cover its first draw, and others for smaller budgets."""
     paths: dict[float, Path] = {}
     left = sorted(budgets, reverse=True)
     while left:

@@ -1,12 +1,12 @@
-"""Functions that make schedules: the plain ones by name, the greedy and the optimal one from tables.
+"""Makes schedules: simple ones by name, the greedy and the optimal one from tables.
 
 `greedy` draws next from the arm with the most success per cost among what has not passed yet,
 
     index of arm a = E[S p_a] / E[S cost_a]        expectation over problems, S = chance that nothing has passed
 
-`optimal` uses that success depends only on how many draws each arm got, and not on their order: over the lattice of
-these numbers it finds the cheapest order to each point (a dynamic programme), and among the points the best that a
-budget pays for.
+`optimal` uses the fact that success depends only on the number of draws from each arm, not on their order. For each
+point in the lattice of these numbers it finds the cheapest order (by dynamic programming), and then the best point that
+a budget covers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rows that are recommended, each with the policy that passed far more, if there is one.
+"""The recommended rows, each with a policy that passes far more, if there is one.
 
 With few problems the simplest policy within noise of the best may lie far below it; a reader has to know.
 """

@@ -1,11 +1,11 @@
 """Repairing as an arm: a draw is a sample, and where its tests fail up to r repairs of it, one after the other.
 
-A repair needs a failed sample, so it is not an arm by itself. The chain of a sample and its repairs is one: it passes
-or fails as a whole, chains of one problem are exchangeable, and where c of n recorded ones pass within r repairs, k of
-them solve the problem with the chance 1 - C(n-c, k) / C(n, k), as samples do. A chain that passes ends there, so that
-passing and failing ones are priced apart. All that holds of schedules (`schedule`, `evaluate`, `learn`) then holds of
-repairing, and a policy sees in replay what it sees live: within a chain the first failing test of the last sample,
-between chains that all have failed.
+A repair needs a failed sample, so it cannot be an arm by itself. The arm is the chain of a sample and its repairs. A
+chain passes or fails as a whole, and the chains of one problem are exchangeable. So if c of n recorded chains pass
+within r repairs, k chains solve the problem with probability 1 - C(n-c, k) / C(n, k), as for samples. A chain ends when
+it passes, so passing and failing chains have separate prices. All that holds of schedules (`schedule`, `evaluate`,
+`learn`) then holds of repairing, and a policy sees in replay what it sees live: within a chain the first failing test
+of the last sample, between chains that all have failed.
 
 Chains begin with the very samples that the model generates without repairs: the two arms are compared, never mixed.
 """
@@ -70,7 +70,7 @@ _SPENT = 0.98
 def compare_repairs(
     anew: Arm, repaired: Arm, budgets: Sequence[float], weights: Weights, *, level: float, unit: str
 ) -> list[RepairRow]:
-    """Repairing and sampling from scratch at equal budget, one row a budget.
+    """Repairing and sampling from scratch at equal budget, one row per budget.
 
     Args:
         anew, repaired: of one model, on the same problems.
@@ -98,5 +98,5 @@ def _success(way: Learned) -> float:
 
 
 def _reaches(way: Learned) -> bool:
-    """Whether it spends the budget, and not less as its recorded samples have come to their end."""
+    """Whether the arm spends the whole budget, and not less because its recorded samples are exhausted."""
     return way.draws and float(way.spent.mean()) >= _SPENT * way.budget

@@ -1,8 +1,8 @@
 """A policy that sees how much of the tests the best sample so far passes, and chooses among schedules by it.
 
-It opens with m draws of one arm. Where none passes, the largest share of tests that one of them passes puts the problem
-into a case, and each case has an order of draws of its own; one budget for all of them together. With F_b failing
-samples, of n, whose share lies in case b or below,
+It begins with m draws of one arm. If none passes, the problem is assigned to a case by the largest share of tests that
+one of them passes. Each case has its own order of draws, under one shared budget. With F_b failing samples, of n, whose
+share lies in case b or below,
 
     P(none of m passes, and the best lies in case b) = (C(F_b, m) - C(F_(b-1), m)) / C(n, m)
 
@@ -40,7 +40,7 @@ _WEIGHT = 2.0
 
 
 def case_of(share: float) -> int:
-    """The place in `CASES` of a share of tests in [0, 1): none, up to a half, more."""
+    """The index in `CASES` of a share of tests in [0, 1): none, up to a half, more."""
     return 0 if not share > 0 else 1 if share <= 0.5 else 2
 
 

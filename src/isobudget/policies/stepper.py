@@ -1,4 +1,4 @@
-"""Playing a schedule live: given what came back, it answers with the next draw or with why it stops.
+"""Plays a schedule live: given the results so far, it returns the next draw or the reason to stop.
 
 Replay on recorded samples, `solve` and the gateway use the same object, so that what was measured is what runs.
 
@@ -21,7 +21,7 @@ from isobudget.policies.schedule import Schedule, Stop
 
 
 class Halt(StrEnum):
-    """Why a schedule draws no more."""
+    """Why a schedule ended."""
 
     PASSED = "a sample passed"
     FINISHED = "all draws of the schedule are made"

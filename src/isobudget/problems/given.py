@@ -76,13 +76,13 @@ def _of_source(source: str, where: str) -> Tests:
 
 
 def _calls(tree: ast.Module, name: str) -> bool:
-    """Whether a top-level statement calls the function itself: the tests are whole, then, and need no entry point."""
+    """Whether a top-level statement calls the function itself, so that the tests are complete without an entry point."""
     calls = (one.value for one in tree.body if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call))
     return any(isinstance(call.func, ast.Name) and call.func.id == name for call in calls)
 
 
 def _imports_solution(tree: ast.Module) -> bool:
-    """Whether pytest tests import what they test, from the module that the program becomes."""
+    """Whether pytest tests import the tested code from the module that the program becomes."""
     nodes = list(ast.walk(tree))
     froms = any(isinstance(node, ast.ImportFrom) and node.module == "solution" for node in nodes)
     names = (alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names)

@@ -167,7 +167,7 @@ TEST_KINDS: dict[str, Callable[..., Tests]] = {one.kind: one for one in get_args
 
 
 def apart(tests: Tests) -> Tests:
-    """The same tests, known to lose nothing when they run apart from the sample: for a published benchmark's loader."""
+    """The same tests, marked as safe to run apart from the sample; for loaders of published benchmarks."""
     return replace(tests, split=True) if isinstance(tests, CheckFunction | AssertList) else tests
 
 

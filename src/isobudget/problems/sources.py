@@ -29,7 +29,7 @@ DATA_VARIABLE = "ISOBUDGET_DATA"
 
 
 class Way(Enum):
-    """How data was obtained."""
+    """How the data was obtained."""
 
     GIVEN = "path given"
     FOLDER = "data folder"
@@ -183,7 +183,7 @@ def identify(data: Data) -> Identity:
 
 
 def _another(data: Data, sha256: str) -> str:
-    """What to say of a file that should be the published one and is not. The hub's is not kept: it would come again."""
+    """The message for a file that should be the published one but is not. A file from the Hub is discarded."""
     path, published = data.path, data.published
     if data.way is Way.HUB:
         hub.discard(path)

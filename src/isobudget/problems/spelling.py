@@ -23,7 +23,7 @@ class Spelling:
         self._ids = frozenset(task_ids)
 
     def of(self, task_id: str) -> str | None:
-        """The task id as the benchmark has it; None if it has no such problem, or several."""
+        """The task id in the benchmark's spelling; None if it matches no problem, or several."""
         if task_id in self._ids:
             return task_id
         name, number = _parts(task_id)

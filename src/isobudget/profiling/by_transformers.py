@@ -32,7 +32,7 @@ from isobudget.models.random_gguf import check_shape
 
 
 class _NoText:
-    """In place of a tokenizer: samples of random weights have no text."""
+    """A placeholder for a tokenizer: samples of random weights have no text."""
 
     def decode(self, ids: Sequence[int], **_: Any) -> str:
         return " " * len(ids)

@@ -187,7 +187,7 @@ def _architecture(model: str, timing: Timing) -> Architecture:
 
 
 def _circumstances(timing: Timing) -> dict[str, Any]:
-    """What a profile says of itself beside its figures."""
+    """The circumstances that a profile states beside its figures."""
     engine = import_engine()
     gpus = [device["description"] for device in engine.get_device_info() if "GPU" in device["type"].name]
     return {
@@ -234,12 +234,12 @@ def random_weights(shape: Architecture, form: Quantisation, keep: bool, progress
 
 
 def safe_file_name(text: str) -> str:
-    """The text with only what every file system takes in a name."""
+    """The text with only characters that every file system allows in a name."""
     return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-.") or "model"
 
 
 def _check_room(name: str, size: int, folder: Path) -> None:
-    """Disk first; then memory, for weights that do not fit are read from the disk again for every token."""
+    """Check the room on disk, then in memory: weights that do not fit would be read from disk again for every token."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:

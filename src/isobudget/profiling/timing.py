@@ -175,5 +175,5 @@ def _speed(slots: int, timing: Timing, first: Sequence[float], whole: Sequence[f
 
 
 def _figure(values: Sequence[float]) -> Figure:
-    """Six digits: the rest is noise, and would be written to the file."""
+    """A figure rounded to six digits: the rest is noise."""
     return Figure.of([float(f"{value:.6g}") for value in values])

@@ -1,4 +1,4 @@
-"""Prompts: from a problem to what a model gets (`render`), and from its answer to the program to judge (`extract`).
+"""Prompts: turn a problem into a model's prompt (`render`), and its answer into the program to judge (`extract`).
 
 Formats are data (`find_format`, `formats`), those that ship and the user's own. See docs/prompts.md.
 """

@@ -1,4 +1,4 @@
-"""Prompt formats: data that says how a problem becomes a prompt, and how the program is taken out of the answer.
+"""Prompt formats: data that defines how a problem becomes a prompt, and how the program is extracted from the answer.
 
 Those that ship are in `formats.toml` beside this module, which also explains the keys. A user's own file of the same
 form is named as ``PATH.toml#NAME``. Every mistake of a file is named, with the format and the key, before anything is
@@ -45,12 +45,12 @@ class PromptFormat:
         name: of a format that ships, or ``PATH.toml#NAME``.
         title: for people.
         kind: see `PromptKind`.
-        template: what the model gets for the problem; empty for completion, which is the prompt itself.
-        needs_examples: solved problems that are shown before it.
-        example: of text, what is shown for each of them.
-        answer: of chat, the assistant's turn for each of them.
-        separator: of text, what separates examples, and between the last one and the problem.
-        system: of chat, the system message; None if there is none.
+        template: text of the prompt for the problem; empty for completion, where the prompt is used unchanged.
+        needs_examples: number of solved problems shown before it.
+        example: for text prompts, the template of each solved problem.
+        answer: for chat, the assistant's turn of each solved problem.
+        separator: for text prompts, the text between examples, and before the problem.
+        system: for chat, the system message; None if there is none.
         extraction: the rule by which the program is taken out of the answer, one of `EXTRACTIONS`.
         stop: texts that end generation; None leaves the benchmark's own.
         newline: whether newlines where the model goes on are kept or stripped; None leaves it to the model.

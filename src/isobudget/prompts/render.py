@@ -1,4 +1,4 @@
-"""From a format and a problem to what a model gets, and to the source that its answer continues.
+"""Turns a format and a problem into a model's prompt, and into the source that its answer continues.
 
 Nothing is guessed: a template is filled with the problem's own texts. Line ends of solutions that are shown become
 ``\\n`` (MBPP's reference code has ``\\r\\n``), and newlines at their ends are left out, for templates bring their own.
@@ -22,7 +22,7 @@ from isobudget.prompts.formats import PromptFormat, PromptKind
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a model gets: a text to continue, or a conversation.
+    """A rendered prompt: a text to continue, or a conversation.
 
     `head` is source that the answer continues, as the model got it; empty where the answer is the whole program.
     """

@@ -1,4 +1,4 @@
-"""What a model gets for one problem, to be looked at: the Python call behind `isobudget prompt`."""
+"""The prompt of a model for one problem, for display: the Python call behind `isobudget prompt`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from isobudget.prompts.render import Rendered, render
 
 @dataclass(frozen=True, slots=True)
 class ShownPrompt:
-    """A rendered prompt, what it was made of, and the texts that end generation."""
+    """A rendered prompt, its inputs, and the texts that end generation."""
 
     problem: Problem
     format: PromptFormat

@@ -19,7 +19,7 @@ _MARK = re.compile(r"\{\{|\}\}|\{(?P<kind>[#^/]?)(?P<name>\w+)\}|[{}]")
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A text that is put in."""
+    """A place that is filled with a text."""
 
     name: str
 

@@ -1,15 +1,15 @@
 """Agreement by execution: samples that behave alike on the same inputs vote for each other; the largest group wins.
 
-As in AlphaCode's clustering (Li et al. 2022, section 4.6) and MBR-exec (Shi et al. 2022, with 0-1 loss on outputs):
-two samples are in one group if they return the same for every input. Likelihood, where it is known, decides within the
-largest groups. What a call raised counts as behaviour, as long as some call returned something: samples that
-raised or returned None for every input win only where nothing else was drawn (a body that says nothing is the most
-common mistake of small models, and would win by number), and samples that never ran come last of all.
+As in AlphaCode's clustering (Li et al. 2022, section 4.6) and MBR-exec (Shi et al. 2022, with 0-1 loss on outputs): two
+samples are in one group if they return the same for every input. Likelihood, if known, decides within the largest
+groups. An error raised by a call counts as behaviour if some other call of the sample returned a value. Samples that
+only fail or return None are picked last, because empty bodies are the most common mistake of small models and would win
+by their number. Samples that never ran come after all others.
 
-`Votes` counts input by input instead: the sample that agrees with most others on most inputs. It is the choice of least
-expected loss with the number of differing outputs for loss, and forgives a sample one odd answer.
+`Votes` counts input by input instead: the sample that agrees with most others on most inputs. This minimizes the
+expected number of differing outputs, and tolerates a single deviating answer of a sample.
 
-Both depend on what else was drawn: curves come from random prefixes.
+Both depend on the other drawn samples, so curves are estimated from random prefixes.
 """
 
 from __future__ import annotations

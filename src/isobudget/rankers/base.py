@@ -49,7 +49,7 @@ class Candidate:
         cut_off: whether it ended at the token limit.
         completion_tokens: tokens that the model produced, 0 if unknown.
         sum_logprob, mean_logprob: of its tokens under the model that wrote it, NaN if unknown.
-        seconds: of generating it, NaN if unknown.
+        seconds: time of generating it, NaN if unknown.
         token_ids: the writing model's ids of the text, empty if unknown.
     """
 
@@ -119,7 +119,7 @@ class Pool:
         return tuple(one.problem.task_id for one in self.problems)
 
     def key(self, candidates: Candidates, index: int) -> tuple[str, str, str, bool, int]:
-        """What names a sample in a run's tables."""
+        """What names per sample in a run's tables."""
         return (self.benchmark, self.model, candidates.problem.task_id, False, index)
 
     def column(self, name: str) -> list[Floats]:
@@ -129,7 +129,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What a ranker spends in one unit, on average over problems: once a problem, and for every sample."""
+    """The cost of a ranker in one unit, averaged over problems: per problem, and per sample."""
 
     per_problem: float
     per_sample: float
@@ -140,7 +140,7 @@ class RankerCost:
     """What ranking costs.
 
     Attributes:
-        amounts: by unit; a unit that is not there is not known, which is not the same as 0.
+        amounts: cost by unit; a missing unit means not known, which is not the same as 0.
         source: what is counted, in words.
     """
 
@@ -184,12 +184,12 @@ class PerSample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BySet:
-    """Selectors that look at all drawn samples, one a problem.
+    """Selectors that look at all drawn samples, one per problem.
 
     Attributes:
         selectors: they know the samples by their place in the pool.
         strength: per problem, shape (n,): how strongly all n samples together speak for each, for AUC.
-        undefined: how many samples nothing is known of; these are chosen only if nothing else was drawn.
+        undefined: number of samples about which nothing is known; they are chosen only if nothing else was drawn.
     """
 
     selectors: tuple[SetSelector, ...]
@@ -204,7 +204,7 @@ class Ranking:
     Attributes:
         ranker: its name, with the model that scores where there is one.
         result: see `PerSample` and `BySet`.
-        cost: of ranking itself.
+        cost: cost of ranking itself.
         notes: what a reader should know.
     """
 

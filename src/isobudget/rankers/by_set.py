@@ -19,14 +19,14 @@ class ScoreSelector(ABC):
     """A `PrefixSelector` by scores that depend on what else was drawn.
 
     Attributes:
-        tie_break: shape (n,), higher is better, NaN last. None: all that are level are tied.
+        tie_break: shape (n,), higher is better, NaN last. None means that equal scores stay tied.
     """
 
     tie_break: Floats | None
 
     @abstractmethod
     def scores(self, drawn: Ints) -> Floats:
-        """Of each of the samples `drawn`, shape (k,); the highest is at least 0."""
+        """The score of each sample in `drawn`, shape (k,); the highest is at least 0."""
 
     @abstractmethod
     def following(self, orders: Ints) -> Callable[[int], Floats]:
@@ -80,9 +80,9 @@ def by_set(
     Args:
         pool, name: the samples, and what to call the ranking.
         selector: makes the selector of a task_id, given its tie-break, shape (n,).
-        unknown: samples that nothing is known of.
+        unknown: number of samples about which nothing is known.
         tie_break: per problem, shape (n,), higher is better, NaN last; None where no likelihood is known.
-        cost, notes: of finding out what it looks at, and what a reader has to know.
+        cost, notes: cost of computing the selector's inputs, and notes for the user.
     """
     breaks = tie_break or repeat(None, len(pool.problems))
     selectors = tuple(selector(task_id, value) for task_id, value in zip(pool.task_ids, breaks, strict=True))

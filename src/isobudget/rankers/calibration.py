@@ -31,7 +31,7 @@ class Chosen:
     """The samples of one problem that a ranker may choose among k.
 
     Attributes:
-        signal: shape (m,), what the ranker says of them; higher is better, NaN where it says nothing.
+        signal: shape (m,), the ranker's score of each; higher is better, NaN if it has none.
         right: shape (m,), in [0, 1].
         weight: shape (m,), chance of each to be the choice; adds up to 1.
     """

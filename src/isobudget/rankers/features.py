@@ -64,7 +64,7 @@ def features(candidates: Candidates, sample: Candidate) -> list[float]:
 
 
 def feature_table(pool: Pool) -> list[Floats]:
-    """The features of every sample: one array a problem, shape (n, features)."""
+    """The features of every sample: one array per problem, shape (n, features)."""
     return [np.array([features(one, sample) for sample in one.samples]) for one in pool.problems]
 
 

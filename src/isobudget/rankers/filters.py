@@ -1,4 +1,4 @@
-"""Filters in front of any ranker: samples that obviously fail are kept only where nothing else was drawn.
+"""Filters before any ranker: samples that obviously fail are kept only if nothing else was drawn.
 
 - `executable`: the program compiles, and no call with the arguments of the prompt's own examples crashes.
 - `examples`: moreover each of these calls returns what the example states. Visible tests, as AlphaCode filters by
@@ -36,7 +36,7 @@ class KeepFirst:
         return chosen
 
     def confidence(self, drawn: Ints) -> float:
-        """That of the inner selector, on what is left of the samples drawn."""
+        """The confidence of the inner selector on the kept samples."""
         inner = getattr(self.inner, "confidence", None)
         return float(inner(self._left(drawn))) if inner is not None else float("nan")
 
@@ -71,7 +71,7 @@ def behind_filter(
 ) -> Ranking:
     """The ranking with dropped samples set aside, after all others; `kept` is per problem, shape (n,).
 
-    The label stays: what shows it says which filter stands in front.
+    The label is unchanged; titles name the filter.
     """
     result = ranked.result
     filtered: PerSample | BySet
@@ -90,7 +90,7 @@ def behind_filter(
 
 
 def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
-    """Rank after the filter `kind`. What the ranker runs anyway is not charged twice."""
+    """Rank after the filter `kind`. Samples that the ranker runs anyway are not charged twice."""
     ranked = ranker.rank(inputs)
     observed, cost = inputs.of_examples()
     kept = []

@@ -1,4 +1,4 @@
-"""The order in which samples are given as a ranking, for files that somebody else has ranked."""
+"""The given order of samples as a ranking, for files that somebody else has ranked."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Observed:
     Attributes:
         texts: by task_id, for each sample one text per input; empty for one that never compiled.
         cost: CPU seconds.
-        unknown: samples that the judge could not observe through a fault of its own.
+        unknown: samples that could not be observed because of a fault of the judge.
     """
 
     texts: Mapping[str, Sequence[Sequence[str]]]
@@ -124,10 +124,10 @@ class RankerOptions:
     """The options of rankers that a user may set.
 
     Attributes:
-        inputs: on which samples are compared, for each problem.
+        inputs: number of inputs per problem on which samples are compared.
         examples: the examples used: of the `benchmark`'s prompt, of the prompt as `given` to the model, or `none`.
-        power: of the number of samples in the score of dual agreement.
-        seed: of inputs and prefixes.
+        power: exponent of the number of samples in the score of dual agreement.
+        seed: seed of inputs and random prefixes.
     """
 
     inputs: int = INPUTS
@@ -159,7 +159,7 @@ class RankerInputs(ABC):
         """Score every sample by the scoring model, `FORWARD` or `BACKWARD`.
 
         Raises:
-            InputError: none was named, or it cannot score; the message names the ranker.
+            InputError: no scoring model was named, or it cannot score; the message names the ranker.
         """
 
     @abstractmethod
@@ -210,7 +210,7 @@ class RankerInputs(ABC):
         return self.run({task: one.arguments for task, one in self.chosen.items()})
 
     def of_examples(self) -> tuple[Mapping[str, Sequence[Sequence[str]]] | None, RankerCost | None]:
-        """What the samples return for the examples alone (None if there is none); a cost if they are run for this."""
+        """The samples' outputs for the prompt's examples (None without examples); a cost if they ran only for this."""
         if "observed" in self.__dict__:
             return self.observed.texts, None
         shown = {task: one.arguments[: len(one.examples)] for task, one in self.chosen.items()}

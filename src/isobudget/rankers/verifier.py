@@ -167,7 +167,7 @@ def fit(table: Sequence[Floats], right: Sequence[Floats]) -> Any:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine cost more than they bring on tables of this size."""
+    """Limit tree boosting to one thread: on a busy machine, waiting threads cost more than they gain here."""
     try:
         limits: Any = importlib.import_module("threadpoolctl").threadpool_limits
     except ImportError:  # fit says what is missing

@@ -1,1 +1,1 @@
-"""Choose without tests on a run or on sample files, and measure it."""
+"""Chooses samples without tests in a run or in files, and measures the result."""

@@ -1,4 +1,4 @@
-"""What rankers ask for, computed: scores by a model, outputs by the judge, tests by a model or from a file.
+"""Computes the inputs of rankers: scores by a model, outputs by the judge, tests by a model or from a file.
 
 What is recorded in the folder's tables is not computed again; see `isobudget.records.ranking_rows`.
 """
@@ -29,7 +29,7 @@ class ComputedInputs(RankerInputs):
 
     Attributes:
         folder: where tables are kept; None keeps none.
-        progress: shows how far it is.
+        progress: shows the progress.
     """
 
     options: RankOptions
@@ -38,7 +38,7 @@ class ComputedInputs(RankerInputs):
     progress: Progress
 
     def ranking(self, name: str) -> Ranking:
-        """What the ranker of that name makes of the samples, after the filter if one was asked for.
+        """The ranking of the samples by the ranker of that name, after the filter if one was requested.
 
         Raises:
             InputError: it lacks what it needs.
@@ -49,7 +49,7 @@ class ComputedInputs(RankerInputs):
         return ranker.rank(self) if kind is None else rank_filtered(ranker, self, kind)
 
     def _check_texts(self, what: str) -> None:
-        """Lists of verdicts have no texts: they can be ranked by what is in the list alone."""
+        """Refuse rankers that need texts if the source has none: lists of verdicts can only be ranked by order."""
         if not any(sample.text for one in self.pool.problems for sample in one.samples):
             raise InputError(
                 f"{self.pool.model}: there are no texts of the samples, which {what} needs; verdicts alone can be "

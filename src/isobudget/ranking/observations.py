@@ -1,8 +1,7 @@
 """What samples return for inputs without a right answer, as the judge observes them.
 
-Equal programs (but for layout and comments) are run once. What is recorded holds for these inputs and limits only.
-Programs whose running cannot end in time end at the limit of each call: it is shorter than for tests, since a timeout
-is an answer here.
+Equal programs (but for layout and comments) are run once. Recorded outputs are valid only for these inputs and limits.
+A call that takes too long ends at the limit, which is shorter than for tests, because here a timeout is a result, too.
 """
 
 from __future__ import annotations

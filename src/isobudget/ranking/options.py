@@ -1,4 +1,4 @@
-"""What `isobudget rank` may be asked: its options, and which of them make no sense together."""
+"""The options of `isobudget rank`, and checks of their combinations."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _check_names(options: RankOptions) -> None:
 
 
 def _check_use(options: RankOptions) -> None:
-    """What has no effect is more likely a mistake than meant."""
+    """Refuse options without an effect: they are more likely a mistake than intended."""
     usual = RankOptions()
     names = ("model", "tests", "power", "train", "inputs", "examples", "workers", "unsafe")
     given = [f"--{name}" for name in names if getattr(options, name) != getattr(usual, name)]

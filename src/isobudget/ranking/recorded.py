@@ -1,9 +1,9 @@
-"""What a run that was ranked has recorded, measured again without a model and without running a sample.
+"""Measures a ranked run again from its records, without a model and without running samples.
 
-A run keeps scores, observations and written tests (`records.ranking_rows`), not what was asked for. Measured is every
-ranker for which they suffice on all judged samples of a model, beside `own` where the model's own likelihood is known.
-Not covered: sums in place of means, filters, tests of files, the verifier (which is learned anew), and observations of
-inputs by another seed.
+A run keeps scores, observations and written tests (`records.ranking_rows`), not what was asked for. Every ranker is
+measured for which the records cover all judged samples of a model, and also `own` if the model's own likelihood is
+known. Not covered: sums in place of means, filters, tests of files, the verifier (which is learned anew), and
+observations of inputs by another seed.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _not_opened() -> NoReturn:
 
 
 class _Kept(ComputedInputs):
-    """What is recorded, and no more: what is missing is an `InputError`, and nothing is written."""
+    """Only recorded inputs: a missing one raises `InputError`, and nothing is written."""
 
     @classmethod
     def of(cls, loaded: LoadedRun, pool: Pool, asked: _Asked) -> _Kept:

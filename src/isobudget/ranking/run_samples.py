@@ -31,7 +31,7 @@ class RankingInput:
         pool: the samples; all of them judged.
         greedy: None where not every problem has a judged greedy output.
         prices: of one sample, by unit; a unit that is not known is not there.
-        unpriced: why not, by unit.
+        unpriced: by unit, why there is no price.
         left_out: samples without a verdict.
     """
 

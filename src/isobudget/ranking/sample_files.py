@@ -1,4 +1,4 @@
-"""What files hold that can be ranked: samples with texts, which are ranked as a run, or verdicts in an order alone."""
+"""Finds what can be ranked in files: samples with texts, which are ranked as a run, or only ordered verdicts."""
 
 from __future__ import annotations
 

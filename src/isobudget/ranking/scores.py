@@ -154,7 +154,7 @@ def _jobs(pool: Pool, candidates: Candidates, kind: str, own: bool, have: Rows) 
 
 
 def _text(candidates: Candidates, text: str, kind: str) -> str:
-    """What is scored; nothing for an empty sample, in either direction."""
+    """The text to score; empty for an empty sample, in either direction."""
     return (text if kind == FORWARD else plain(candidates.prompt)) if text else ""
 
 

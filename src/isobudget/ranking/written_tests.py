@@ -1,7 +1,7 @@
 """Tests that a model writes for the problems, and files of such tests.
 
-The model gets the prompt, an empty body, and the beginning of an assert statement to go on with; of what it writes only
-lines that parse as `assert f(literals) == literal` count. They are read, never executed. A tests file has JSON lines
+The model gets the prompt, an empty body, and the beginning of an assert statement to go on with; only lines of its
+output that parse as `assert f(literals) == literal` count. They are read, never executed. A tests file has JSON lines
 `{"task_id": ..., "tests": ["assert f(1) == 2", ...]}`.
 """
 

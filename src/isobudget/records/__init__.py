@@ -1,4 +1,4 @@
-"""The run folder (Parquet and TOML), and readers of other tools' files."""
+"""The run folder (Parquet and TOML), and readers for files of other tools."""
 
 from isobudget.records.run import Run, load_run
 

@@ -1,4 +1,4 @@
-"""Rows of a run that tasks were solved in: the place of each sample in its schedule, and how each task ended."""
+"""Rows of runs in which tasks were solved: each sample's place in its schedule, and how each task ended."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class AttemptRow(OfSample):
 
     Attributes:
         place: its number among all samples of the task, in the order in which they were begun.
-        step: which move of the schedule asked for it.
-        explored: whether it was sampled regardless of what the others came to.
-        code: the text of the file with it; empty where none could be made.
+        step: which move of the schedule requested it.
+        explored: whether it was sampled regardless of the other samples' verdicts.
+        code: text of the file with the sample; empty if none could be made.
         parent: the index of the sample that it repairs; None if it was sampled from scratch.
     """
 
@@ -31,17 +31,17 @@ class TaskRow:
     """How one task ended.
 
     Attributes:
-        benchmark, task_id: which.
-        target: as it was named.
-        tests: as they were named.
-        budget: as it was written.
-        schedule: what was played.
+        benchmark, task_id: the task.
+        target: the target as the user named it.
+        tests: the tests as the user named them.
+        budget: the budget as the user wrote it.
+        schedule: the schedule that was played.
         ending: why sampling stopped.
         solved: whether a sample passed.
-        samples: number taken, abandoned ones included.
-        seconds, loading_seconds: wall time from the first sample, and what loading models took.
-        tokens, flops, usd: spent, null where not known.
-        date: when it ended.
+        samples: number of samples, including abandoned ones.
+        seconds, loading_seconds: wall time from the first sample, and time spent loading models.
+        tokens, flops, usd: amounts spent; null where not known.
+        date: when the task ended.
     """
 
     benchmark: str

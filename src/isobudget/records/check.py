@@ -1,7 +1,7 @@
-"""Whether a run folder is whole: what `isobudget check` says, and what to do about it.
+"""Checks whether a run folder is complete and undamaged, for `isobudget check`, and says what to do about faults.
 
-Every part that counts is read and hashed. Each fault is a `Finding`: lost, damaged, left over, or not in order; each
-with what to do. `records.repair` does what is safe.
+Every part that the manifest lists is read and hashed. Each fault is a `Finding`, with what to do about it.
+`records.repair` makes the repairs that are safe.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ _WRITER = "nothing: the next command that writes puts it in order, or --repair n
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The findings of a check.
+    """The result of a check.
 
     Attributes:
         run: the folder.
-        format: of ``run.toml``.
-        tables: rows and parts by table.
-        bytes: of all parts that count.
-        samples, judged: samples, and how many of them have a verdict.
-        findings: what is not as it should be; none if the run is whole.
-        notes: what is good to know.
+        format: format version in ``run.toml``.
+        tables: number of rows and parts by table.
+        bytes: total size of the listed parts.
+        samples, judged: number of samples, and of those with a verdict.
+        findings: the faults; empty if the run is complete.
+        notes: other information for the user.
         repaired: what `--repair` did.
     """
 
@@ -71,7 +71,7 @@ class Checked:
         return not self.findings
 
     def to_dict(self) -> dict[str, Any]:
-        """What `isobudget check --json` prints."""
+        """The dict that `isobudget check --json` prints."""
         return {
             "run": str(self.run),
             "format": self.format,
@@ -99,17 +99,17 @@ class Checked:
 def check_run(
     run: str | Path, *, repair: bool = False, take_over: bool = False, progress: Progress = SILENT
 ) -> Checked:
-    """Look a run folder through.
+    """Check a run folder.
 
     Args:
         run: the folder.
-        repair: do first what is safe, see `records.repair`.
+        repair: first make the safe repairs, see `records.repair`.
         take_over: first end the lease that another writer holds on a run in an object store.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Raises:
-        RunError: it is not a run, a newer isobudget made it, or (with `repair`) it is in use.
-        StorageError: it cannot be reached, or repairing cannot write.
+        RunError: the folder is not a run, was made by a newer isobudget, or (with `repair`) is in use.
+        StorageError: the folder cannot be reached, or repairs cannot be written.
     """
     folder = run_folder(run)
     run_facts.read_facts(folder)  # says what is not a run, or newer
@@ -169,14 +169,14 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
 
 
 def _size(manifest: Manifest) -> tuple[dict[str, tuple[int, int]], int]:
-    """Rows and parts of each table that has any, and the bytes of all."""
+    """Rows and parts of each table that has any, and the total size in bytes."""
     parts = {name: table.parts for name, table in manifest.tables.items() if table.parts}
     tables = {name: (sum(part.rows for part in own), len(own)) for name, own in parts.items()}
     return tables, sum(part.bytes for own in parts.values() for part in own)
 
 
 def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple[str, ...]) -> Checked:
-    """What lies in a run whose manifest does not tell what counts."""
+    """The result for a run whose manifest cannot be used: what its folder contains."""
     anew = f"{REPAIR} rebuilds it from the parts that are there"
     remedy = anew if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
     finding = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
@@ -185,7 +185,7 @@ def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple
 
 
 def _all_parts(folder: Path) -> Manifest:
-    """What a manifest would say of a run that has none that can be read."""
+    """A manifest of all parts in the folder, for a run without a readable one."""
     manifest = Manifest()
     for table in table_folders(folder):
         newcomers = Newcomers(table, (), Stated.of(folder, manifest))
@@ -197,7 +197,7 @@ def _all_parts(folder: Path) -> Manifest:
 
 
 def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Progress) -> Iterator[Finding]:
-    """What is wrong with the parts that are listed."""
+    """Faults of the parts that the manifest lists."""
     if table.parts and is_gone([folder / part.name for part in table.parts]):
         yield Finding(folder, "missing", f"all {counted(len(table.parts), 'part')} of the table are gone", _WRITER)
         return
@@ -211,7 +211,7 @@ def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Pro
 
 
 def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
-    """What lies in a table's folder and does not count."""
+    """Files in a table's folder that the manifest does not list."""
     table = manifest.table(folder.name)
     if paths := unlisted(folder, table):
         newcomers = Newcomers(folder, table.parts, Stated.of(folder.parent, manifest))
@@ -245,7 +245,7 @@ def _strange(folder: Path) -> Iterator[Finding]:
 def _unstated(
     folder: Path, facts: Mapping[str, Any], samples: SampleKeys, findings: Sequence[Finding]
 ) -> Iterator[Finding]:
-    """Samples of models or benchmarks that run.toml, which states some, does not: no command shows them."""
+    """Samples of models or benchmarks that run.toml does not state, although it states others: no command shows them."""
     if any(one.kind == "foreign" for one in findings):
         return  # a part of another run, which is reported
     groups = list(samples.groups())
@@ -259,7 +259,7 @@ def _unstated(
 
 
 def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -> Iterator[Finding]:
-    """Rows that stand twice, and verdicts on samples that are not there."""
+    """Duplicate rows, and verdicts on samples that do not exist."""
     for name, own in keys.items():
         rows = sum(part.rows for part in manifest.table(name).parts)
         if rows > len(own):

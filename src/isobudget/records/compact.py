@@ -1,15 +1,15 @@
-"""Few large parts in place of many small ones: what `isobudget compact` does, while it holds the run for writing.
+"""Merges many small parts into few large ones, for `isobudget compact`, while the run is locked for writing.
 
-Of each table, in this order:
+For each table, in this order:
 
-    1. the rows of the old parts are written into new ones, whose names have a dot before them
-    2. the manifest is switched: readers take the new parts from here on
-    3. the old parts are moved to `.superseded/TABLE/`
-    4. the new parts get their names
+    1. the rows of the old parts are written into new parts, whose names begin with a dot 2. the manifest is switched:
+    from now on readers use the new parts 3. the old parts are moved to `.superseded/TABLE/` 4. the new parts get their
+    final names
 
-Whatever ends it, what the manifest lists is whole, and the next writer goes on with 3 and 4 (`records.recover`). A glob
-sees every row once before 3 and after 4, and fewer between, never one twice. In an object store there is no renaming:
-the new parts have their names from 1 on, so that a glob sees rows twice until 3 is over.
+Wherever this is interrupted, the manifest lists a complete table, and the next writer continues with steps 3 and 4
+(`records.recover`). A glob over the folder sees every row once before step 3 and after step 4; in between it may miss
+rows, but it never sees one twice. An object store cannot rename, so there the new parts have their final names from
+step 1 on, and a glob sees rows twice until step 3 is finished.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ PART_BYTES = 128 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What was put together.
+    """The result of compacting a run.
 
     Attributes:
         run: the folder.
-        tables: by name: how many parts there were, and how many there are.
-        bytes_before, bytes_after: of all parts that count.
+        tables: by name: number of parts before and after.
+        bytes_before, bytes_after: total size of the listed parts.
     """
 
     run: Path
@@ -48,7 +48,7 @@ class Compacted:
     bytes_after: int
 
     def to_dict(self) -> dict[str, Any]:
-        """What `isobudget compact --json` prints."""
+        """The dict that `isobudget compact --json` prints."""
         tables = {name: {"parts_before": was, "parts_after": now} for name, (was, now) in self.tables.items()}
         return {
             "run": str(self.run),
@@ -67,15 +67,15 @@ class Compacted:
 
 
 def compact(run: Run | str | Path, *, part_bytes: int = PART_BYTES, progress: Progress = SILENT) -> Compacted:
-    """Put the parts of every table of a run together into few large ones.
+    """Merge the parts of every table of a run into few large ones.
 
     Args:
         run: the run or its folder.
-        part_bytes: about the size of the new parts.
-        progress: shows how far it is.
+        part_bytes: approximate size of the new parts.
+        progress: shows the progress.
 
     Raises:
-        RunError: no such run, it is in use, or a part is damaged.
+        RunError: the run does not exist or is in use, or a part is damaged.
         StorageError: a part cannot be written; existing parts are intact.
     """
     run = run if isinstance(run, Run) else load_run(run)
@@ -95,7 +95,7 @@ def _size(manifest: Manifest) -> int:
 
 
 def groups(parts: Iterable[Part], part_bytes: int, known: Callable[[Part], bool]) -> list[list[Part]]:
-    """The parts of a table in their order, those together that make one new part; what is not `known` stays alone."""
+    """A table's parts in order, grouped by the new part that they go into; a part that is not `known` stays alone."""
     grouped: list[list[Part]] = []
     for part in parts:
         together = grouped and known(part) and known(grouped[-1][0])
@@ -107,7 +107,7 @@ def groups(parts: Iterable[Part], part_bytes: int, known: Callable[[Part], bool]
 
 
 def _compact_table(folder: Path, manifest: Manifest, part_bytes: int) -> None:
-    """The order of the rows is kept; parts that would be alone stay as they are."""
+    """Compact one table. The order of rows is kept; a part that would be merged with no other stays as it is."""
     row_type = TABLES[folder.name].row_type
     columns = set(schema_of(row_type).names)
     new = NewParts(folder)

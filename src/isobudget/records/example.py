@@ -1,7 +1,7 @@
-"""The recorded run that ships: two small models on 14 problems with samples and verdicts, to report on without a model.
+"""The recorded run that ships with isobudget: two small models, 14 problems, with samples and verdicts.
 
-It was made by `isobudget run` with the study `demo` and more samples; its `run.toml` says when, on what, and with
-which weights. It is copied before it is used, so that commands may write to it.
+It allows reports without a model. It was made by `isobudget run` with the study `demo` and more samples; its `run.toml`
+says when, on which machine, and with which weights. It is copied before use, so that commands may write to it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ COPY = Path("runs") / EXAMPLE
 
 
 def is_example(source: object) -> bool:
-    """Whether `source` means the run that ships: its name, where no file or folder is called so."""
+    """Whether `source` names the example run and no file or folder has that name."""
     one = source[0] if isinstance(source, list | tuple) and len(source) == 1 else source
     return isinstance(one, str | Path) and str(one) == EXAMPLE and not Path(EXAMPLE).exists()
 
 
 def run_folder(named: str | Path) -> Path:
-    """The folder that a user means who names a run: the example's copy, made now if need be, or the one of that name.
+    """The run folder that the user names: a copy of the example, made now if necessary, or the folder itself.
 
     Raises:
         StorageError: the copy cannot be written.
@@ -35,10 +35,10 @@ def run_folder(named: str | Path) -> Path:
 
 
 def copy_example(to: Path = COPY) -> Path:
-    """The run in `to`, copied there unless there is a run already; returns `to`.
+    """Copy the example run to `to`, unless there is a run already; returns `to`.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the copy cannot be written.
     """
     if (to / RUN_FILE).exists():
         return to

@@ -1,6 +1,6 @@
-"""Of what type each fact in ``run.toml`` is: the one place where they are checked, before anything reads them.
+"""The type of each fact in ``run.toml``: the one place where facts are checked, before anything reads them.
 
-A fact that is not listed here is left alone: a version to come may state it.
+Facts that are not listed here are ignored: a later version may have written them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _JUDGE: dict[str, Check] = {
 
 
 def wrong_facts(facts: Table) -> list[str]:
-    """What is wrong with the facts of a run, one after the other: which, what it must be, what it is."""
+    """The faults in a run's facts: for each, the fact, the expected type and the value."""
     if wrong := list(_typed(facts, _RUN, "")):
         return wrong  # the tables are looked into where they are tables
     return [
@@ -82,7 +82,7 @@ def _is_list_of(value: object, kind: type) -> bool:
 
 
 def _typed(table: Table, known: Mapping[str, Check], where: str, needed: tuple[str, ...] = ()) -> Iterator[str]:
-    """The mistakes in a table, which may have unknown keys too: these are not mistakes."""
+    """The faults in one table. Unknown keys are allowed."""
     yield from mistakes_of({key: value for key, value in table.items() if key in known}, known, where, needed)
 
 

@@ -1,4 +1,4 @@
-"""What a run folder states about itself (``run.toml``), and what may not change once samples are recorded.
+"""The facts that a run folder states about itself (``run.toml``), and which may not change once samples are recorded.
 
 Samples of one run must be comparable: the same problems, sampling and weights. A study may later ask for more samples,
 more problems, another model or benchmark; everything else that differs is an error that names the field.
@@ -65,7 +65,7 @@ AS_IT_IS = "none"
 
 
 def new_facts(name: str) -> dict[str, Any]:
-    """The facts of a run that begins now."""
+    """The facts of a new run."""
     return {
         "format": FORMAT,
         "name": name,
@@ -82,7 +82,7 @@ def new_facts(name: str) -> dict[str, Any]:
 
 
 def processor_name() -> str:
-    """The processor's name as the system states it."""
+    """The processor's name as reported by the system."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -95,7 +95,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """The facts of the run in `folder`.
 
     Raises:
-        RunError: there is no run, its file is damaged, or it was made by a newer isobudget.
+        RunError: there is no run, its run.toml is damaged, or it was made by a newer isobudget.
     """
     path = folder / RUN_FILE
     try:
@@ -117,7 +117,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def _what_else(folder: Path) -> str:
-    """What a path is that is no run, and which runs are near."""
+    """What a path that is not a run contains instead, and which runs are nearby."""
     if folder.is_file():
         return ", but a file"
     if isinstance(folder, StorePath) and not entries(folder):
@@ -128,12 +128,12 @@ def _what_else(folder: Path) -> str:
 
 
 def model_notes(facts: dict[str, Any]) -> list[str]:
-    """What the models' backends noticed while they generated: a sentence each, after the model's name."""
+    """What the models' backends noticed during generation: one sentence each, after the model's name."""
     return [f"{model}: {note}" for model, said in facts.get("models", {}).items() for note in said.get("notes", [])]
 
 
 def rules_note(facts: dict[str, Any]) -> str:
-    """That a run's verdicts are by other rules of the judge than those of this isobudget; else an empty string."""
+    """A note that the verdicts follow other judge rules than this isobudget's; an empty string if they do not."""
     if "judge" not in facts or facts.get("judge_rules") == RULES:
         return ""
     stated = facts.get("judge_rules")
@@ -142,16 +142,16 @@ def rules_note(facts: dict[str, Any]) -> str:
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Write the facts, whole or not at all."""
+    """Write the facts, completely or not at all."""
     text = tomli_w.dumps(facts, multiline_strings=False)
     nonce = f"# {fresh_nonce()}\n" if isinstance(folder, StorePath) else ""
     put_held(folder / RUN_FILE, (nonce + text).encode())
 
 
 def begin_writing(folder: Path) -> dict[str, Any]:
-    """The facts of a run that is held for writing, of today's format: older versions do not know the manifest.
+    """The facts of a run locked for writing, upgraded to the current format so that older versions refuse the run.
 
-    In an object store they are rewritten: that fences a writer whose lease is over.
+    In an object store they are always rewritten, which locks out a writer whose lease has expired.
 
     Raises:
         RunError: as `read_facts`, or another writer has taken over.
@@ -165,10 +165,10 @@ def begin_writing(folder: Path) -> dict[str, Any]:
 
 
 def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], folder: Path) -> None:
-    """State `new` of the benchmark or model `name` (`kind`: "benchmarks" or "models").
+    """Add `new` facts about the benchmark or model `name` (`kind`: "benchmarks" or "models").
 
     Raises:
-        RunError: the run already states otherwise; the message names the field.
+        RunError: the run already states a different value; the message names the field.
     """
     tables = facts.setdefault(kind, {})
     old = tables.get(name)
@@ -189,7 +189,7 @@ def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], fold
 
 
 def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, folder: Path) -> None:
-    """A model of the hub stays at the commit that the run began with, whatever its branch means by now."""
+    """Keep a model from the Hub at the commit with which the run began, even if its branch has moved."""
     made, now = before.get("commit"), fresh.get("commit")
     if made is not None and now is not None and made != now:
         raise RunMismatchError(
@@ -202,7 +202,7 @@ def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, fold
 def _merge_prompts(
     facts: dict[str, Any], old: dict[str, Any], new: dict[str, Any], where: str, folder: Path
 ) -> dict[str, Any]:
-    """How a model's prompts are made, by benchmark: more benchmarks may come, those stated may not change."""
+    """Merge how a model's prompts are made, by benchmark: new benchmarks may be added, existing ones may not change."""
     stated = old.get("prompts")
     if stated is None:
         stated = {name: first_prompts(old) for name in facts.get("benchmarks", {}) if name in new["prompts"]}
@@ -214,7 +214,7 @@ def _merge_prompts(
 
 
 def first_prompts(model: dict[str, Any]) -> dict[str, str]:
-    """How a model's prompts were made and programs cut out before runs stated it."""
+    """How prompts were made and programs extracted before runs recorded it."""
     return {"format": "completion", "extraction": AS_IT_IS, "newline": model.get("prompt_newline", "keep")}
 
 
@@ -227,7 +227,7 @@ def _otherwise(folder: Path, field: str, before: Any, now: Any) -> RunMismatchEr
 
 
 def _difference(old: Any, new: Any) -> tuple[str, str]:
-    """Two values for a message; of long lists only what the other one lacks."""
+    """Two values for a message; for long lists only the items that the other lacks."""
     if isinstance(old, list) and isinstance(new, list) and len(repr(old)) + len(repr(new)) > _LONG_MESSAGE:
         gone, come = ([one for one in a if one not in b] for a, b in ((old, new), (new, old)))
         return f"[... {gone} ...]", f"[... {come} ...]"

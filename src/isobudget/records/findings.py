@@ -1,4 +1,4 @@
-"""What may be wrong with a part, and what to do about it."""
+"""Faults that a part may have, and what to do about each."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ REPAIR = "--repair"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it should be.
+    """A fault that a check found.
 
     Attributes:
         where: the file or table.
         kind: ``missing``, ``damaged``, ``misstated``, ``newer``, ``unlisted``, ``twice``, ``foreign``, ``left over``,
             ``unfinished``, ``unstated``, ``unknown``.
-        what: what is wrong, and what is lost by it.
+        what: what is wrong, and what is lost because of it.
         remedy: what to do.
     """
 
@@ -39,7 +39,7 @@ class Finding:
 
 
 def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
-    """What is wrong with one listed part, if anything is."""
+    """The fault of one listed part; None if it has none."""
     path = folder / part.name
     lost = f"{counted(part.rows, 'row')} of {folder.name} are lost unless you put it back"
     there = next((one for one in places(path) if one.is_file()), None)
@@ -61,7 +61,7 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
 
 
 def as_it_is(folder: Path, part: Part) -> Part:
-    """A listed part with the rows and bytes that it has; as it is stated if it is not a whole part."""
+    """A listed part with its actual number of rows and bytes; unchanged if the file is not a valid part."""
     there = next((one for one in places(folder / part.name) if one.is_file()), None)
     actual = described(there) if there is not None else None
     return part if actual is None else replace(part, rows=actual[0].rows, bytes=actual[0].bytes)
@@ -80,7 +80,7 @@ def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:
 
 
 def left_over(folder: Path, table: TableParts) -> list[Path]:
-    """Files of writers that were stopped: half-written ones, and parts under hidden names that do not count."""
+    """Files left by interrupted writers: half-written files, and parts under hidden names that are not listed."""
     listed = {hidden(folder / part.name).name for part in table.parts}
     dotted = (path for path in folder.iterdir() if path.name.startswith(".part-"))
     return sorted(path for path in dotted if path.name not in listed)

@@ -1,7 +1,7 @@
-"""Which samples a table holds, kept small: one bit per sample instead of one tuple.
+"""The set of samples in a table, stored compactly: one bit per sample instead of one tuple.
 
-A paper-sized run has millions of samples. Their keys are kept as one whole number per problem and model, whose bit i
-says whether sample i is there.
+A run as large as the paper's has millions of samples. For each problem and model there is one integer, whose bit i says
+whether sample i exists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Group = tuple[str, str, str, bool]
 
 
 class SampleKeys(Set[SampleKey]):
-    """A set of sample keys. It reads as a set; `add` and `discard` change it."""
+    """A set of sample keys. It supports the operations of a read-only set; `add` and `discard` change it."""
 
     def __init__(self, keys: Iterable[SampleKey] = ()) -> None:
         self._bits: dict[Group, int] = {}
@@ -29,7 +29,7 @@ class SampleKeys(Set[SampleKey]):
 
     @classmethod
     def of_table(cls, folder: Path, row_type: type[Any]) -> SampleKeys:
-        """The keys of the table in `folder`, read part by part.
+        """The keys of the table in `folder`, read one part at a time.
 
         Raises:
             RunError: a part is damaged.
@@ -47,25 +47,25 @@ class SampleKeys(Set[SampleKey]):
         self._bits[group] = self._bits.get(group, 0) | bits
 
     def add(self, key: SampleKey) -> None:
-        """Put a key in."""
+        """Add a key."""
         group = key[:4]
         self._bits[group] = self._bits.get(group, 0) | (1 << key[4])
 
     def missing(self, group: Group, n: int) -> list[int]:
-        """Which of the samples 0 ... n - 1 of a problem and model are not there."""
+        """Which of the samples 0 ... n - 1 of a problem and model are missing."""
         bits = self._bits.get(group, 0)
         return [index for index in range(n) if not bits >> index & 1]
 
     def count(self, group: Group, n: int) -> int:
-        """How many of the samples 0 ... n - 1 of a problem and model are there."""
+        """How many of the samples 0 ... n - 1 of a problem and model exist."""
         return (self._bits.get(group, 0) & ((1 << n) - 1)).bit_count()
 
     def groups(self) -> Iterator[Group]:
-        """The problems and models that there are samples of."""
+        """The pairs of problem and model that have samples."""
         return iter(self._bits)
 
     def lacks(self, other: SampleKeys) -> int:
-        """How many keys of another set are not here."""
+        """How many keys of another set are missing here."""
         return sum((bits & ~self._bits.get(group, 0)).bit_count() for group, bits in other._bits.items())
 
     def __contains__(self, key: object) -> bool:
@@ -84,10 +84,10 @@ class SampleKeys(Set[SampleKey]):
 
 
 def bits_of(indexes: np.ndarray[Any, np.dtype[np.int64]]) -> int:
-    """A whole number whose bit i says whether i is among the indexes.
+    """An integer whose bit i says whether i is among the indexes.
 
     Raises:
-        ValueError: one is negative.
+        ValueError: an index is negative.
     """
     if int(indexes.min()) < 0:
         raise ValueError(f"an index is negative: {indexes.min()}")

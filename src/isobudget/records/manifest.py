@@ -6,12 +6,12 @@
                                        "schema": "5b0c..."}],
                             "superseded": []}}}
 
-Readers take the parts that it lists, in that order. It is switched whole: by a rename on a disk, by a conditional put
-in an object store. A part counts once it is listed; whoever holds the run for writing next takes in whole parts that a
-killed writer left unlisted (`records.recover`). `superseded` are parts whose rows others hold by now, and which have
-not been moved to ``.superseded/`` yet.
+Readers use the parts that the manifest lists, in that order. It is replaced atomically: by a rename on a disk, by a
+conditional put in an object store. A part counts once it is listed. If a killed writer left complete parts unlisted,
+the next writer adds them (`records.recover`). `superseded` lists parts whose rows are now in other parts, but which
+have not been moved to ``.superseded/`` yet.
 
-A run that an older version made has no manifest: all of its parts count. Neither has a folder that is not a run.
+A run made by an older version has no manifest: all of its parts count. A folder that is not a run has none either.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ _GUARDS: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that counts.
+    """A part that the manifest lists.
 
     Attributes:
-        name: its file in the table's folder.
-        rows, bytes: their number.
-        sha256: of the file.
-        schema: the name of its schema in the manifest.
+        name: file name in the table's folder.
+        rows, bytes: number of rows and bytes.
+        sha256: checksum of the file.
+        schema: name of its schema in the manifest.
     """
 
     name: str
@@ -73,7 +73,7 @@ _OF_PART = tuple(one.name for one in fields(Part))
 
 @dataclass(frozen=True, slots=True)
 class TableParts:
-    """The parts of one table in their order, and the names of those that others have superseded."""
+    """The parts of one table in order, and the names of superseded parts."""
 
     parts: tuple[Part, ...] = ()
     superseded: tuple[str, ...] = ()
@@ -84,23 +84,23 @@ class Manifest:
     """All tables of a run.
 
     Attributes:
-        tables: by name.
-        schemas: by name: the Arrow type of each column.
+        tables: the parts of each table, by its name.
+        schemas: by name, the Arrow type of each column.
     """
 
     tables: Mapping[str, TableParts] = field(default_factory=dict)
     schemas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def table(self, name: str) -> TableParts:
-        """A table; an empty one if it has no parts."""
+        """The parts of a table; empty if it has none."""
         return self.tables.get(name, TableParts())
 
     def having(self, name: str, table: TableParts) -> Manifest:
-        """The same with another state of one table."""
+        """A manifest with the parts of one table replaced."""
         return replace(self, tables={**self.tables, name: table})
 
     def adding(self, name: str, part: Part, columns: Mapping[str, str]) -> Manifest:
-        """The same with one more part, which has these columns."""
+        """A manifest with one part added, which has these columns."""
         table = self.table(name)
         grown = self.having(name, replace(table, parts=(*table.parts, part)))
         return replace(grown, schemas={**self.schemas, part.schema: columns})
@@ -119,7 +119,7 @@ class Manifest:
 
 
 class ManifestError(RunError):
-    """A manifest that cannot be used: `what` is wrong, `kind` is ``damaged``, or ``newer`` if a newer one made it."""
+    """An unusable manifest: `what` is wrong, `kind` is ``damaged``, or ``newer`` if a newer isobudget made it."""
 
     def __init__(self, path: Path, what: str, remedy: str, kind: str) -> None:
         super().__init__(f"{path}: {what}{remedy}")
@@ -131,7 +131,7 @@ def read_manifest(run: Path) -> Manifest | None:
     """The manifest of the run in `run`; None if it has none.
 
     Raises:
-        RunError: it cannot be read; a `ManifestError` if it is damaged, or made by a newer isobudget.
+        RunError: the manifest cannot be read; a `ManifestError` if it is damaged or was made by a newer isobudget.
     """
     path = run / FILE_NAME
     try:
@@ -175,7 +175,7 @@ def _plain(part: Part) -> dict[str, Any]:
 
 
 def _table(name: str, stated: Mapping[str, Any]) -> TableParts:
-    """A table as it is stated; no part is named twice."""
+    """A table's parts as the manifest states them, checked: no part may be named twice."""
     _require(_TABLE.fullmatch(name) is not None)
     parts, old = stated["parts"], stated["superseded"]
     _require(isinstance(parts, list) and isinstance(old, list))
@@ -199,17 +199,17 @@ def _columns(stated: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def damaged(path: Path, what: str) -> ManifestError:
-    """The error for a manifest that cannot be used."""
+    """The error for a damaged manifest."""
     remedy = f"Rebuild it from the parts that are there with: isobudget check {path.parent} --repair"
     return ManifestError(path, what, f"; was the file edited or cut? {remedy}", "damaged")
 
 
 def change_manifest(run: Path, change: Callable[[Manifest], Manifest]) -> Manifest | None:
-    """Switch a run's manifest to what `change` makes of it; nothing happens where there is none.
+    """Replace a run's manifest by the result of `change`; a run without a manifest stays as it is.
 
     Raises:
-        RunError: it cannot be read, or another writer has taken over.
-        StorageError: it cannot be written; the old one stands.
+        RunError: the manifest cannot be read, or another writer has taken over.
+        StorageError: the manifest cannot be written; the old one still applies.
     """
     with _GUARDS[str(run)]:
         manifest = read_manifest(run)
@@ -217,30 +217,30 @@ def change_manifest(run: Path, change: Callable[[Manifest], Manifest]) -> Manife
 
 
 def write_manifest(run: Path, manifest: Manifest) -> Manifest:
-    """Write a manifest over the one that this process wrote or read last."""
+    """Write a manifest over the one that this process last wrote or read."""
     put_held(run / FILE_NAME, manifest.to_json())
     return manifest
 
 
 def part_of(name: str, data: bytes, schema: pa.Schema, rows: int) -> tuple[Part, dict[str, str]]:
-    """What the manifest says of a part with this content, and the columns of its schema."""
+    """The manifest's entry for a part with this content, and the columns of its schema."""
     columns = columns_of(schema)
     known = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:12]
     return Part(name, rows, len(data), hashlib.sha256(data).hexdigest(), known), columns
 
 
 def columns_of(schema: pa.Schema) -> dict[str, str]:
-    """The type of each column; of lists, as Parquet names their items otherwise than Arrow, only that of the items."""
+    """The type of each column. For lists only the item type: Parquet and Arrow name the items differently."""
     import pyarrow as pa
 
     return {one.name: f"list<{one.type.value_type}>" if pa.types.is_list(one.type) else str(one.type) for one in schema}
 
 
 def described(path: Path) -> tuple[Part, dict[str, str]] | None:
-    """What the manifest says of a part that is there; None if it is not a whole part.
+    """The manifest's entry for an existing file; None if the file is not a complete part.
 
     Raises:
-        RunError: it cannot be read.
+        RunError: the file cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""Parts of a table replaced by others at one stroke: their rows count once, whatever ends the process meanwhile."""
+"""Replaces parts of a table in one step: whenever the process is interrupted, each row counts exactly once."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 
 class NewParts:
-    """The parts that a table shall have, while its run is held for writing.
+    """The future parts of a table whose run is locked for writing.
 
-    `keep` and `put` say which, in their order; `switch` makes it so. See `records.compact` for what a glob sees.
+    Call `keep` and `put` for each part, in order; `switch` then puts them into effect. See `records.compact` for what a
+    glob sees meanwhile.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,11 +32,11 @@ class NewParts:
         self._schemas: dict[str, dict[str, str]] = {}
 
     def keep(self, part: Part) -> None:
-        """A part that stays."""
+        """Keep an existing part."""
         self._listed.append(part)
 
     def put(self, old: Iterable[Part], blocks: Iterator[pa.Table]) -> None:
-        """Rows in place of those of old parts, written as one part, which has a hidden name where there are such."""
+        """Write rows as one part that replaces old parts; its name is hidden if there are old ones."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -53,11 +54,11 @@ class NewParts:
             self._schemas[part.schema] = columns
 
     def switch(self) -> None:
-        """Let the new parts count and the old ones not; nothing happens if all stay.
+        """List the new parts and no longer the old ones; nothing happens if all parts were kept.
 
         Raises:
             RunError: another writer has taken the run over.
-            StorageError: a file cannot be moved; the next writer goes on.
+            StorageError: a file cannot be moved; the next writer will continue.
         """
         if not self._old:
             return
@@ -72,7 +73,7 @@ class NewParts:
 
 
 def _even(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in blocks of as many as are read at once: small parts do not stay small row groups."""
+    """The same rows in blocks of the read size, so that merged small parts do not stay small row groups."""
     import pyarrow as pa
 
     waiting: list[pa.Table] = []

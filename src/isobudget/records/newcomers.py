@@ -1,7 +1,7 @@
-"""Parts that lie in a run and that its manifest does not list: which of them may be taken in.
+"""Parts that are in a run's folder but not in its manifest: decides which may be added.
 
-A part may be a stopped writer's, a copy of one that the run has, or one of another run. Of every part the columns that
-name its rows are read once.
+Such a part may come from an interrupted writer, be a copy of a listed part, or belong to another run. The key columns
+of every part are read once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a part is not taken in: ``damaged``, ``foreign`` or ``twice``, and a sentence."""
+    """Why a part is not added: ``damaged``, ``foreign`` or ``twice``, and a sentence."""
 
     kind: str
     what: str
@@ -33,11 +33,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What the rows of a run may be of; nothing is foreign to a run that has not stated it yet.
+    """What the rows of a run may belong to. If the run states nothing yet, any row may.
 
     Attributes:
-        benchmarks, models: their names.
-        tasks: the problems of each benchmark that has any.
+        benchmarks, models: names of the run's benchmarks and models.
+        tasks: the problems of each benchmark that states any.
     """
 
     benchmarks: frozenset[str]
@@ -46,7 +46,7 @@ class Stated:
 
     @classmethod
     def of(cls, run: Path, manifest: Manifest) -> Stated:
-        """What a run states, in run.toml and in the problems that count."""
+        """What a run states in run.toml and in its listed problems."""
         facts = read_facts(run)
         names = [frozenset(facts.get(kind, {})) for kind in ("benchmarks", "models")]
         if facts.get(UNFINISHED) or not all(names):
@@ -60,7 +60,7 @@ class Stated:
         return cls(names[0], names[1], {name: frozenset(own) for name, own in tasks.items()})
 
     def foreign(self, table: str, keys: pa.Table) -> str:
-        """Of what that the run does not state there are rows; empty if of nothing."""
+        """The benchmark, model or problem of these rows that the run does not state; empty if there is none."""
         if not self.benchmarks:
             return ""
         columns = [name for name in ("benchmark", "model", "task_id") if name in keys.column_names]
@@ -76,12 +76,12 @@ class Stated:
 
 
 class Newcomers:
-    """The parts of one table that ask to be taken in, one after the other.
+    """Unlisted parts of one table, checked one after the other.
 
     Args:
-        folder: the table's.
-        parts: those that it has.
-        stated: what its rows may be of.
+        folder: folder of the table.
+        parts: the listed parts.
+        stated: what its rows may belong to.
     """
 
     def __init__(self, folder: Path, parts: Iterable[Part], stated: Stated) -> None:
@@ -91,13 +91,13 @@ class Newcomers:
         self._rows: dict[tuple[Any, ...], int] = {}
 
     def foreign(self, path: Path) -> Refusal | None:
-        """Why a part is of another run, if it is; of one that cannot be read nothing is known."""
+        """The refusal if a part belongs to another run. A part that cannot be read is not refused here."""
         with contextlib.suppress(RunError):
             return self._foreign(list(_keys(self._folder, path.name)))
         return None
 
     def refused(self, path: Path) -> Refusal | None:
-        """Why a part may not be taken in; None if it may: the table has its rows from then on."""
+        """Why a part may not be added. None if it may; the table then counts its rows as present."""
         for name in self._waiting:  # not before the first newcomer: most tables have none
             with contextlib.suppress(RunError):  # it is damaged or gone, which reading it says
                 self._have(_rows(_keys(self._folder, name)))
@@ -130,7 +130,7 @@ def _keys(folder: Path, name: str) -> Iterator[pa.Table]:
 
 
 def _rows(blocks: Iterable[pa.Table]) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """The rows by what names them but their index, and a bit for each index; see `SampleKeys`.
+    """The rows, grouped by their key without the index, and a bit for each index; see `SampleKeys`.
 
     Raises:
         ValueError: an index is negative.

@@ -1,7 +1,7 @@
-"""Names of parts: ``part-000001.parquet``, and where the file of one may lie meanwhile.
+"""Names of parts: ``part-000001.parquet``, and where a part's file may be during changes.
 
-While parts are put together (`records.compact`), a new one has a dot before its name until the old ones have left, and
-the old ones are in ``.superseded/TABLE/``; who began to read before finds them there.
+While parts are merged (`records.compact`), the name of a new part begins with a dot until the old parts have been
+moved. The old parts go to ``.superseded/TABLE/``, where readers that started earlier still find them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PART = re.compile(rf"\.?{PART_NAME.pattern}")
 
 
 def part_name(number: int) -> str:
-    """The name of a part."""
+    """The name of a part with this number."""
     return f"part-{number:06d}.parquet"
 
 
@@ -29,33 +29,33 @@ def number_of(path: Path) -> int:
 
 
 def hidden(path: Path) -> Path:
-    """A part's hidden name, which globs do not match."""
+    """A part's hidden name, which a glob does not match."""
     return path.with_name(f".{path.name}")
 
 
 def superseded(path: Path) -> Path:
-    """Where a part goes whose rows others hold."""
+    """The path of a superseded part."""
     return path.parent.parent / SUPERSEDED / path.parent.name / path.name
 
 
 def free_name(path: Path) -> Path:
-    """The name with the lowest number after it that nothing has: ``manifest.json.1``."""
+    """The first unused name of the form ``manifest.json.1``."""
     numbered = (path.with_name(f"{path.name}.{number}") for number in itertools.count(1))
     return next(one for one in numbered if not (one.exists() or one.is_symlink()))
 
 
 def places(path: Path) -> Iterator[Path]:
-    """Where a listed part may lie."""
+    """The places where a listed part may be."""
     yield path
     yield hidden(path)
     yield superseded(path)
 
 
 def numbered_parts(folder: Path) -> list[tuple[int, Path]]:
-    """The parts that lie in a folder, hidden ones too, with their numbers; none if the folder is not there.
+    """The parts in a folder, including hidden ones, with their numbers; none if there is no folder.
 
     Raises:
-        RunError: it cannot be read.
+        RunError: the folder cannot be read.
     """
     try:
         matched = [(_PART.fullmatch(path.name), path) for path in folder.iterdir()]
@@ -67,12 +67,12 @@ def numbered_parts(folder: Path) -> list[tuple[int, Path]]:
 
 
 def visible_parts(folder: Path) -> list[Path]:
-    """The parts that a glob sees, in their order."""
+    """The parts that a glob sees, in order."""
     return [path for _, path in numbered_parts(folder) if not path.name.startswith(".")]
 
 
 def next_number(folder: Path) -> int:
-    """A number above those of all parts that the table has or had."""
+    """A number above those of all present and former parts of the table."""
     manifest = read_manifest(folder.parent)
     table = manifest.table(folder.name) if manifest is not None else None
     listed = [] if table is None else [*(part.name for part in table.parts), *table.superseded]

@@ -1,10 +1,10 @@
 """Tables that grow by whole Parquet part files.
 
-A table is a folder of parts, ``part-000001.parquet`` and so on, read together. A writer gathers rows and writes them as
-one part every few seconds, so a killed process loses seconds of work and never leaves half a part. The interval grows
-with the age of the run, so that a run of days does not end up with a hundred thousand files.
+A table is a folder of parts, ``part-000001.parquet`` and so on, which are read together. A writer collects rows and
+writes them as one part every few seconds, so a killed process loses only seconds of work and never leaves half a part.
+The interval grows with the age of the run, so that a run of several days does not make a hundred thousand files.
 
-Of a run, a part counts once the manifest lists it, which happens right after it is written.
+In a run, a part counts once the manifest lists it; that happens right after the part is written.
 """
 
 from __future__ import annotations
@@ -36,15 +36,18 @@ _BYTES_PER_NUMBER = 36
 
 
 class PartWriter:
-    """Appends rows to the table in `folder`. Used as a context manager, which writes what is left even after an error.
+    """Appends rows to the table in `folder`.
 
-    `on_part` is called with every part once it is whole and listed. `list_first` lists the first part, with the columns
-    of its schema, where it is to replace others (`recover.replace_all`); it is written under its hidden name then.
-    Rows are written once, wherever Ctrl-C comes: what is flushed after it leaves out those of a part that counted.
+    A context manager; on exit it writes the remaining rows, even after an error.
+
+    `on_part` is called with every part once it is complete and listed. If the first part is to replace others
+    (`recover.replace_all`), `list_first` lists it, with the columns of its schema; the part is then written under its
+    hidden name. Every row is written exactly once even if Ctrl-C interrupts a flush: the next flush leaves out the rows
+    of a part that is already listed.
 
     Raises:
         RunError: another writer has taken the run over.
-        StorageError: a part could not be written; the parts before it are whole.
+        StorageError: a part could not be written; earlier parts are complete.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class PartWriter:
         self.flush()
 
     def add(self, rows: list[Any]) -> None:
-        """Take rows; they are on disk after the next flush, which comes by itself within seconds."""
+        """Add rows. They are on disk after the next flush, which happens by itself within seconds."""
         self._rows += rows
         self._bytes += sum(map(_weight, rows))
         age = self._now() - self._started
@@ -88,7 +91,7 @@ class PartWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write the rows taken so far as one part."""
+        """Write the collected rows as one part."""
         self._leave_out_written()
         if self._rows:
             names = [field.name for field in dataclasses.fields(self._row_type)]
@@ -97,7 +100,7 @@ class PartWriter:
         self._flushed = self._now()
 
     def add_columns(self, columns: Mapping[str, Any]) -> None:
-        """Write columns, each a list or an array of equal length, as one part; columns that are not given are null."""
+        """Write columns as one part, each a list or an array of equal length; columns that are not given are null."""
         import pyarrow as pa
 
         rows = len(next(iter(columns.values())))
@@ -105,7 +108,7 @@ class PartWriter:
         self.add_table(pa.table(whole, schema=self._schema))
 
     def add_table(self, table: pa.Table) -> None:
-        """Write a table of the row's schema as one part."""
+        """Write a table with the row's schema as one part."""
         path, data = placed(self.folder, self._next, encoded(table), hide=self._list_first is not None)
         part, columns = part_of(path.name, data, table.schema, table.num_rows)
         self._begun = part, self._rows
@@ -119,7 +122,7 @@ class PartWriter:
             self._on_part(path)
 
     def _leave_out_written(self) -> None:
-        """Forget the rows of a part that counts, where the flush that wrote it was interrupted before it did so."""
+        """Forget rows that are already in a listed part because their flush was interrupted afterwards."""
         if self._begun is None or self._begun[1] is not self._rows:
             return
         part, manifest = self._begun[0], read_manifest(self.folder.parent)
@@ -132,12 +135,13 @@ class PartWriter:
 
 
 def placed(folder: Path, number: int, content: pa.Buffer, hide: bool = False) -> tuple[Path, bytes]:
-    """Write a part under this number or the next that none has: its visible path, and its content.
+    """Write a part under this number or the next unused one; returns its visible path and its content.
 
-    In a store, a writer that was fenced may have taken a number. `hide` writes it under its hidden name on a disk.
+    In an object store, a writer that was locked out may have used a number. With `hide`, a part on a disk gets its
+    hidden name.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the part cannot be written.
     """
     data = content.to_pybytes()
     path = folder / part_name(number)
@@ -149,7 +153,7 @@ def placed(folder: Path, number: int, content: pa.Buffer, hide: bool = False) ->
 
 
 def encoded(table: pa.Table) -> pa.Buffer:
-    """A table as the bytes of a part."""
+    """The bytes of a part that holds this table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -159,7 +163,7 @@ def encoded(table: pa.Table) -> pa.Buffer:
 
 
 def _weight(row: Any) -> int:
-    """About the bytes that a row's texts and lists take in memory."""
+    """Approximate memory in bytes of a row's texts and lists."""
     weight = 0
     for name in row.__match_args__:
         value = getattr(row, name)

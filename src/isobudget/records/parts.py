@@ -1,6 +1,6 @@
-"""Reading a table's parts: with the columns and rows that are asked for, a row group at a time.
+"""Reads a table's parts one row group at a time, with only the requested columns and rows.
 
-A run's manifest says which parts count (`records.manifest`); of a folder without one all do. Rows are frozen
+A run's manifest says which parts count (`records.manifest`); in a folder without a manifest all do. Rows are frozen
 dataclasses; their fields are the columns. A field that may be None may be missing from a part that an older version
 wrote: it reads as null.
 """
@@ -36,15 +36,15 @@ def read_each(
     *,
     coded: bool = False,
 ) -> Iterator[pa.Table]:
-    """The table's rows, one row group after the other; nothing if there is no folder.
+    """The table's rows, one row group after the other; empty if there is no folder.
 
     Args:
-        folder: the table's.
-        row_type: its rows.
-        columns: only these.
-        where: only rows for which this holds; row groups that have none are not read.
-        coded: texts as numbers in a dictionary, which is much faster where few differ; of row groups that have rows
-            for which `where` holds, all rows come then.
+        folder: folder of the table.
+        row_type: dataclass of its rows.
+        columns: columns to read; None for all.
+        where: condition on rows; row groups without a match are not read.
+        coded: return texts dictionary-encoded, which is much faster if there are few different ones. In this mode, all
+            rows of a row group are returned if any of them matches `where`.
 
     Raises:
         RunError: a part is damaged or lacks a column.
@@ -61,7 +61,7 @@ def read_part(
     *,
     coded: bool = False,
 ) -> Iterator[pa.Table]:
-    """The rows of one part, as `read_each`."""
+    """The rows of one part, see `read_each`."""
     import pyarrow.dataset as ds
 
     schema = schema_of(row_type)
@@ -80,13 +80,13 @@ def read_part(
 
 
 def read_rows(folder: Path, row_type: type[Any], where: ds.Expression | None = None) -> Iterator[Any]:
-    """The table's rows, with one row group in memory at a time; with `where` only those that match it."""
+    """The table's rows as objects, with one row group in memory at a time; with `where` only those that match."""
     for path in part_paths(folder):
         yield from read_part_rows(path, row_type, where)
 
 
 def read_part_rows(path: Path, row_type: type[Any], where: ds.Expression | None = None) -> Iterator[Any]:
-    """The rows of one part. At most one row group, and a thousand rows as Python objects, are in memory at a time."""
+    """The rows of one part as objects. At most one row group, and a thousand objects, are in memory at a time."""
     for block in read_part(path, row_type, where=where):
         for batch in block.to_batches(max_chunksize=_ROWS_READ_AT_ONCE):
             for fields in batch.to_pylist():
@@ -94,9 +94,10 @@ def read_part_rows(path: Path, row_type: type[Any], where: ds.Expression | None 
 
 
 def rows_in_table(folder: Path) -> int:
-    """How many rows a table has; of a damaged part none are counted, since reading it says so.
+    """The number of rows of a table. Rows of a damaged part are not counted; reading the part reports the damage.
 
-    That is what room is made for: where a manifest states very many, the part itself is asked.
+    Callers allocate memory for this number. If the manifest states very many rows, they are therefore counted in the
+    part itself.
     """
     manifest = read_manifest(folder.parent)
     if manifest is not None:
@@ -116,7 +117,7 @@ def _rows_in(path: Path) -> int:
 
 
 def bytes_of_table(folder: Path) -> int:
-    """How many bytes the parts of a table have."""
+    """Total size in bytes of a table's parts."""
     manifest = read_manifest(folder.parent)
     if manifest is not None:
         return sum(part.bytes for part in manifest.table(folder.name).parts)
@@ -124,7 +125,7 @@ def bytes_of_table(folder: Path) -> int:
 
 
 def part_paths(folder: Path) -> list[Path]:
-    """The table's parts in their order; none if the folder is not there, or was emptied by hand."""
+    """The table's parts in order; empty if there is no folder or it was emptied by hand."""
     manifest = read_manifest(folder.parent)
     if manifest is None:
         return visible_parts(folder)
@@ -133,12 +134,12 @@ def part_paths(folder: Path) -> list[Path]:
 
 
 def is_gone(listed: list[Path]) -> bool:
-    """Whether none of the files of a table's parts is there any more."""
+    """Whether all files of a table's parts are gone."""
     return not any(one.exists() for path in listed for one in places(path))
 
 
 def dataset_of(folder: Path, row_type: type[Any]) -> ds.Dataset:
-    """A table of a run as an Arrow dataset, which reads its parts when it is asked."""
+    """A table of a run as an Arrow dataset; its parts are read on demand."""
     import pyarrow.dataset as ds
     import pyarrow.fs as fs
 
@@ -154,10 +155,10 @@ def dataset_of(folder: Path, row_type: type[Any]) -> ds.Dataset:
 
 
 def opened_file(path: Path) -> Any:
-    """A part's file, wherever it lies by now; who has it open reads on when it is moved.
+    """Open a part's file, wherever it is now; an open file stays readable when it is moved.
 
     Raises:
-        FileNotFoundError: it lies nowhere.
+        FileNotFoundError: it is in none of the possible places.
     """
     import pyarrow as pa
 
@@ -169,9 +170,9 @@ def opened_file(path: Path) -> Any:
 
 @contextlib.contextmanager
 def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[ds.ParquetFileFragment, Any]]:
-    """A part that has the columns, and its file; an error on reading it says which file is damaged.
+    """Check that a part has the columns and open its file; a read error says which file is damaged.
 
-    Every part that is read raises the auditing event `isobudget.read_part`: a test counts them.
+    Reading a part raises the auditing event `isobudget.read_part`, which a test counts.
     """
     import pyarrow as pa
     import pyarrow.dataset as ds

@@ -1,11 +1,11 @@
-"""Tables that ranking adds to a run folder, each of whole Parquet parts: what is there is not made again.
+"""Tables that ranking adds to a run folder as Parquet parts; existing rows are not computed again.
 
-    scores/         how likely a scoring model finds each sample after its prompt, or the prompt after the sample
-    observations/   what each sample returned for the inputs on which samples are compared
-    tests/          tests that a model wrote for the problems
+    scores/         log-probability of each sample after its prompt, or of the prompt after the sample observations/
+    what each sample returned for the inputs on which samples are compared tests/          tests that a model wrote for
+    the problems
 
-For a file of samples the same tables go into the folder that is named with `--out`; without one nothing is kept.
-Samples and verdicts of a run are too many for `KeptRows`; `SampleKeys` does the same for them with a bit each.
+For a file of samples the same tables go into the folder given with `--out`; without it nothing is kept. `KeptRows` is
+not used for samples and verdicts, because a run may have too many; `SampleKeys` keeps one bit for each of them.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ RANKED_BY = ("scores", "observations")
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow(OfSample):
-    """What a scoring model makes of one sample.
+    """A scoring model's result for one sample.
 
     Attributes:
         ranker: `likelihood` (the sample after the prompt), `review` (the prompt after the sample), or `classifier`.
         scorer: the scoring model's name.
-        value: sum of natural log-probabilities, or log p(right) of a classifier; null where there is no token.
-        tokens: tokens that the sum is over, counted by the scoring model.
-        prompt_tokens: tokens before them.
-        seconds: its share of the engine time; of texts that occur several times each has the whole.
-        joules: null where nothing tells.
-        engine: what the scoring model ran on.
+        value: sum of natural log-probabilities, or log p(right) of a classifier; null for an empty text.
+        tokens: number of tokens in the sum, in the scoring model's tokenization.
+        prompt_tokens: number of tokens before them.
+        seconds: its share of the engine time; each copy of a repeated text has the full time.
+        joules: energy; null if it was not measured.
+        engine: engine and hardware that ran the scoring model.
     """
 
     ranker: str
@@ -60,10 +60,10 @@ class ObservationRow(OfSample):
     """What one sample returned.
 
     Attributes:
-        inputs: digest of the inputs and of the limits: observations of other inputs do not mix.
-        outcome: what became of it, as in verdicts.
+        inputs: digest of the inputs and limits; only observations with the same digest are compared.
+        outcome: how the run ended, as in verdicts.
         observed: one text per input.
-        cpu_seconds: of running it; samples with equal programs are run once and each has the whole.
+        cpu_seconds: CPU time of the run; equal programs run once, and each of them has the full time.
     """
 
     inputs: str
@@ -74,7 +74,7 @@ class ObservationRow(OfSample):
 
 @dataclass(frozen=True, slots=True)
 class TestRow:
-    """One text of tests that a model wrote for a problem."""
+    """One test file that a model wrote for a problem."""
 
     benchmark: str
     task_id: str
@@ -87,7 +87,7 @@ class TestRow:
 
 
 def score_row(key: SampleKey, ranker: str, scorer: str, score: Score | None, engine: str) -> ScoreRow:
-    """The row of one score; None stands for a text without tokens."""
+    """The row of one score; a score of None means a text without tokens."""
     if score is None:
         return ScoreRow(*key, ranker, scorer, None, 0, 0, 0.0, None, engine)
     return ScoreRow(
@@ -108,10 +108,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class KeptRows(Generic[Key, Row]):
-    """Rows by key: those of the table in `folder` that are wanted, and those that are added.
+    """Rows by key: the wanted rows of the table in `folder`, and those added later.
 
-    Wanted are rows whose columns have the values in `mine`, which are chosen before rows become objects, and for which
-    `wanted` holds. Without a folder nothing is kept beyond memory.
+    A row is wanted if its columns have the values in `mine` and `wanted` is true for it; `mine` is checked before rows
+    become objects. Without a folder rows are kept in memory only.
 
     Raises:
         RunError: a part is damaged.
@@ -131,12 +131,12 @@ class KeptRows(Generic[Key, Row]):
         self.rows: dict[Key, Row] = {key(row): row for row in recorded if wanted(row)}
 
     def missing(self, keys: Iterable[Key]) -> list[Key]:
-        """Which of the keys have no row."""
+        """The keys that have no row."""
         return [key for key in keys if key not in self.rows]
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """While it is entered, rows that are added are written too, within seconds; what is left, even after an error.
+        """In this context, added rows are written within seconds, and the rest at its end, even after an error.
 
         Raises:
             StorageError: a part could not be written.
@@ -149,14 +149,14 @@ class KeptRows(Generic[Key, Row]):
         self._writer = None
 
     def add(self, rows: list[Row]) -> None:
-        """Take rows."""
+        """Add rows."""
         self.rows.update((self._key(row), row) for row in rows)
         if self._writer is not None:
             self._writer.add(rows)
 
 
 def _having(values: Mapping[str, str]) -> ds.Expression:
-    """Rows whose columns have these values."""
+    """A condition that columns have these values."""
     import pyarrow.dataset as ds
 
     return functools.reduce(operator.and_, (ds.field(name) == value for name, value in values.items()))

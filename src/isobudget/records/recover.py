@@ -1,10 +1,9 @@
-"""What a writer does first: bring the manifest in line with what is there, after whatever ended the writer before it.
+"""The first step of every writer: bring the manifest in line with the folder, however the last writer ended.
 
-    no manifest                              -> one is made of all parts: an older version began the run
-    whole parts that no manifest lists       -> taken in, if they are of this run and hold no row that it has already
-    parts that were superseded               -> moved to `.superseded/`
-    a part under its hidden name             -> gets its name, once those that it replaces have left
-    a table whose parts were all removed     -> forgotten: somebody took it away on purpose
+    no manifest                              -> one is made from all parts (the run is from an older version) complete
+    parts that are not listed       -> added, if they belong to this run and repeat none of its rows superseded parts ->
+    moved to `.superseded/` a part under its hidden name             -> gets its final name, once the parts that it
+    replaces are moved a table whose parts are all gone         -> forgotten: somebody removed it on purpose
 
 Nothing is deleted.
 """
@@ -36,13 +35,13 @@ from isobudget.records.tables import table_folders
 
 
 def recover(run: Path) -> Manifest:
-    """Bring the manifest of a run in line with its folder; the run is held for writing.
+    """Bring the manifest of a run in line with its folder. The run must be locked for writing.
 
-    In an object store it is rewritten even if it says the same: that fences a writer whose lease is over.
+    In an object store it is rewritten even without a change, which locks out a writer whose lease has expired.
 
     Raises:
         RunError: the manifest is damaged, or another writer has taken over.
-        StorageError: it cannot be written.
+        StorageError: the manifest cannot be written.
     """
     before = read_manifest(run)
     if before is not None:
@@ -60,9 +59,9 @@ def recover(run: Path) -> Manifest:
 
 
 def check_is_of(run: Path, manifest: Manifest) -> None:
-    """Raise a `ManifestError` for a manifest of another run: whole parts have its names, and none is as it states.
+    """Raise a `ManifestError` if the manifest belongs to another run: parts exist under its names, but none matches.
 
-    Of a single part that is not as stated, it is the part that has changed.
+    If there is only one part and it does not match, the part is assumed to have changed.
     """
     others = 0
     for name, table in manifest.tables.items():
@@ -81,7 +80,7 @@ def check_is_of(run: Path, manifest: Manifest) -> None:
 
 
 def settle(folder: Path, table: TableParts) -> None:
-    """Move superseded parts away, and give the parts that replace them their names.
+    """Move superseded parts away, and give their replacements the final names.
 
     Raises:
         StorageError: a file cannot be moved.
@@ -95,11 +94,11 @@ def settle(folder: Path, table: TableParts) -> None:
 
 
 def replace_all(folder: Path, part: Part, columns: Mapping[str, str]) -> None:
-    """Let a part that was placed hidden count in place of all that do, at one stroke; then move those away.
+    """Let a part with a hidden name replace all listed parts in one step; then move those away.
 
     Raises:
         RunError: another writer has taken the run over.
-        StorageError: a file cannot be moved; the next writer goes on.
+        StorageError: a file cannot be moved; the next writer will continue.
     """
     name = folder.name
 
@@ -115,7 +114,7 @@ def replace_all(folder: Path, part: Part, columns: Mapping[str, str]) -> None:
 
 
 def set_aside(path: Path) -> None:
-    """Move a part to `.superseded/`, if it is still there; one of its name that lies there gets another."""
+    """Move a part to `.superseded/`, if it still exists; a part already there under its name is renamed."""
     aside = superseded(path)
     make_folder(aside.parent)
     with contextlib.suppress(FileNotFoundError):
@@ -141,13 +140,16 @@ def _without_removed(run: Path, manifest: Manifest) -> Manifest:
 
 
 def unlisted(folder: Path, table: TableParts) -> list[Path]:
-    """The parts of a table that a glob sees and its manifest does not know."""
+    """The parts of a table that a glob sees but its manifest does not list."""
     known = {*(part.name for part in table.parts), *table.superseded}
     return [path for path in visible_parts(folder) if path.name not in known]
 
 
 def _with_unlisted(folder: Path, manifest: Manifest, begins: bool) -> Manifest:
-    """With the table's unlisted parts: where the manifest begins all of them, damaged ones too, whose reading fails."""
+    """The manifest with the table's unlisted parts added.
+
+    A new manifest takes all, even damaged ones, so that reading fails.
+    """
     if not (paths := unlisted(folder, manifest.table(folder.name))):
         return manifest
     newcomers = Newcomers(folder, manifest.table(folder.name).parts, Stated.of(folder.parent, manifest))

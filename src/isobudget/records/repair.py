@@ -1,11 +1,10 @@
-"""What is safe to do about a run folder that is not whole. Nothing is deleted: files move to `.superseded/`.
+"""Repairs of a damaged run folder that are safe. Nothing is deleted: files move to `.superseded/`.
 
-what a stopped writer left         as every writer does, see `records.recover`
-a manifest that cannot be read, or is of another run     set aside, and rebuilt of the parts that are there
-rows or bytes that the manifest states otherwise    stated as they are
-a part that is damaged or gone     no longer counts: the next run regenerates what is missing
-rows on samples that are gone      no longer count: new samples get new verdicts
-parts of other runs or with rows twice, files of stopped writers    set aside
+left by an interrupted writer     handled as every writer does, see `records.recover` a manifest that cannot be read, or
+is of another run     set aside, and rebuilt from the existing parts wrong rows or bytes in the manifest    corrected a
+damaged or missing part     no longer listed: the next run regenerates what is missing rows about missing samples no
+longer listed: new samples get new verdicts parts of other runs or with duplicate rows, files of interrupted writers
+set aside
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ OF_SAMPLES = ("verdicts", "scores", "observations", "attempts")
 
 
 def repair_run(folder: Path, progress: Progress = SILENT) -> list[str]:
-    """Repair a run; what was done, a sentence each.
+    """Repair a run; returns one sentence for each repair.
 
     Raises:
-        RunError: it is in use, or a newer isobudget made its manifest.
+        RunError: the run is in use, or a newer isobudget made its manifest.
         StorageError: a file cannot be moved or written.
     """
     done: list[str] = []
@@ -100,7 +99,7 @@ def _set_manifest_aside(folder: Path) -> list[str]:
 
 
 def _made_anew(folder: Path, progress: Progress) -> Manifest:
-    """A manifest of all whole parts, each row once: large parts that had not got their name yet come first."""
+    """A manifest of all complete parts without duplicate rows; large parts under hidden names come first."""
     manifest = Manifest()
     parts_by_table = {table: numbered_parts(table) for table in table_folders(folder)}
     progress.start("reading parts", sum(map(len, parts_by_table.values())))
@@ -117,7 +116,7 @@ def _made_anew(folder: Path, progress: Progress) -> Manifest:
 
 
 def _set_rest_aside(folder: Path) -> Iterator[str]:
-    """What lies in the tables and does not count."""
+    """Set aside files in table folders that the manifest does not list."""
     manifest = read_manifest(folder) or Manifest()
     for table in table_folders(folder):
         listed = manifest.table(table.name)
@@ -130,7 +129,7 @@ def _set_rest_aside(folder: Path) -> Iterator[str]:
 
 
 def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
-    """Parts that are damaged or gone no longer count; what is misstated of others is stated as it is."""
+    """Remove damaged or missing parts from the manifest, and correct what it states about the others."""
     manifest = read_manifest(folder) or Manifest()
     progress.start("listed parts", sum(len(table.parts) for table in manifest.tables.values()))
     for name, table in manifest.tables.items():
@@ -152,7 +151,7 @@ def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
 
 
 def _drop_without_samples(folder: Path, samples: SampleKeys) -> Iterator[str]:
-    """Rows on samples that the run does not have no longer count; the parts that held them are set aside."""
+    """Drop rows about samples that the run does not have; the parts that held them are set aside."""
     manifest = read_manifest(folder.parent) or Manifest()
     new, dropped = NewParts(folder), False
     for part in manifest.table(folder.name).parts:

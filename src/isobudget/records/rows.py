@@ -23,9 +23,9 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class OfSample:
-    """What begins every row about a sample.
+    """The fields with which every row about a sample begins.
 
-    `index` counts the samples of one problem by one model from 0, greedy ones apart.
+    `index` counts the samples of one problem and model from 0; greedy samples are counted separately.
     """
 
     benchmark: str
@@ -36,7 +36,7 @@ class OfSample:
 
     @property
     def key(self) -> SampleKey:
-        """What names the sample in the run."""
+        """The key of the sample in the run."""
         return (self.benchmark, self.model, self.task_id, self.greedy, self.index)
 
 
@@ -45,9 +45,9 @@ KEY_COLUMNS = [field.name for field in fields(OfSample)]
 
 @dataclass(frozen=True, slots=True)
 class ProblemRow:
-    """A problem as it was when the run used it. `tests` is a JSON object that states its kind.
+    """A problem as the run used it. `tests` is a JSON object that states its kind.
 
-    `form`, `starter`, `shown_tests`, `visible_tests` and `difficulty` are null in runs that older versions began.
+    `form`, `starter`, `shown_tests`, `visible_tests` and `difficulty` are null in runs started by older versions.
     """
 
     benchmark: str
@@ -64,20 +64,20 @@ class ProblemRow:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What names the problem in the run."""
+        """The key of the problem in the run."""
         return (self.benchmark, self.task_id)
 
 
 @dataclass(frozen=True, slots=True)
 class PromptRow:
-    """What the models that use one prompt format were given for a problem.
+    """The prompt for a problem in one prompt format, shared by the models that use the format.
 
     Attributes:
         benchmark, task_id: the problem.
         format, newline: the format's name, and whether newlines that end the prompt were kept or stripped.
         chat: whether `prompt` is a conversation: a JSON list of objects with role and content.
         prompt: the text as the model got it.
-        head: source that the program to judge begins with, see `isobudget.prompts`.
+        head: source code with which the program to judge begins, see `isobudget.prompts`.
     """
 
     benchmark: str
@@ -90,7 +90,7 @@ class PromptRow:
 
     @property
     def key(self) -> PromptKey:
-        """What names the prompt in the run."""
+        """The key of the prompt in the run."""
         return (self.benchmark, self.task_id, self.format, self.newline)
 
 
@@ -100,7 +100,7 @@ NO_TEXT = "no text"
 
 @dataclass(frozen=True, slots=True)
 class SampleRow(OfSample):
-    """One sample; the fields are those of `Generation`, null where a run was made before them or nothing tells.
+    """One sample, with the fields of `Generation`; null if a run is older than the field or the value is not known.
 
     Where `prompt_seconds` is null, the prompt's computation is part of `seconds`.
     """
@@ -128,7 +128,7 @@ class SampleRow(OfSample):
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow(OfSample):
-    """What the judge said of a sample."""
+    """The judge's verdict on a sample."""
 
     outcome: str
     passed: bool
@@ -142,14 +142,14 @@ class VerdictRow(OfSample):
 
 
 def known(value: float) -> float | None:
-    """A measured number for a column that may be null: None stands for NaN."""
+    """A measured number for a nullable column: NaN becomes None."""
     return None if math.isnan(value) else value
 
 
 def row_from(row_type: type[Row], key: tuple[object, ...], source: object, **given: object) -> Row:
-    """The row of an object whose attributes are called as the columns, but for the key and what is given.
+    """Make a row from an object whose attributes have the names of the columns; the key and given values come first.
 
-    Enumerations become their values and tuples lists; NaN is null where a column may be null.
+    Enumerations become their values, and tuples become lists; NaN becomes null if the column may be null.
     """
     columns = fields(cast(Any, row_type))[len(key) :]
     values = [
@@ -193,7 +193,7 @@ def problem_of(row: ProblemRow) -> Problem:
     """The problem of a row.
 
     Raises:
-        RunError: its tests are of a kind that is not known here.
+        RunError: this version does not know the kind of its tests.
     """
     return Problem(
         **asdict(row)
@@ -208,7 +208,7 @@ def problem_of(row: ProblemRow) -> Problem:
 
 
 def same_problem(old: ProblemRow, new: ProblemRow) -> bool:
-    """Whether two rows hold the same problem. What an older version did not record is not compared."""
+    """Whether two rows hold the same problem. Fields that an older version did not record are not compared."""
     if old.form is None:
         old = replace(old, form=new.form, starter=new.starter, shown_tests=new.shown_tests)
     return problem_of(old) == problem_of(new)

@@ -1,17 +1,13 @@
-"""The run folder: everything recorded, as Parquet and TOML that any other tool reads.
+"""The run folder: everything that is recorded, as Parquet and TOML that other tools can read.
 
-    RUN/
-      run.toml             what was run: sampling, models, checksums, machine (see facts.py)
-      manifest.json        which parts count, with their hashes (see manifest.py)
-      problems/            the problems as they were
-      prompts/             what the models were given for them
-      samples/             one row a sample
-      verdicts/            one row a verdict
-      failures.json        problems whose generation failed last time, if any did
-      report/              tables and figures, rebuilt from the rest
+    RUN/ run.toml             what was run: sampling, models, checksums, machine (see facts.py) manifest.json which
+    parts count, with their hashes (see manifest.py) problems/            the problems as used prompts/             the
+    prompts of the models samples/             one row per sample verdicts/            one row per verdict failures.json
+    problems whose generation failed last time, if any did report/              tables and figures, rebuilt from the
+    rest
 
 Each of the tables is a folder of part files (see part_writer.py). One process writes to a run at a time. The folder may
-lie in an object store (``s3://BUCKET/RUN``).
+be in an object store (``s3://BUCKET/RUN``).
 """
 
 from __future__ import annotations
@@ -68,7 +64,7 @@ class Run:
         """The run in an existing folder.
 
         Raises:
-            RunError: the folder holds no run, or one that cannot be read.
+            RunError: the folder is not a run, or cannot be read.
         """
         facts = run_facts.read_facts(place(path))
         if facts.get(run_facts.UNFINISHED):
@@ -80,13 +76,14 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path, name: str, unfinished: str = "") -> Run:
-        """The run in `path`, begun now if there is none. A folder that holds other things is refused.
+        """The run in `path`, created if there is none. A folder with other contents is refused.
 
-        `unfinished` names what has to end before the run can be used; its end takes the field out of the facts.
+        `unfinished` names an operation that must end before the run can be used; when it ends, it removes the field
+        from the facts.
 
         Raises:
             RunError: the folder holds something else.
-            StorageError: the folder cannot be made.
+            StorageError: the folder cannot be created.
         """
         folder = place(path)
         if (folder / RUN_FILE).exists():
@@ -104,9 +101,9 @@ class Run:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Run]:
-        """Hold the run for writing. A second writer gets a `RunError`; facts are read again under the lock.
+        """Lock the run for writing. A second writer gets a `RunError`; facts are read again under the lock.
 
-        What a writer that was killed left is put in order first, see `records.recover`.
+        The state that a killed writer left is first put in order, see `records.recover`.
         """
         with held(self.path):
             self.facts = run_facts.begin_writing(self.path)
@@ -115,16 +112,16 @@ class Run:
             yield self
 
     def manifest(self) -> Manifest:
-        """Which parts count; an empty one where an older version made the run."""
+        """The manifest; an empty one if an older version made the run."""
         return read_manifest(self.path) or Manifest()
 
     def state(self, kind: str, name: str, facts: dict[str, Any]) -> None:
-        """State facts of a benchmark or model; they must agree with those stated before (see facts.merge)."""
+        """State facts about a benchmark or model; they must agree with the existing ones (see facts.merge)."""
         self.facts["format"] = run_facts.FORMAT  # what follows may be samples that older versions would misread
         run_facts.merge(self.facts, kind, name, facts, self.path)
 
     def settle_anew(self) -> None:
-        """Let facts hold that were stated of new verdicts, if these have replaced the old ones; else forget them."""
+        """Settle facts stated for new verdicts: keep them if these have replaced the old ones, else drop them."""
         stated = self.facts.pop(run_facts.ANEW, None)
         if stated is None:
             return
@@ -141,7 +138,7 @@ class Run:
     # problems -----------------------------------------------------------------------------------------------------
 
     def problems(self) -> dict[tuple[str, str], Problem]:
-        """The run's problems by benchmark and task_id, in their order."""
+        """The run's problems by benchmark and task_id, in order."""
         return {row.key: problem_of(row) for row in read_rows(self.path / "problems", ProblemRow)}
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
@@ -156,7 +153,7 @@ class Run:
     # prompts ------------------------------------------------------------------------------------------------------
 
     def prompts(self, benchmark: str | None = None) -> dict[PromptKey, PromptRow]:
-        """What models were given, of one benchmark or all. Empty in runs that older versions made."""
+        """The prompts of one benchmark or of all; empty in runs made by older versions."""
         rows = read_rows(self.path / "prompts", PromptRow)
         return {row.key: row for row in rows if benchmark is None or row.benchmark == benchmark}
 
@@ -187,14 +184,14 @@ class Run:
     # samples and verdicts -----------------------------------------------------------------------------------------
 
     def sample_writer(self, on_part: Callable[[Path], None] | None = None) -> PartWriter:
-        """Appends samples; use it under `writing`. `on_part` is called with every part that has been written."""
+        """A writer that appends samples; use it inside `writing`. `on_part` is called with every written part."""
         return PartWriter(self.path / "samples", SampleRow, on_part=on_part)
 
     def verdict_writer(self, state: Callable[[], None] | None = None) -> PartWriter:
-        """Appends verdicts; use it under `writing`.
+        """A writer that appends verdicts; use it inside `writing`.
 
-        With `state` they replace those that are there, once the first of them are written: it is called right before,
-        to state by what they are made, see `settle_anew`.
+        With `state`, the new verdicts replace the old ones when the first part is written. `state` is called just
+        before that, to state how they were made, see `settle_anew`.
         """
         folder = self.path / "verdicts"
 
@@ -207,15 +204,15 @@ class Run:
         return PartWriter(folder, VerdictRow, list_first=None if state is None else replacing)
 
     def samples(self) -> Iterator[SampleRow]:
-        """All samples, a thousand in memory at a time."""
+        """All samples; at most a thousand are in memory at a time."""
         return read_rows(self.path / "samples", SampleRow)
 
     def verdicts(self) -> Iterator[VerdictRow]:
-        """All verdicts, a thousand in memory at a time."""
+        """All verdicts; at most a thousand are in memory at a time."""
         return read_rows(self.path / "verdicts", VerdictRow)
 
     def table(self, name: str) -> pa.Table:
-        """A table of the run as Arrow: ``samples``, ``verdicts`` or ``problems``; pandas and polars take it.
+        """A table of the run as Arrow, for pandas and polars: ``samples``, ``verdicts`` or ``problems``.
 
         Raises:
             InputError: there is no such table.
@@ -230,15 +227,15 @@ class Run:
         return pa.concat_tables(parts) if parts else schema_of(known[name]).empty_table()
 
     def sample_keys(self) -> SampleKeys:
-        """The keys of the samples recorded."""
+        """The keys of the recorded samples."""
         return SampleKeys.of_table(self.path / "samples", SampleRow)
 
     def verdict_keys(self) -> SampleKeys:
-        """The keys of the samples judged."""
+        """The keys of the judged samples."""
         return SampleKeys.of_table(self.path / "verdicts", VerdictRow)
 
     def drop(self, *tables: str) -> None:
-        """Forget tables: their parts no longer count, and are deleted; use it under `writing`."""
+        """Remove tables: their parts are unlisted and deleted. Use it inside `writing`."""
         gone = [path for name in tables for path in part_paths(self.path / name)]
 
         def without(manifest: Manifest, superseded: bool) -> Manifest:
@@ -254,5 +251,5 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """The run that a user names: in an existing folder, see `Run.open`, or the example that ships."""
+    """The run that a user names: an existing folder, see `Run.open`, or the example run."""
     return Run.open(run_folder(path))

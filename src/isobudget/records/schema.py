@@ -1,4 +1,4 @@
-"""From row dataclasses to Arrow: their fields are the columns."""
+"""Converts row dataclasses to Arrow schemas: their fields are the columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONG = ("text", "code", "detail")
 
 
 def coded_schema(schema: pa.Schema, names: list[str]) -> pa.Schema:
-    """The schema with texts as numbers in a dictionary, but for those of which nearly every one differs."""
+    """The schema with texts dictionary-encoded, except for columns whose texts nearly all differ."""
     import pyarrow as pa
 
     kind = pa.dictionary(pa.int32(), pa.string())
@@ -31,9 +31,9 @@ def coded_schema(schema: pa.Schema, names: list[str]) -> pa.Schema:
 
 
 def schema_of(row_type: type[Any]) -> pa.Schema:
-    """The Arrow schema of a row dataclass: fields are str, int, float, bool, list[str] or list[int], or that or None.
+    """The Arrow schema of a row dataclass.
 
-    Lists of whole numbers have 32 bits each.
+    Fields may be str, int, float, bool, list[str], list[int], or one of these or None. Integers in lists have 32 bits.
     """
     import pyarrow as pa
 

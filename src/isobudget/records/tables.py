@@ -1,4 +1,4 @@
-"""Which tables a run may have: the rows of each, and the columns that name a row."""
+"""The tables that a run may have: the row type and the key columns of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from isobudget.records.rows import KEY_COLUMNS, ProblemRow, PromptRow, SampleRow
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A kind of table: its rows, and the columns that no two rows have alike."""
+    """A kind of table: its row type, and the columns whose values identify a row."""
 
     row_type: type[Any]
     key: tuple[str, ...]
@@ -37,7 +37,7 @@ TABLES = {
 
 
 def table_folders(run: Path) -> Iterator[Path]:
-    """The folders of a run that hold parts."""
+    """The folders of a run that contain parts."""
     for name in TABLES:
         if numbered_parts(run / name):
             yield run / name

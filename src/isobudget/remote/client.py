@@ -4,9 +4,9 @@
         for verdict in judge.run(pairs):
             ...
 
-Pairs go out in batches, several at a time, and verdicts come back in the order of the pairs. A batch whose answer
-breaks off is sent again, what of it was answered left out, until the service has not been there for `patience_seconds`.
-Nothing here needs more than Python's standard library, or another system than it runs on.
+Pairs go out in batches, several at a time, and verdicts come back in the order of the pairs. If the answer to a batch
+breaks off, the unanswered part is sent again, until the service has been unreachable for `patience_seconds`. This
+module needs only Python's standard library and runs on any system.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class RemoteJudge:
     """A judge behind a URL. Used as a context manager.
 
     Args:
-        url: of the service, such as ``http://127.0.0.1:8401``.
-        limits: bounds on every sample, which have to be the service's; None takes those.
-        key: what opens it; by default what `ISOBUDGET_JUDGE_KEY` holds.
-        patience_seconds: how long to try to reach a service that is not there; by default `PATIENCE_SECONDS`.
+        url: URL of the service, such as ``http://127.0.0.1:8401``.
+        limits: bounds on every sample, which must equal the service's; None uses the service's.
+        key: API key of the service; by default the value of `ISOBUDGET_JUDGE_KEY`.
+        patience_seconds: how long to try to reach an unreachable service; by default `PATIENCE_SECONDS`.
 
     Raises:
-        JudgeError: the URL is none.
+        JudgeError: the URL is not valid.
     """
 
     one_process, trust, unsafe, without = True, "auto", False, ()
@@ -73,7 +73,7 @@ class RemoteJudge:
         self._threads: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
-        """Ask the service how it judges.
+        """Connect to the service and check how it judges.
 
         Raises:
             JudgeError: it cannot be reached, is not a judge, refuses the key, or judges by other rules or limits.
@@ -136,7 +136,7 @@ class RemoteJudge:
         return f"{self._parts.scheme}://{self._parts.netloc}"
 
     def _judged(self, batch: list[Pair]) -> list[Verdict]:
-        """The verdicts on a batch; what an answer that breaks off lacks is asked for again."""
+        """The verdicts on a batch; if an answer breaks off, the missing ones are requested again."""
         verdicts: dict[int, Verdict] = {}
         deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
         while len(verdicts) < len(batch):
@@ -165,7 +165,7 @@ class RemoteJudge:
         return [verdicts[at] for at in range(len(batch))]
 
     def _patiently(self, method: str, body: bytes | None) -> Iterator[bytes]:
-        """The lines of an answer. A service that is not there is waited for; one that breaks off ends the lines."""
+        """The lines of an answer. An unreachable service is retried; if an answer breaks off, the lines end."""
         deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
         while True:
             began = False
@@ -220,7 +220,7 @@ def _parts_of(url: str) -> urllib.parse.SplitResult:
 
 
 def _said(data: bytes) -> str:
-    """What an error's body says."""
+    """The message in an error's body."""
     try:
         return str(json.loads(data)["error"]["message"])
     except (ValueError, KeyError, TypeError):

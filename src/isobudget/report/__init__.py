@@ -1,4 +1,4 @@
-"""What a reader sees of a run: tables for the terminal, figures, one HTML page, JSON."""
+"""Presents a run to readers: tables for the terminal, figures, one HTML page, JSON."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""From run folders and files of results to a report: page, figures, outputs and JSON.
+"""Builds a report from run folders and files of results: page, figures, outputs and JSON.
 
-Everything is computed before anything is written, and every file appears whole or not at all, the page last. A report
-is rebuilt each time from what is recorded.
+Everything is computed before anything is written, and every file is written completely or not at all, the page last. A
+report is always rebuilt from the recorded data.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from isobudget.report.tables.sentence import winner_sentence
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """What was made.
+    """The files and results of a report.
 
     Attributes:
-        run: the run folder; of several, or of files, the folder that the report lies in by default.
+        run: the run folder; for several runs, or files, the default folder of the report.
         page, figures, json: the HTML page, the figures as SVG and as PNG, the comparisons as JSON.
         sentences: which model to use at which budget, one for every benchmark and unit.
-        summaries: what the page was made from, one entry a benchmark.
-        notes: what damaged files leave out; what the models' backends noticed, such as a server that samples once where
-            several are asked for; verdicts by another version of the judge's rules.
+        summaries: the data of the page, one entry per benchmark.
+        notes: data missing because of damaged files; remarks of the models' backends, such as a server that returns one
+            sample when several are requested; verdicts by another version of the judge's rules.
         texts: the files beside the page with outputs of the models.
     """
 
@@ -54,7 +54,7 @@ class Report:
     texts: tuple[Path, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """What `isobudget report --json` prints: the content of `json`."""
+        """The dict that `isobudget report --json` prints: the content of `json`."""
         content: dict[str, Any] = json.loads(self.json.read_text(encoding="utf-8"))
         return content
 
@@ -74,23 +74,23 @@ def build_report(
     texts: int | None = FAILURES,
     progress: Progress = SILENT,
 ) -> Report:
-    """Make the report of a run, of several side by side, or of files of results.
+    """Make the report of a run, of several runs side by side, or of files of results.
 
     Args:
-        source: a run or its folder, several, or files of results of any known format.
+        source: a run or its folder, several of these, or files of results in any known format.
         out: folder for the report; by default `report` in the run's folder, else `reports/` and the sources' names.
-        units: to compare in; one that is not recorded for all models is left out with a note. None at all: what the
-            costs suggest, see `costs.choose_unit.units_of_report`.
-        costs: a costs file that has been read, or `paper`, in place of what was recorded.
+        units: units to compare in; a unit that is not recorded for all models is left out with a note. If empty, the
+            costs decide, see `costs.choose_unit.units_of_report`.
+        costs: a parsed costs file, or `paper`, used instead of the recorded costs.
         bootstrap: how intervals are computed.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
-        from_: the format of the files, where it should not be guessed from their content.
-        texts: failed outputs of each problem and model that can be opened on the page, beside the greedy one and the
-            first that passed; 0 for no outputs at all, None for every sample.
-        progress: shows how far it is.
+        from_: the format of the files; None detects it from their content.
+        texts: number of failed outputs per problem and model that can be opened on the page, in addition to the greedy
+            one and the first that passed; 0 for no outputs at all, None for every sample.
+        progress: shows the progress.
 
     Raises:
-        RunError: no such run, or nothing in it is judged.
+        RunError: the run does not exist, or none of its samples is judged.
         InputError: a source is wrong, or none of the units is recorded.
         MissingExtraError: Matplotlib is not installed.
         StorageError: the report cannot be written.
@@ -112,7 +112,7 @@ def build_report(
 
 
 def require_parts() -> None:
-    """Make sure that a report can be made; a `MissingExtraError` if Matplotlib is not installed."""
+    """Check that a report can be made: raise `MissingExtraError` if Matplotlib is not installed."""
     find_matplotlib()
 
 
@@ -147,14 +147,14 @@ def _write(folder: Path, collected: Collected, figures: Mapping[str, BenchmarkFi
 
 
 def _drop_old_texts(folder: Path, texts: Mapping[str, bytes]) -> None:
-    """Remove the files of outputs that an earlier report left and this one does not write anew."""
+    """Remove files with outputs of an earlier report that this one does not rewrite."""
     for path in (folder / "texts").glob("*-[0-9][0-9][0-9].js"):
         if f"texts/{path.name}" not in texts:
             path.unlink(missing_ok=True)
 
 
 def sentences(summaries: Sequence[BenchmarkSummary]) -> tuple[str, ...]:
-    """Which model to use at which budget, one sentence for every benchmark and unit."""
+    """Which model to use at which budget: one sentence for every benchmark and unit."""
     return tuple(
         f"{summary.name}, by {unit}: {winner_sentence(comparison)}"
         for summary in summaries

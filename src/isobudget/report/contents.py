@@ -1,4 +1,4 @@
-"""Everything that a page shows, collected from opened sources, and the page's text: for a report and for `view`."""
+"""Collects everything that a page shows from opened sources, and renders the page: for `report` and for `view`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Content = TypeVar("Content")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a report is asked for; fields as the arguments of `report.build.build_report`."""
+    """Options of a report; fields as the arguments of `report.build.build_report`."""
 
     units: tuple[Unit, ...] = ()
     costs: CostsFile | str | None = None
@@ -51,16 +51,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Collected:
-    """What a page is made of, but for its figures.
+    """The content of a page, except its figures.
 
     Attributes:
         facts: what the sources state about themselves.
-        path: the run folder, or where the report lies by default.
-        summaries: one entry a benchmark.
-        left_out: benchmarks of which nothing is judged yet.
+        path: the run folder, or the default folder of the report.
+        summaries: one entry per benchmark.
+        left_out: benchmarks without judged samples.
         outputs: by benchmark, the files with outputs: name, place of the first problem, content.
-        damaged: what damaged files leave out of what can be shown, a sentence each: which file, and what to do.
-        known: what is shown where nothing can be compared.
+        damaged: one sentence for each damaged file whose data cannot be shown: which file, and what to do.
+        known: what is shown if nothing can be compared.
     """
 
     facts: Mapping[str, Any]
@@ -73,10 +73,10 @@ class Collected:
 
 
 def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole: bool = True) -> Collected:
-    """Gather everything from sources that `sources.check_sources` accepts.
+    """Collect the content of a page from sources that `sources.check_sources` accepts.
 
-    What takes time, policies that are learned and rankers that are measured, is gathered of the `whole` alone. What a
-    comparison does not need is left out where a file of it is damaged: outputs, policies, rankers.
+    Learning policies and measuring rankers take time, so they are only done if `whole` is true. If a file of outputs,
+    policies or rankers is damaged, these are left out, since the comparison does not need them.
     """
     if sources.loaded is None:
         return _counts(sources, asked, progress)
@@ -112,7 +112,7 @@ def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
 def _whole(
     sources: Opened, loaded: LoadedRun, summary: BenchmarkSummary, asked: Asked, damaged: dict[str, None]
 ) -> BenchmarkSummary:
-    """With the policies to use, at the same prices, and with the rankers that a single run has recorded."""
+    """The summary with the policies to use, at the same prices, and with the rankers recorded in a single run."""
     charges = Charges(share_prompt=asked.share_prompt)
 
     def policies() -> dict[Unit, tuple[PlanRow, ...]]:
@@ -128,7 +128,7 @@ def _whole(
 
 
 def _unless_damaged(what: str, damaged: dict[str, None], read: Callable[[], Content]) -> Content | None:
-    """What is read; None where a file of it is damaged, which is then said in `damaged`, the same only once."""
+    """The result of `read`; None if a file is damaged. Each kind of damage is added to `damaged` once."""
     try:
         return read()
     except RunError as error:
@@ -137,7 +137,7 @@ def _unless_damaged(what: str, damaged: dict[str, None], read: Callable[[], Cont
 
 
 def _ranking(sources: Opened, summary: BenchmarkSummary) -> BenchmarkRanking | None:
-    """What a single run has recorded of rankers; what measures them is imported only where there is something."""
+    """The rankers recorded in a single run. The code that measures them is imported only if there are any."""
     if len(sources.runs) != 1 or not any(part_paths(sources.runs[0][0].path / table) for table in RANKED_BY):
         return None
     from isobudget.ranking.recorded import recorded_ranking
@@ -166,9 +166,11 @@ def page_text(
     live: str | None = None,
     whole: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page; figures by benchmark, none where scripts alone plot; `live` names the state of a run that goes on.
+    """Render the page.
 
-    `whole` is the `report_dict`, where it is made already.
+    Without a figure, a benchmark is plotted by scripts alone; `live` is the URL of a live run's state.
+
+    `whole` is the `report_dict`, if it has been made already.
     """
     shown = [(one, figures.get(one.name, BenchmarkFigures())) for one in collected.summaries]
     stops = {one.name: sliders(one.by_tests) for one in collected.summaries}

@@ -1,4 +1,4 @@
-"""The figures of one benchmark's report, by tests and by likelihood, each wide, narrow and as PNG."""
+"""The figures of one benchmark's report: by tests and by likelihood, each wide, narrow and as PNG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TITLES = {TESTS: "chosen by tests", LIKELIHOOD: "chosen by likelihood, no tests
 
 
 def figures_of(summary: BenchmarkSummary, stem: str, models: Sequence[str], progress: Progress) -> BenchmarkFigures:
-    """Plot a benchmark; `stem` begins the names of its files, `models` decides colours and markers."""
+    """Plot a benchmark. File names begin with `stem`; `models` determines colours and markers."""
     tests = _figure(summary, summary.by_tests, TESTS, stem, models)
     progress.advance("report", 1)
     likelihood = _figure(summary, summary.by_likelihood, LIKELIHOOD, stem, models) if summary.by_likelihood else None

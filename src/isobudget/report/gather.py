@@ -1,8 +1,8 @@
-"""Everything that the report of a run shows, read from the run once: comparisons, greedy outputs, verdict counts.
+"""Reads everything that the report of a run shows from the run, once: comparisons, greedy outputs, verdict counts.
 
-A unit that the run does not record for every model is left out with a note, and so is the choice by likelihood where no
-log-probabilities are known. Greedy outputs stand beside the curves (the stars of the paper's figures) only where every
-compared problem has one.
+A unit that is not recorded for every model is left out with a note. So is the choice by likelihood if no
+log-probabilities are known. Greedy outputs (the stars of the paper's figures) are shown only if every compared problem
+has one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally:
-    """Judged and passed samples of one model by problem: `n` and `c` have shape (problems,)."""
+    """Numbers of judged samples (`n`) and passed samples (`c`) of one model, by problem: arrays of shape (problems,)."""
 
     model: str
     task_ids: tuple[str, ...]
@@ -46,7 +46,7 @@ class Tally:
     c: NDArray[np.int64]
 
     def only(self, task_ids: Sequence[str]) -> Tally:
-        """The same for fewer problems."""
+        """The tally of a subset of the problems."""
         place = {task: at for at, task in enumerate(self.task_ids)}
         at = [place[task] for task in task_ids]
         return Tally(self.model, tuple(task_ids), self.n[at], self.c[at])
@@ -54,19 +54,19 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BenchmarkSummary:
-    """One benchmark of a run.
+    """Everything that a report shows about one benchmark of a run.
 
     Attributes:
         name: the benchmark.
-        by_tests, by_likelihood: comparisons by unit; the second is empty where no likelihood is known.
-        samples: the judged samples, one entry a model; none where only counts are known.
-        tallies: how many of them passed, one entry a model.
-        greedy: by model; a model without all greedy outputs is not there.
-        verdicts: one entry a model.
+        by_tests, by_likelihood: comparisons by unit; the second is empty if likelihoods are not known.
+        samples: the judged samples, one entry per model; empty if only counts are known.
+        tallies: numbers of judged and passed samples, one entry per model.
+        greedy: greedy outputs by model; models that lack some are missing.
+        verdicts: counts of verdicts, one entry per model.
         notes: what was left out, and why.
-        suites: where there are two suites of tests, the samples by both, one entry a model.
-        frontier: by unit, the policy to use at each budget; empty where none was learned.
-        ranking: what choosing without tests achieves, as far as the run has recorded; None where it was not ranked.
+        suites: if there are two suites of tests, the samples by both, one entry per model.
+        frontier: by unit, the policy to use at each budget; empty if none was learned.
+        ranking: success of choosing without tests, as far as recorded; None if the run was not ranked.
     """
 
     name: str
@@ -83,12 +83,12 @@ class BenchmarkSummary:
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """The units that there are comparisons in; at least one."""
+        """The units of the comparisons; at least one."""
         return tuple(self.by_tests)
 
     @property
     def first(self) -> Comparison:
-        """The comparison in the first unit; it stands for what does not depend on the unit."""
+        """The comparison in the first unit, used for everything that does not depend on the unit."""
         return self.by_tests[self.units[0]]
 
 
@@ -100,7 +100,7 @@ def summarize(
     costs: CostsFile | str | None = None,
     charges: Charges = NOTHING,
 ) -> BenchmarkSummary:
-    """Gather what there is to show of one benchmark, of which some samples are judged."""
+    """Collect what can be shown about one benchmark that has judged samples."""
     bootstrap = bootstrap or Bootstrap()
     run = load_samples(run, [benchmark])
     samples = tuple(run.samples(benchmark))
@@ -136,7 +136,7 @@ def summarize_counts(
     charges: Charges = NOTHING,
     from_: str | None = None,
 ) -> list[BenchmarkSummary]:
-    """Gather what there is to show of counts alone, one entry a benchmark."""
+    """Collect what can be shown about counts alone, one entry per benchmark."""
     counts, _ = load_counts(list(sources), from_)
     share = charges.share_prompt
     compare = partial(curves, list(sources), from_=from_, costs=costs, share_prompt=share, bootstrap=bootstrap)
@@ -169,7 +169,7 @@ def _in_units(
 def _of_units(
     units: Sequence[Unit], costs: CostsFile | str | None, made: Callable[[Unit], Made]
 ) -> tuple[dict[Unit, Made], list[str]]:
-    """What is made in each unit, and why there is none in others; without units, in those that the costs suggest.
+    """What `made` returns for each unit, and why units are missing. If `units` is empty, the costs suggest the units.
 
     Raises:
         InputError: there is nothing in any unit, or in one that options state, or a price of a unit that was not asked

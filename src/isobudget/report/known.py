@@ -1,6 +1,6 @@
-"""What is known of a run of which nothing can be compared yet: how much is judged, success by samples, and the reason.
+"""What can be shown of a run that cannot be compared yet: how much is judged, success by samples, and the reason.
 
-There is no comparison before the first verdict, and none where nothing says what a sample costs.
+There is no comparison before the first verdict, or if the cost of a sample is not known.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What there is to show without a comparison.
+    """What can be shown without a comparison.
 
     Attributes:
-        why: why there is none, and what to do.
-        models, benchmarks: how many the run states.
-        judged: samples that have a verdict, greedy outputs too.
-        success: by benchmark, pass@k of each model that has judged samples.
+        why: why there is no comparison, and what to do.
+        models, benchmarks: numbers that the run states.
+        judged: number of samples with a verdict, including greedy outputs.
+        success: by benchmark, pass@k of each model with judged samples.
     """
 
     why: str
@@ -36,10 +36,10 @@ class Known:
 
 
 def known_of(run: Run, error: Exception) -> Known:
-    """What is known of a run whose comparison failed with `error`.
+    """What can be shown of a run whose comparison failed with `error`.
 
     Raises:
-        RunError: a part is damaged, which is no lack of verdicts or prices.
+        RunError: a part is damaged, so the failure has another cause than missing verdicts or prices.
     """
     loaded = load_samples(run)
     why = str(error)

@@ -1,9 +1,8 @@
-"""`isobudget view`: the page of a run while it goes on, served to this machine's browsers only.
+"""`isobudget view`: serves the page of a running run, to browsers on this machine only.
 
-The page is the report's, rebuilt from what is judged so far whenever there is more; what Matplotlib plots, the
-policies and the rankers are left to the report. Only this machine is listened to, and only requests that a browser
-here makes for this very address are answered: the `Host` is compared, so that no name that points here is served, and
-requests that another site's page makes are refused. Nothing of the run is changed.
+The page is that of the report, rebuilt whenever there are new verdicts, but without Matplotlib's figures, policies and
+rankers. The server listens on this machine only. It compares the `Host` header with its address, so that no other name
+that resolves to this machine is served, and refuses requests made by pages of other sites. The run is not changed.
 """
 
 from __future__ import annotations
@@ -34,12 +33,12 @@ _TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "js": 
 
 @dataclass(slots=True)
 class Live:
-    """A run that is watched.
+    """A run shown live.
 
     Attributes:
-        path: its folder.
-        asked: what its page is asked for.
-        progress: how far it is.
+        path: the run folder.
+        asked: options of the page.
+        progress: progress of the run.
     """
 
     path: Path
@@ -51,12 +50,12 @@ class Live:
     _files: Mapping[str, bytes] = field(default_factory=dict)
 
     def state(self) -> bytes:
-        """How far the run is, as JSON."""
+        """The progress of the run, as JSON."""
         with self._lock:
             return json.dumps(self.progress.state(), allow_nan=False).encode()
 
     def page(self) -> bytes:
-        """The page of what is judged now, made only if there is more than last time."""
+        """The page of the current verdicts; rebuilt only if there are new ones."""
         with self._lock:
             version = self.progress.version()
             if version != self._version or not self._page:
@@ -66,13 +65,13 @@ class Live:
             return self._page
 
     def file(self, name: str) -> bytes | None:
-        """A file of outputs that the page names, None for any other name."""
+        """A file of outputs that the page refers to; None for any other name."""
         with self._lock:
             return self._files.get(name)
 
 
 def _collected(path: Path, asked: Asked) -> Collected:
-    """What is there so far; without a comparison while nothing is judged, and where nothing has a price."""
+    """The content so far; without a comparison if nothing is judged or nothing has a price."""
     run = Run.open(path)
     try:
         with opened(run) as sources:
@@ -82,16 +81,16 @@ def _collected(path: Path, asked: Asked) -> Collected:
 
 
 def make_server(path: str | Path, port: int = PORT, asked: Asked | None = None) -> ThreadingHTTPServer:
-    """The server of a run's page; `serve_forever` serves it, `server_address` says where.
+    """The server of a run's page. Call `serve_forever` to serve; `server_address` is its address.
 
     Args:
         path: the run folder.
-        port: 0 for any that is free.
-        asked: what the page is asked for.
+        port: port to listen on; 0 for any free port.
+        asked: options of the page.
 
     Raises:
-        RunError: no such run.
-        InputError: the port is in use or no port.
+        RunError: the run does not exist.
+        InputError: the port is in use or not valid.
     """
     folder = load_run(path).path
     live = Live(folder, asked or Asked(), RunProgress(folder))
@@ -118,12 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def handle(self) -> None:
-        """Answer a connection's requests; a browser that goes away before it has its answer is not an error."""
+        """Answer a connection's requests; a browser that disconnects early is not an error."""
         with contextlib.suppress(ConnectionError):
             super().handle()
 
     def do_GET(self) -> None:
-        """Answer with the content."""
+        """Answer a request with the content."""
         status, kind, content = self._answer()
         self.send_response(status)
         headers = {
@@ -159,10 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
         return HTTPStatus.OK, "js", content
 
     def _from_here(self) -> bool:
-        """Whether the request names this address, and no other site's page makes it."""
+        """Whether the request names this address and was not made by a page of another site."""
         hosts = {f"{name}:{self.port}" for name in (_HOST, "localhost")}
         site = self.headers.get("Sec-Fetch-Site", "none")
         return self.headers.get_all("Host", []) in [[host] for host in hosts] and site in ("none", "same-origin")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server uses
-        """Say nothing of each request."""
+        """Suppress the log of requests."""

@@ -1,7 +1,7 @@
 """Tables for papers and spreadsheets: Markdown, LaTeX (booktabs), CSV.
 
-Texts come from files of others. In LaTeX and Markdown every character that would mean something is escaped; for CSV
-see `isobudget.files.csv_text`.
+Texts may come from untrusted files. In LaTeX and Markdown every special character is escaped; for CSV see
+`isobudget.files.csv_text`.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ def latex(grid: Grid) -> str:
 
 
 def _texts(grid: Grid) -> list[bool]:
-    """Whether each column is one of words, which stand on the left: the first, and those that begin with letters."""
+    """For each column, whether it holds words, which are left-aligned: the first, and those that begin with letters."""
     columns = list(zip(*grid.rows, strict=True)) or [()] * len(grid.columns)
     begins = [[_MARKS.sub("", text)[:1] for text in column] for column in columns]
     return [x == 0 or (any(own) and all(one.isalpha() for one in own if one)) for x, own in enumerate(begins)]
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records with equal keys as CSV with a heading; NaN and None are empty; nothing if there are none."""
+    """Records with equal keys as CSV with a header row; NaN and None are empty cells. Without records an empty string."""
     if not records:
         return ""
     return csv_file.csv_text(list(records[0]), map(json_value, records))

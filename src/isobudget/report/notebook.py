@@ -1,7 +1,7 @@
-"""Results in a notebook: the verdict and one small table as HTML, a figure, flat rows; whatever the size of the result.
+"""Results in a notebook: the verdict and one small table as HTML, a figure, flat rows; small for any size of result.
 
-Texts come from files of others, and every one is escaped. There is no script and no style sheet: the notebook's own
-style of tables is taken, light or dark.
+Texts may come from untrusted files, so all are escaped. There is no script and no style sheet: tables have the
+notebook's own style, light or dark.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MOST_TABLES, _MOST_ROWS = 3, 24
 
 @singledispatch
 def html_of(thing: Any) -> str:
-    """What a notebook shows of a result, as HTML of a few kilobytes."""
+    """The HTML of a result in a notebook, a few kilobytes."""
     return f"<pre>{escape(printable(repr(thing)[:4000]))}</pre>"
 
 
@@ -126,7 +126,7 @@ def picture_of(thing: Any) -> Picture:
     """The figure of a result.
 
     Raises:
-        InputError: there is none, or there are several: each result by itself has one.
+        InputError: the result has no figure, or is a collection of results, each of which has its own.
     """
     plots = thing.plots() if isinstance(thing, Results) else _PLOTS.get(type(thing), lambda _: {})(thing)
     if not plots:
@@ -142,7 +142,7 @@ def pictures_of(thing: Results[Any]) -> dict[str, Picture]:
 
 
 def records_of(thing: Any) -> list[dict[str, Any]]:
-    """The flat rows of a single result, as those of its command."""
+    """The flat rows of a single result, as its command writes them."""
     rows: Mapping[type, Callable[[Any], Any]] = {
         Comparison: point_records,
         Compared: lambda one: [compared_record(one)],

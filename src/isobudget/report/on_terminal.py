@@ -45,20 +45,20 @@ def print_report(report: Report) -> None:
 
 
 def _policies(summary: BenchmarkSummary) -> list[Grid]:
-    """The policy to use at each budget of the first unit, where some are known."""
+    """The policy to use at each budget of the first unit, if policies were learned."""
     rows = summary.frontier.get(summary.units[0], ())
     labels = short_labels([curve.model for curve in summary.first.curves])
     return frontier_grids(summary.name, rows, summary.first.bootstrap.level, labels) if rows else []
 
 
 def print_basis(comparison: Comparison) -> None:
-    """Below its tables, what the verdict above them rests on, in words."""
+    """Print, below the tables, what the verdict above them is based on."""
     if lines := [line for line in (basis(comparison), power_line(comparison)) if line]:
         print_text("\n".join(lines) + "\n")
 
 
 def print_plot(comparison: Comparison) -> None:
-    """Success against budget, plotted in letters; in colour where the terminal has some.
+    """Print success against budget as a text plot; in colour if the terminal supports it.
 
     Raises:
         MissingExtraError: plotext is not installed.
@@ -74,9 +74,9 @@ def print_plot(comparison: Comparison) -> None:
 
 
 def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:
-    """The tables of each comparison; a note that several have stands below the first, where it is met.
+    """The tables of each comparison; a note that several share is printed once, below the first.
 
-    Below each stand what its marks mean, how prompts are counted, and of how many budgets a clear lead speaks.
+    The notes explain a table's marks, how prompts are counted, and how many budgets a clear lead covers.
     """
     pages = [[grid for grid in (equal_budget_table(one), flip_table(one)) if grid is not None] for one in comparisons]
     kept = {note for one in comparisons for note in (prompt_note(one), clear_note(one))}

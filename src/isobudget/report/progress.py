@@ -1,7 +1,7 @@
-"""How far a run is, for `isobudget view`: samples, verdicts, spending and errors, while another process writes it.
+"""The progress of a run for `isobudget view`: samples, verdicts, spending and errors, while another process writes it.
 
-Parts of a run's tables appear whole and do not change, so each is read once and its sums are kept, until parts are put
-together.
+Parts of a run's tables appear complete and do not change. So each is read once and its sums are kept, until parts are
+merged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Sums:
 
 
 class RunProgress:
-    """What a run folder holds so far; `state` reads only what is new."""
+    """The current contents of a run folder; `state` reads only new parts."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,15 +52,15 @@ class RunProgress:
         self._sums: dict[str, _Sums] = defaultdict(_Sums)
 
     def version(self) -> str:
-        """Changes whenever the run has other parts of problems, samples or verdicts."""
+        """A text that changes whenever the run has other parts of problems, samples or verdicts."""
         names = [f"{table}/{path.name}" for table in ("problems", *_TABLES) for path in part_paths(self.path / table)]
         return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
     def state(self) -> dict[str, Any]:
-        """Everything as plain values; counts by model.
+        """The progress as plain values; counts by model.
 
         Raises:
-            RunError: the folder is not a run any more, or a part is damaged.
+            RunError: the folder is no longer a run, or a part is damaged.
         """
         facts, version = Run.open(self.path).facts, self.version()
         there = {path: table for table in _TABLES for path in part_paths(self.path / table)}
@@ -111,7 +111,7 @@ def _plain(sums: _Sums) -> dict[str, Any]:
 
 
 def _failures(run: Path) -> list[str]:
-    """The problems whose generation failed last time, as texts; none where the file is not there or not whole."""
+    """The problems whose generation failed last time, as texts; empty if the file is missing or incomplete."""
     try:
         failures = json.loads((run / "failures.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,8 +1,9 @@
-"""Without tests: the best-ranked of a cheaper model's samples against one greedy output of a dearer model.
+"""Compares, without tests, a cheaper model's best-ranked sample with a more expensive model's greedy output.
 
-For the price of the dear model's greedy output the cheap one affords k samples; the one that it finds likeliest itself
-is kept (rank-score@k, section 2.3 of the paper). The paper found that this falls short of the dear model's greedy
-output. Both are on the same problems, so the interval of the difference is a paired one.
+For the price of the expensive model's greedy output, the cheap model affords k samples; the one with the highest
+likelihood under the cheap model itself is chosen (rank-score@k, section 2.3 of the paper). The paper found that this
+falls short of the expensive model's greedy output. Both are measured on the same problems, so the interval of the
+difference is paired.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from isobudget.statistics.intervals import bootstrap_difference
 
 @dataclass(frozen=True, slots=True)
 class RankedAgainstGreedy:
-    """One pair of models at the price of one greedy output of the dearer one.
+    """One pair of models, compared at the price of one greedy output of the more expensive one.
 
     Attributes:
-        unit: of the budget.
-        cheap, dear: names of the models.
-        budget: what a greedy output of the dear model costs, per problem.
+        unit: unit of the budget.
+        cheap, dear: names of the cheaper and the more expensive model.
+        budget: cost of a greedy output of the expensive model, per problem.
         point: the cheap model's rank-score at that budget.
-        greedy: success of the dear model's greedy outputs.
+        greedy: success of the expensive model's greedy outputs.
         low, high: interval of `point.success - greedy`, NaN for a single problem.
     """
 
@@ -44,14 +45,14 @@ class RankedAgainstGreedy:
 
     @property
     def verdict(self) -> str:
-        """Who is ahead: `better`, `worse` (of the ranked samples), or `not clear`."""
+        """The result for the ranked samples: `better`, `worse` or `not clear`."""
         if self.low > 0:
             return "better"
         return "worse" if self.high < 0 else "not clear"
 
 
 def against_greedy(summary: BenchmarkSummary) -> tuple[RankedAgainstGreedy, ...]:
-    """Every pair in every unit, where the cheap model affords a sample; empty where there is nothing to compare."""
+    """Every pair in every unit in which the cheap model affords a sample; empty if nothing can be compared."""
     return tuple(pair for comparison in summary.by_likelihood.values() for pair in _pairs(comparison, summary.greedy))
 
 

@@ -1,8 +1,8 @@
-"""What a report is made of: a run, several runs side by side, files of results, or counts alone.
+"""Opens what a report is made of: a run, several runs side by side, files of results, or counts alone.
 
-Several runs become one in memory: a model that more than one of them has is called by its run as well. Files of results
-are imported into a run for as long as the report takes; counts of many samples are compared as they are, and so is what
-stands beside a run: there are then no outputs, greedy ones or verdicts to show.
+Several runs become one in memory; a model that occurs in more than one of them gets the run's name as well. Files of
+results are imported into a temporary run. Counts of many samples, and files named together with a run, are compared
+directly; then there are no outputs, greedy outputs or verdicts to show.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Named = tuple[Run, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """Sources, ready to be gathered.
+    """Sources, opened and ready to be read.
 
     Attributes:
-        facts: what the runs state about themselves.
-        loaded: samples and verdicts; None where only counts are compared.
+        facts: facts that the runs state about themselves.
+        loaded: samples and verdicts; None if only counts are compared.
         runs: the folders that hold the samples.
-        counted: the run folders and the files whose counts are compared where `loaded` is None.
-        place: the folder for the report, unless another is named.
+        counted: run folders and files whose counts are compared if `loaded` is None.
+        place: default folder of the report.
     """
 
     facts: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Opened:
 
 @contextlib.contextmanager
 def opened(source: Any, from_: str | None = None) -> Iterator[Opened]:
-    """Open what a user names, for as long as it is needed.
+    """Open the sources that a user names, for the duration of the context.
 
     Raises:
         InputError: a source is wrong.
@@ -86,7 +86,7 @@ def _any_judged(loaded: LoadedRun | None) -> bool:
 
 
 def _many_counts(files: Sequence[Any], from_: str | None) -> bool:
-    """Whether files hold nothing but counts, of more samples than are worth a row each."""
+    """Whether the files hold only counts, and of more samples than are worth one row each."""
     if not files or any(isinstance(one, Path) and not one.exists() for one in files):
         return False
     readable, _ = find_sources(files, from_)
@@ -112,7 +112,7 @@ def _today() -> str:
 
 
 def together(runs: Sequence[Run], names: Sequence[str]) -> Opened:
-    """Several runs as one; `names` tell them apart."""
+    """Several runs combined into one; `names` distinguish them."""
     loaded = [load_samples(run) for run in runs]
     times = Counter(model for run in runs for model in run.facts.get("models", {}))
     renamed = [
@@ -131,7 +131,7 @@ def together(runs: Sequence[Run], names: Sequence[str]) -> Opened:
 
 
 def _renamed(entries: Mapping[str, Sequence[Any]], names: Mapping[str, str]) -> dict[str, list[Any]]:
-    """Entries by benchmark, their models renamed, greedy outputs' too."""
+    """Entries by benchmark, with models renamed, including those of greedy outputs."""
     return {benchmark: [_named(one, names) for one in own] for benchmark, own in entries.items()}
 
 
@@ -148,7 +148,7 @@ def _joined(by_run: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, list[Any
 
 
 def _facts(runs: Sequence[Run], names: Sequence[str], renamed: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """The facts of the first run, with the models and benchmarks of all; `runs` has what each states of itself."""
+    """The facts of the first run, with the models and benchmarks of all; `runs` holds each run's own facts."""
     first = runs[0].facts
     models = {
         own.get(model, model): stated
@@ -161,11 +161,11 @@ def _facts(runs: Sequence[Run], names: Sequence[str], renamed: Sequence[Mapping[
 
 
 def check_sources(sources: Opened) -> None:
-    """Refuse what a report cannot be made of.
+    """Refuse sources from which no report can be made.
 
     Raises:
         RunError: nothing is judged yet.
-        InputError: several runs that have no benchmark in common: there would be nothing side by side.
+        InputError: several runs have no benchmark in common, so there is nothing to compare.
     """
     if sources.loaded is not None:
         not_judged(sources.loaded)
@@ -177,7 +177,7 @@ def check_sources(sources: Opened) -> None:
 
 
 def not_judged(loaded: LoadedRun) -> list[str]:
-    """The benchmarks of which nothing is judged yet; a `RunError` if that is all of them."""
+    """The benchmarks without judged samples; raises `RunError` if no benchmark has any."""
     path, names = loaded.run.path, benchmarks_of(loaded.run)
     if not names:
         raise RunError(f"{path}: this run states no benchmark; there is nothing to report")

@@ -1,7 +1,7 @@
-"""Two suites of tests: how many of the samples that pass the visible ones are wrong by all tests.
+"""Two suites of tests: how many of the samples that pass the visible tests are wrong by all tests.
 
-A run tells both where its problems say how many of their first tests are visible (`solving.suites`); imported results
-where another benchmark of the run is the same one by a further suite, such as `humaneval+` of `humaneval`.
+A run has both suites if its problems state how many of their first tests are visible (`solving.suites`). Imported
+results have both if another benchmark is the same one with a further suite, such as `humaneval+` for `humaneval`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ class TwoSuites:
 
     Attributes:
         model: its name.
-        problems: how many tell the suites apart.
-        samples, visible, right: judged samples; those that pass the visible tests; those of them that pass all.
-        share_visible, share_right: means over problems of the shares that pass the visible tests, and all.
+        problems: number of problems with two suites.
+        samples, visible, right: numbers of judged samples, of those that pass the visible tests, and of those that pass
+            all tests.
+        share_visible, share_right: mean over problems of the share that passes the visible tests, and of the share that
+            passes all.
     """
 
     model: str
@@ -39,12 +41,12 @@ class TwoSuites:
 
     @property
     def wrong(self) -> float:
-        """The share of what passes the visible tests that is wrong by all; NaN where nothing passes them."""
+        """The share of samples that pass the visible tests but not all tests; NaN if none passes the visible tests."""
         return 1 - self.right / self.visible if self.visible else float("nan")
 
 
 def two_suites(loaded: LoadedRun, benchmark: str, task_ids: Sequence[str]) -> tuple[TwoSuites, ...]:
-    """Both suites of a benchmark, one entry a model; empty where there is one."""
+    """Both suites of a benchmark, one entry per model; empty if there is only one suite."""
     models = loaded.samples(benchmark)
     suites = [_counted(one.model, list(_verdicts(loaded, benchmark, one, task_ids))) for one in models]
     return tuple(one for one in suites if one.problems and one.samples)
@@ -53,7 +55,7 @@ def two_suites(loaded: LoadedRun, benchmark: str, task_ids: Sequence[str]) -> tu
 def _verdicts(
     loaded: LoadedRun, benchmark: str, samples: ModelSamples, task_ids: Sequence[str]
 ) -> Iterator[tuple[Flags, Flags]]:
-    """For each problem that tells the suites apart, what passed the visible tests, and what passed all."""
+    """For each problem with two suites, which samples passed the visible tests, and which passed all."""
     own = samples.only(tuple(task for task in task_ids if task in set(samples.task_ids)))
     further = _further_suite(loaded, benchmark, samples.model)
     for task, problem in zip(own.task_ids, own.problems, strict=True):
@@ -69,7 +71,7 @@ def _verdicts(
 
 
 def _further_suite(loaded: LoadedRun, benchmark: str, model: str) -> ModelSamples | None:
-    """The same samples by a further suite, where the run has one."""
+    """The same samples judged by a further suite, if the run has one."""
     names = [name for name in loaded.models if name.startswith((f"{benchmark}+", f"{benchmark} ["))]
     matching = [one for name in names[:1] for one in loaded.models[name] if one.model == model]
     return matching[0] if matching else None

@@ -1,9 +1,9 @@
-"""The process behind `SharedPool`: judges for all processes of one user, until nobody has asked for a while.
+"""The process behind `SharedPool`: judges for all processes of one user, until it has been idle for a while.
 
     python -m isobudget.rewards.daemon SOCKET READY_DESCRIPTOR
 
-It listens on a Unix socket that its user alone can open, and asks the kernel who the other end is. Its workers end with
-it, however it ends.
+It listens on a Unix socket that only its user can open, and the kernel tells it which user is at the other end. Its
+workers end when it ends, however that happens.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Daemon:
         self._listener.listen(64)
 
     def serve(self, idle_seconds: float = IDLE_SECONDS) -> None:
-        """Take clients until there has been none for `idle_seconds`."""
+        """Accept clients until there has been none for `idle_seconds`."""
         while True:
             if self._comes(1.0):
                 self._take()
@@ -111,7 +111,7 @@ class Daemon:
             answer.fail(str(error))
 
     def _pool(self, limits: Limits) -> JudgePool:
-        """The judges for these limits; where there are too many, those unused for longest make room."""
+        """The judges for these limits; if there are too many pools, the least recently used one is closed."""
         pool = self._pools.pop(limits, None)
         if pool is None:
             if len(self._pools) >= MOST_POOLS:
@@ -125,7 +125,7 @@ class Daemon:
 
 
 class _Answer:
-    """Sends a verdict back when it is there."""
+    """Sends a verdict back when it is available."""
 
     def __init__(self, send: Callable[[frames.Frame], None], room: threading.Semaphore) -> None:
         self.send, self.room, self.number = send, room, -1
@@ -147,7 +147,7 @@ class _Answer:
 
 
 def main() -> None:
-    """Serve at the socket that is named, and say so by a byte on the descriptor that is given."""
+    """Serve at the named socket; a byte on the given descriptor signals readiness."""
     place, ready = Path(sys.argv[1]), int(sys.argv[2])
     daemon = Daemon(place)
     os.write(ready, b"1")

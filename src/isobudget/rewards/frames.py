@@ -1,4 +1,4 @@
-"""What a shared pool and its clients say to each other: JSON objects, each after its length in four bytes.
+"""Messages between a shared pool and its clients: JSON objects, each preceded by its length in four bytes.
 
 Both ends belong to the same user and the same version of isobudget, which the socket's name says. A frame that is too
 long, or not a JSON object, ends its connection.
@@ -80,7 +80,7 @@ def job(number: int, problem: Problem, program: str, limits: Limits) -> Frame:
 
 
 def read_job(message: Frame) -> tuple[int, Problem, str, Limits]:
-    """What a message asks for.
+    """The problem, program and limits in a request for a verdict.
 
     Raises:
         JudgeError: the message does not ask for a verdict.

@@ -35,12 +35,12 @@ class Reward:
     """A reward function and its settings. Programs that pass all their tests get 1.
 
     Attributes:
-        extraction: the rule that takes the program out of an answer; see docs/prompts.md.
-        partial: give a program that fails the share of the tests that it passed before the first that it did not.
-        failed: what a program that fails gets, or the least of a partial reward. Like the next two a finite number, as
-            NaN says that the judge failed.
-        timeout: what a program gets that ran into a limit; `failed` if None.
-        malformed: what an answer without a program that compiles gets; `failed` if None.
+        extraction: the rule that extracts the program from an answer; see docs/prompts.md.
+        partial: reward a failing program with the share of tests that it passed before its first failure.
+        failed: reward of a failing program, or the minimum of a partial reward. This and the next two must be finite,
+            because NaN means that the judge failed.
+        timeout: reward of a program that exceeded a limit; `failed` if None.
+        malformed: reward of an answer without a program that compiles; `failed` if None.
         limits: bounds on every program.
     """
 
@@ -63,7 +63,7 @@ class Reward:
 
     @property
     def __name__(self) -> str:
-        """What trainers call it in their logs."""
+        """The function's name in the logs of trainers."""
         return "isobudget_reward"
 
     def __call__(
@@ -78,8 +78,8 @@ class Reward:
 
         Args:
             completions: the model's answers.
-            tests: of each answer, or of all, see `isobudget.problems.given.given_problem`.
-            entry_point: the function under test, of each or of all; tests that are assert statements need none.
+            tests: tests of each answer, or of all answers, see `isobudget.problems.given.given_problem`.
+            entry_point: the function under test, for each answer or for all; assert statements need none.
 
         Returns:
             One number each, NaN where the judge itself failed over a program, which TRL leaves out of its sums.
@@ -126,7 +126,7 @@ reward = Reward()
 def compute_score(
     data_source: str, solution_str: str, ground_truth: Tests, extra_info: Mapping[str, Any] | None = None, **_: Any
 ) -> float:
-    """The reward of one answer, as verl asks for it: `ground_truth` has the tests, `extra_info` an `entry_point`.
+    """The reward of one answer, in verl's form: `ground_truth` has the tests, `extra_info` an `entry_point`.
 
     If the judge itself failed, the reward is that of a program that fails: verl writes rewards into the batch, and a
     NaN there would reach every weight.
@@ -145,7 +145,7 @@ def compute_score(
 
 
 def _problems(tests: Sequence[Tests], entry_points: Sequence[str]) -> list[Problem]:
-    """The problems of a batch; tests that come several times, as in a group of answers, are read once."""
+    """The problems of a batch; tests that occur several times, as in a group of answers, are read once."""
     known: dict[tuple[str, str | None], Problem] = {}
     problems = []
     for number, (one, entry_point) in enumerate(zip(tests, entry_points, strict=True)):
@@ -174,7 +174,7 @@ def _each(value: Any, count: int, name: str) -> Sequence[Any]:
 
 
 def _text(completion: Completion, number: int) -> str:
-    """The text of an answer: of messages, what the last of them says."""
+    """The text of an answer; for messages, that of the last one."""
     if isinstance(completion, str):
         return completion
     messages = completion if isinstance(completion, Sequence) else ()

@@ -42,7 +42,7 @@ def socket_path() -> Path:
 
 
 def _made(folder: Path, *, must: bool = False) -> bool:
-    """Whether something is at a folder's place, which is made there if need be, and can be written into."""
+    """Whether a folder exists and is writable; it is created if necessary."""
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:
@@ -59,7 +59,7 @@ def _made(folder: Path, *, must: bool = False) -> bool:
 
 @contextlib.contextmanager
 def locked_place(place: Path) -> Iterator[None]:
-    """Hold the lock under which a pool is started, and ends."""
+    """Hold the lock that is needed to start or end a pool."""
     try:
         file = place.with_suffix(".lock").open("w")
     except OSError as error:

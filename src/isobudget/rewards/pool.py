@@ -1,8 +1,8 @@
 """A pool of judges for callers at any moment: jobs come from many threads, verdicts go back to each as futures.
 
-`Judge.run` is one stream that ends. A pool lives on: every thread of it holds a judge with one worker on one core,
-takes the job that waits longest, and passes on to the worker whatever else waits by then, so that the worker is never
-idle between two of them.
+`Judge.run` is one stream that ends; a pool stays open. Each of its threads has a judge with one worker on one core. The
+thread takes the job that has waited longest and passes further waiting jobs to the worker, so that the worker is never
+idle between two jobs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Job(NamedTuple):
 
 
 class JudgePool:
-    """Judges that wait for jobs. A context manager; leaving it ends what still runs.
+    """A pool of judges. Use it as a context manager; leaving it ends running jobs.
 
     Args:
         workers: samples judged at the same time; None means one per core that this process may use.
@@ -102,7 +102,7 @@ class JudgePool:
         return [one.result() for one in [self.submit(*pair) for pair in pairs]]
 
     def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
-        """What a thread does: judges of this thread see its one core only, and put their worker there."""
+        """Runs in a thread: restrict it to one core, where its judges also place their workers."""
         os.sched_setaffinity(0, {core})
         try:
             with judge:
@@ -115,7 +115,7 @@ class JudgePool:
                 ready.set_exception(error)
 
     def _judge_from(self, judge: Judge, first: _Job) -> None:
-        """Judge a job, and what waits while the worker has room."""
+        """Judge a job, and further waiting jobs while the worker has room."""
         taken: deque[_Job] = deque()
         try:
             for verdict in judge.run(self._waiting(first, taken)):

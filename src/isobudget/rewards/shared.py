@@ -33,7 +33,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 class _LostError(JudgeError):
-    """The pool ended; what it did not answer can be asked again."""
+    """The pool ended; unanswered jobs can be sent again."""
 
 
 #: the clients of this process
@@ -55,7 +55,7 @@ class SharedPool:
         _clients.add(self)
 
     def renew(self) -> None:
-        """Start over in a forked child, where connections and locks of the parent's threads cannot be used."""
+        """Start over in a forked child, where connections and locks of the parent cannot be used."""
         self._lock = threading.Lock()
         self._idle: list[_Link] = []
 
@@ -63,7 +63,8 @@ class SharedPool:
         """The verdicts on pairs of a problem and a program, in their order.
 
         Raises:
-            JudgeError: no pool can be started, samples cannot be confined here, or it ended several times over these.
+            JudgeError: no pool can be started, samples cannot be confined here, or the pool ended repeatedly on these
+                jobs.
         """
         jobs = list(pairs)
         verdicts: list[Verdict | None] = [None] * len(jobs)
@@ -94,8 +95,8 @@ class SharedPool:
     def _link(self) -> Iterator[_Link]:
         """A connection for one batch alone.
 
-        It is closed where the batch is given up, by whatever exception: nobody waits for the rest, which would be
-        judged before whatever comes next.
+        It is closed if an exception abandons the batch: otherwise the rest of the batch, for which nobody waits, would
+        be judged before the next one.
         """
         with self._lock:
             usable = [one for one in self._idle if not one.lost]
@@ -119,7 +120,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Link:
-    """One connection: sends jobs, and a thread gives each answer to whom it belongs."""
+    """One connection: it sends jobs, and a thread delivers each answer to the caller waiting for it."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -231,7 +232,7 @@ def _started_anew(place: Path) -> socket.socket | None:
 
 
 def _start(place: Path) -> None:
-    """Start the pool and wait until it listens. What it says goes into a file beside the socket."""
+    """Start the pool and wait until it listens. Its output goes into a file beside the socket."""
     place.unlink(missing_ok=True)  # of one that was killed
     ready, told = os.pipe()
     log = place.with_suffix(".log")

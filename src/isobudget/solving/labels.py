@@ -23,7 +23,7 @@ def labels_of(sources: Sequence[str | Path], benchmark: str) -> dict[str, str]:
 
     Args:
         sources: run folders, files and patterns, as a plan takes them.
-        benchmark: only its problems.
+        benchmark: benchmark of the problems.
 
     Raises:
         InputError: a label is not a text, or two lines give one problem different labels.

@@ -1,4 +1,4 @@
-"""What a reader of a plan has to know: few problems, mixtures, budgets that are not met, and why not."""
+"""Notes for readers of a plan: few problems, mixtures, budgets that are not met, and why not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def plan_notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]], 
 
     Args:
         recorded: what it was made from.
-        learned: by policy, one entry a budget.
+        learned: by policy, one entry per budget.
         unit: of the budgets.
     """
     arms, rows = recorded.arms, [row for own in learned.values() for row in own if row.draws]
@@ -63,7 +63,7 @@ def plan_notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]], 
 
 
 def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> list[str]:
-    """Which policies spend less than their budget, where and why; one sentence a policy and reason."""
+    """Which policies spend less than their budget, where and why; one sentence per policy and reason."""
     budgets_by_reason: dict[tuple[Policy, str], list[float]] = {}
     for row in rows:
         if float(row.spent.mean()) < _SPENT * row.budget:
@@ -79,7 +79,7 @@ def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> li
 
 
 def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
-    """Where a policy of one model was measured with other models than the one that it runs; one sentence a policy.
+    """For policies of one model, where the measurement used other models than the policy; one sentence per policy.
 
     What the schedule of all problems spends on them then differs from what the folds spent.
     """

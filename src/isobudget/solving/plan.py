@@ -1,4 +1,4 @@
-"""From recorded results to a plan: the best way to spend a budget. The call behind `isobudget plan`."""
+"""Makes a plan from recorded results: the best way to spend a budget. The call behind `isobudget plan`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Plan(Shown):
         sources, hidden: where the results were read, and the verdicts of hidden tests if they were given apart.
         recorded: the arms, their prices, and notes.
         rows: for every budget, each policy.
-        recommended: the simplest policy within noise of the best, one a budget; left out where nothing can be drawn.
+        recommended: the simplest policy within noise of the best, one per budget; left out where nothing can be drawn.
         target: the success that was asked for, None if none was.
         hurting_k: of each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
         level: of the intervals.
@@ -96,7 +96,7 @@ class Plan(Shown):
 
     @property
     def sentence(self) -> str:
-        """What to run where most is gained, what it gains, and from how many problems that is known."""
+        """The policy with the largest gain, its gain, and the number of problems behind that."""
         return plan_sentence(self.recommended, str(self.unit))
 
     def to_records(self) -> list[dict[str, Any]]:

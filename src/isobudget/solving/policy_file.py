@@ -109,12 +109,12 @@ class PolicyFile:
 
     @property
     def by_case(self) -> Mapping[str, Schedule]:
-        """Of a policy that looks at the share of tests that pass: what to run first, and in each case; else empty."""
+        """For a policy by share of passed tests: what to run first, and in each case; else empty."""
         return self.by_label if self.policy == Policy.BY_SHARE else {}
 
     @property
     def labelled(self) -> bool:
-        """Whether it has one order a label."""
+        """Whether it has one order per label."""
         return "" not in self.by_label and not self.by_case
 
     @property
@@ -126,7 +126,7 @@ class PolicyFile:
         """What to run for a problem of a label; of a label that was not learned, what is run for the others.
 
         Raises:
-            InputError: the policy has one order a label and none is stated, or nothing is drawn for this one.
+            InputError: the policy has one order per label and none is stated, or nothing is drawn for this one.
         """
         if "" in self.by_label:
             return self.by_label[""]

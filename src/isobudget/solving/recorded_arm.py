@@ -17,8 +17,8 @@ from isobudget.solving.suites import Verdicts
 class RecordedArm:
     """One arm on its own problems; `verdicts` are those of each sample in order, None where only counts are known.
 
-    `hidden` are the verdicts of hidden tests where the source itself has them, `one_suite` how many problems were left
-    out as they do not tell visible from hidden tests while others do.
+    `hidden` are the verdicts of hidden tests, if the source has them. `one_suite` is the number of problems left out
+    because they do not distinguish visible from hidden tests while others do.
 
     `repairs` says how often a failing sample is repaired, and `pool` which recorded samples the arm draws: arms of one
     pool cannot be mixed. It is empty where nothing else draws them.

@@ -125,7 +125,7 @@ def read_arms(
 
 
 def require_few(arms: Sequence[Arm]) -> None:
-    """Refuse more models than orders can be tried of; an `InputError` says how many can."""
+    """Refuse more models than a plan can handle; the `InputError` states the limit."""
     if len(arms) > _MOST_ARMS:
         raise InputError(
             f"{len(arms):,} models are too many to try orders of; at most {_MOST_ARMS} are planned with: choose some "
@@ -314,7 +314,7 @@ def _one_suite(left_out: int) -> str:
 
 
 def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str]:
-    """A note for every arm that one problem with fewer samples holds back."""
+    """A note for every arm that is limited by one problem with fewer samples."""
     notes = []
     for arm in arms:
         place = {task: at for at, task in enumerate(arm.task_ids)}

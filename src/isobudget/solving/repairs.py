@@ -1,9 +1,9 @@
 """Samples that repair others, as `isobudget solve --explore N --repair R` records them: chains, as arms of a plan.
 
-A chain of r repairs is a fresh sample and, while its tests fail, up to r repairs, each of the sample before.
-It costs what its samples cost; each repair has a prompt of its own, which is charged as that of repairs on average.
-Chains that the budget cut short say nothing of what would have come: problems with one of them are left out, since
-leaving out the chain alone would leave more of those that pass.
+A chain of r repairs is a new sample and, while its tests fail, up to r repairs, each of the sample before. It costs the
+sum of its samples; each repair has its own prompt, which is charged at the mean price of repair prompts. The result of
+a chain that the budget cut short is unknown. Problems with such a chain are left out completely, because leaving out
+only the chain would bias the rest towards passing ones.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _Link = tuple[bool, float]
 
 @dataclass(frozen=True, slots=True)
 class _Chains:
-    """Of one problem, for each sample generated from scratch its links in order."""
+    """For one problem, the chain of each sample generated from scratch, in order."""
 
     links: tuple[tuple[_Link, ...], ...]
 
     def whole(self, repairs: int) -> bool:
-        """Whether every chain came to its end within this many repairs."""
+        """Whether every chain was completed within this many repairs."""
         return all(any(passed for passed, _ in one) or len(one) > repairs for one in self.links)
 
     def outcomes(self, repairs: int) -> tuple[tuple[bool, ...], NDArray[np.float64]]:

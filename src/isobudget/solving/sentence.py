@@ -1,4 +1,4 @@
-"""A plan in one sentence: what to run, what it gains, and from how many problems that is known."""
+"""A plan in one sentence: what to run, its gain, and the number of problems behind that."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _FIRST_STEPS, _LAST_STEPS = 5, 1
 
 
 def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
-    """What to run where most is gained, what it gains, and from how many problems that is known.
+    """The policy with the largest gain, its gain, and the number of problems behind that.
 
-    The budget is the one that was asked for; what is spent on average stands beside it.
+    The sentence states the requested budget, and beside it the mean spending.
     """
     if not recommended:
         return "No budget here pays for one sample."
@@ -35,7 +35,7 @@ def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
 
 
 def _sure_gain(row: PlanRow) -> tuple[bool, float]:
-    """What is surely gained; a row that draws the same as fixed k comes last, as it has nothing to gain."""
+    """The gain that is certain; a row that draws the same as fixed k comes last, because it gains nothing."""
     return not _same(row), -math.inf if math.isnan(row.gain_low) else row.gain_low
 
 

@@ -1,4 +1,4 @@
-"""Two suites from one run: the first tests of a problem are visible and choose, all of them together tell the truth.
+"""Two suites from one run: the first tests of a problem are visible and choose, all tests together are decisive.
 
 A run records how many tests a sample passed before the first that it did not pass. A sample has passed the visible ones
 if these are at least as many as the problem says are visible (`Problem.visible_tests`: EvalPlus' base tests,

@@ -1,4 +1,4 @@
-"""Bootstrap weights where there are too many problems to hold those of all replicates at once.
+"""Bootstrap weights for so many problems that the whole matrix does not fit into memory.
 
 The matrix of weights has replicates x problems entries, 10^10 for a million problems. Only weighted means are taken of
 it, so they are computed block by block, in one of two ways, whichever is the faster:
@@ -7,7 +7,7 @@ it, so they are computed block by block, in one of two ways, whichever is the fa
 - *by kind*: problems that are alike in everything a call looks at, such as those with the same n and c of every model,
   are drawn together: how often each kind is drawn is multinomial. The same distribution from other random numbers.
 
-All columns of one call are drawn together, so that what is compared stays paired. Two calls by kind draw again.
+All columns of one call are drawn together, so that comparisons stay paired. A second call by kind draws new numbers.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class BlockwiseWeights:
         return means
 
     def means_apart(self, values: Floats, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
-        """`means` of columns that are not compared: each may be drawn by itself, where that is faster."""
+        """As `means`, for columns that are not compared: each may be drawn separately, if that is faster."""
         columns = np.split(values, values.shape[1], axis=1)
         if self.problems > MANY and sum(len(kinds(one)[1]) for one in columns) * _KIND < self.problems:
             return np.concatenate([self.means(one, kind) for one in columns], axis=1)

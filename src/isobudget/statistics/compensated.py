@@ -1,4 +1,4 @@
-"""Rounding that is known exactly: what a product or a quotient of two floats lost, so that it can be taken back.
+"""Exactly known rounding errors of products and quotients of floats, so that they can be corrected.
 
 The rounded product h of two floats a and b differs from a b by a float that can be computed (Dekker 1971, "A
 floating-point technique for extending the available precision"): a and b are split into halves of 26 bits, whose

@@ -1,4 +1,4 @@
-"""Guesses of pass@k beyond n, from two models. Never an estimate: both say how problems ought to behave.
+"""Extrapolations of pass@k beyond n, from two models. They are not estimates: both assume how problems behave.
 
 - **Beta-binomial**: each problem has its own chance p to pass, drawn from one Beta(a, b); a and b by maximum likelihood
   over the counts. Beyond n each problem has, given its own count, the failure
@@ -6,11 +6,11 @@
 - **Power law**: -log pass@k falls as s k^-t (Brown et al. 2024, "Large Language Monkeys"); s and t by least squares of
   log(-log pass@k) on log k over the last doublings that the samples can be trusted for, n/16 to n/2.
 
-Each has a band from a bootstrap over problems, which assumes that its model holds; since neither does, both are
-given the band that spans the two. On public results it covered the held-out samples' pass@k in more than 90 % of cases.
-Both models take a problem that never passed for a hard one: where some never pass, both guesses are too high, and the
-band does not know of it (docs/estimators.md). Nothing else in isobudget uses these numbers: they appear only where
-extrapolation is asked for, under `LABEL`.
+Each has a band from a bootstrap over problems, which assumes that its model holds; since neither does, both are given
+the band that spans the two. On public results it covered the held-out samples' pass@k in more than 90 % of cases. Both
+models treat a problem that never passed as a hard one. If some problems can never be solved, both guesses are too high,
+and the band does not show this (docs/estimators.md). Nothing else in isobudget uses these numbers: they appear only
+where extrapolation is asked for, under `LABEL`.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _log_gamma(values: Floats) -> Floats:
 
 
 def _fit_points(samples: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Up to 16 values of k, even in log k, over the last doublings below n/2."""
+    """Up to 16 values of k, evenly spaced in log k, over the last doublings below n/2."""
     last = trusted_k(samples)
     if last < 2:
         raise InputError(f"extrapolation needs at least 4 samples of every problem; one has {samples.min()}")

@@ -1,4 +1,4 @@
-"""A curve between its points that rises where they rise: cubic pieces whose slopes overshoot nothing.
+"""A monotone curve through points: cubic pieces whose slopes never overshoot.
 
 Between neighbours the curve is the cubic with given slopes at both ends. A slope at a point is the weighted harmonic
 mean of the slopes of the two chords that meet there, and 0 where they differ in sign; at the ends it is that of a

@@ -256,7 +256,7 @@ def effective_problems(values: ArrayLike) -> Floats:
 
 
 def widened_tail(problems: int, level: float) -> float:
-    """The share of replicates to leave out on either side, less than (1 - level) / 2 for few problems.
+    """The share of replicates to leave out at either end, less than (1 - level) / 2 for few problems.
 
     The plain percentile interval of a mean is too short twice: replicates spread by sqrt((P-1)/P) too little, and the
     normal distribution stands in for Student's t. The level Phi(-t sqrt(P/(P-1))) mends both (Hesterberg 2015, "What

@@ -1,9 +1,9 @@
-"""The bootstrap over very many problems, of which many are alike: a million in megabytes.
+"""The bootstrap over very many problems, many of which are equal: a million problems in megabytes.
 
-Drawing P problems with replacement and taking the mean asks only how often each different value was drawn: numbers from
-a multinomial distribution with as many draws. The interval is that of `intervals.bootstrap_curve`, in distribution; a
-seed gives other random numbers. Values of a column that are all different are first put into bins, each with its mean,
-which takes at most 1 / 4,096 squared from their variance.
+The mean of P problems drawn with replacement depends only on how often each different value is drawn, which follows a
+multinomial distribution with P draws. The interval is that of `intervals.bootstrap_curve`, in distribution; a seed
+gives other random numbers. Values of a column that are all different are first put into bins, each with its mean, which
+takes at most 1 / 4,096 squared from their variance.
 """
 
 from __future__ import annotations

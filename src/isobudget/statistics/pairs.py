@@ -1,7 +1,7 @@
-"""Every two models at every pair of sample numbers, all judged together: what holds whatever the price.
+"""All pairs of models at all pairs of sample counts, tested together: leads that hold at any price.
 
-`winners` judges the models at budgets that are known. Where a reader moves prices and budgets until something shows,
-any k of one model may meet any k of another. So the limit is taken over all of these differences at once,
+`winners` tests the models at fixed budgets. But a reader who varies prices and budgets may compare any k of one model
+with any k of another. So the limit is taken over all of these differences at once,
 
     T* = max over pairs and over k_i, k_j of |D*_ij(k_i, k_j) - D_ij(k_i, k_j)| / s_ij(k_i, k_j),
 

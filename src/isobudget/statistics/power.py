@@ -1,4 +1,4 @@
-"""How large a difference between two models a benchmark can tell from chance, and what more of it would need.
+"""The smallest difference between two models that a benchmark can detect, and how much more data would be needed.
 
 Each of P problems gives a difference d_i = a_i - b_i of the models' success, with one variance over problems,
 

@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 
 class SetSelector(Protocol):
-    """Chooses among drawn samples of one problem by looking at all of them. Deliberately not a score per sample."""
+    """Chooses among drawn samples of one problem by looking at all of them together, not by a score per sample."""
 
     def choose(self, drawn: Ints) -> Ints:
         """Which of the samples `drawn` (their indices, at least one) it would choose.

@@ -1,9 +1,9 @@
 """Which model is best at each budget, and which differences are clear when several are looked at together.
 
-The best model of a row is picked because it is ahead, and is then held against all others. If each of these differences
-has an error of 5 % by itself, one of several truly equal models is called clearly worse far more often. So all pairs of
-models are judged together: every difference is measured in its own standard error, and the limit is the one that the
-largest of them stays below in 95 % of the bootstrap's replicates,
+The best model of a row is picked because it is ahead, and is then compared with all others. If each of these
+comparisons has an error rate of 5 %, then among several truly equal models one is called clearly worse far more often
+than that. So all pairs of models are judged together: every difference is measured in its own standard error, and the
+limit is the one that the largest of them stays below in 95 % of the bootstrap's replicates,
 
     T* = max over pairs (and budgets) of |D*_ij - D_ij| / s_ij,      i is clear of j where D_ij > q_0.95(T*) s_ij.
 
@@ -154,7 +154,7 @@ def lead_intervals(
 
     Returns:
         Low and high ends of the first one's success less the second's, each of shape (2, pairs, budgets): with the
-        models of each budget judged together, and with all budgets judged together as well; pairs as `combinations`
+        models of each budget judged together, and with all budgets tested together as well; pairs as `combinations`
         gives them. NaN for fewer than two problems, where a model has no value, and for pairs with none of `of`.
     """
     models, problems, budgets = success.shape

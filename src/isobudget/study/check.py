@@ -1,4 +1,4 @@
-"""Mistakes of a study, each with its place, and how they are shown: all at once, with their lines."""
+"""Mistakes in a study, each with its place; all are reported at once, with their lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = "settings"
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something wrong with a study: where, what, and the error behind it if there is one."""
+    """A mistake in a study: its place, a description, and the underlying error if there is one."""
 
     place: Place
     message: str
@@ -70,7 +70,7 @@ def _is_place(part: str | int) -> bool:
 
 
 def _without_settings(location: Place) -> tuple[Place, str]:
-    """The place in the study, where settings stand among a model's other fields; and their backend, if it is there."""
+    """The place in the study, where settings are among a model's other fields; and the backend, if the location has it."""
     if SETTINGS not in location:
         return location, ""
     at = location.index(SETTINGS)
@@ -122,7 +122,7 @@ def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
 
 
 def _together(mistakes: Sequence[Mistake]) -> list[list[Mistake]]:
-    """The mistakes, those together that say that the same part is not installed."""
+    """The mistakes, grouped if they say that the same package is not installed."""
     together: dict[object, list[Mistake]] = {}
     for at, mistake in enumerate(mistakes):
         key = mistake.message if isinstance(mistake.error, MissingExtraError) else at

@@ -1,4 +1,4 @@
-"""How a command's options say that a model is reached: `--backend`, `--url`, `--api`, `--key-env`, `--setting`."""
+"""Command options that say how a model is reached: `--backend`, `--url`, `--api`, `--key-env`, `--setting`."""
 
 from __future__ import annotations
 

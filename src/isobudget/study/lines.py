@@ -1,7 +1,8 @@
-"""Where the keys of a TOML text stand: line numbers for messages, which TOML readers do not give.
+"""Finds the line numbers of keys in a TOML text for messages, because TOML readers do not return them.
 
-A key stands on the first line up to which the reader itself finds it, with arrays that are open there closed; that line
-is found by bisection. A value of several lines that cannot be closed so, such as a long string, stands where it begins.
+The line of a key is the first one such that the text up to it, with open arrays closed, parses and contains the key. It
+is found by bisection. A value over several lines that cannot be closed in this way, such as a long string, counts at
+its first line.
 """
 
 from __future__ import annotations

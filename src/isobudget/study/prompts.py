@@ -1,4 +1,4 @@
-"""How the models of a study are given its problems: which prompt format, which newlines, which extraction rule."""
+"""How the models of a study receive its problems: prompt format, newline rule, extraction rule."""
 
 from __future__ import annotations
 
@@ -64,6 +64,6 @@ def model_prompts(study: Study, benchmark: Benchmark, name: str, newline: Newlin
 
 
 def chosen_for(choice: Any, benchmark: str) -> str | None:
-    """What a name, or a table of names by benchmark, says of a benchmark; None if nothing."""
+    """The value for a benchmark from a name, or from a table of names by benchmark; None if there is none."""
     name = choice.get(benchmark) if isinstance(choice, Mapping) else choice
     return name if isinstance(name, str) and name else None

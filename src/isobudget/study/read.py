@@ -198,7 +198,7 @@ def _table_mistakes(place: Place, table: object, known: list[str]) -> Iterator[M
 
 
 def _sound_part(fields: dict[str, Any], wrong: set[Place]) -> Study:
-    """The study without its wrong fields, unchecked: to look up what the others name, so all mistakes show at once."""
+    """The study without its wrong fields, unchecked, so that the others can be checked and all mistakes shown."""
     left = _without(fields, wrong)
     models = left.get("models")
     return Study.model_construct(
@@ -212,7 +212,7 @@ def _sound_part(fields: dict[str, Any], wrong: set[Place]) -> Study:
 
 
 def _without(value: Any, wrong: set[Place], place: Place = ()) -> Any:
-    """A copy of plain fields without what stands at these places; in lists, None takes their place."""
+    """A copy of plain fields without the values at these places; in lists they are replaced by None."""
     if isinstance(value, dict):
         return {key: _without(one, wrong, (*place, key)) for key, one in value.items() if (*place, key) not in wrong}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What a study names, looked up once: benchmarks, models, prompt formats, architectures, installed parts.
+"""Looks up everything that a study names, once: benchmarks, models, prompt formats, architectures, packages.
 
 What a study leaves open is decided here too: sampling by the benchmark, the stop texts by study, prompt format and
 benchmark in this order, the format by model, study and benchmark. Budget, dry run, preparing and the recorded facts
@@ -85,7 +85,7 @@ class ResolvedModel:
 
     @property
     def lacks_weights(self) -> bool:
-        """Whether it is a GGUF model that nothing is known of."""
+        """Whether it is a GGUF model whose weights and shape are unknown."""
         return self.entry is None and isinstance(self.settings, LlamaCppSettings)
 
     def sampling(self, benchmark: ResolvedBenchmark) -> Sampling:
@@ -126,7 +126,7 @@ class _Mistakes(list[Mistake]):
 
     @contextlib.contextmanager
     def at(self, *place: str | int) -> Iterator[None]:
-        """An error of ours in here is a mistake at this place."""
+        """An `IsobudgetError` in this context becomes a mistake at this place."""
         try:
             yield
         except IsobudgetError as error:
@@ -241,7 +241,7 @@ def _model(stated: StatedModel, place: Place, mistakes: _Mistakes, extras: bool)
 
 
 def _check_file(entry: ModelEntry) -> None:
-    """A file that is damaged, or not there and not available elsewhere, is named before a run begins."""
+    """Report a weights file that is damaged or not available, before a run begins."""
     paths = [source.path for source in entry.sources if isinstance(source, PathSource)]
     here = [path for path in paths if path.is_file()]
     if here:

@@ -1,4 +1,4 @@
-"""Writing a solution into the project: whole or not at all, and only if the file has not changed."""
+"""Writes a solution into the project: completely or not at all, and only if the file has not changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from isobudget.tasks.target import Target
 
 
 def diff_of(target: Target, text: str) -> str:
-    """The change as a unified diff that `git apply` and `patch -p1` take; empty if there is none."""
+    """The change as a unified diff for `git apply` and `patch -p1`; empty if there is none."""
     old = target.text.splitlines(keepends=True)
     new = text.splitlines(keepends=True)
     before = f"a/{target.file}" if target.data is not None else "/dev/null"
@@ -46,17 +46,17 @@ def check_clean(target: Target, run: Path | None = None) -> None:
 
 
 def _but(run: Path | None, root: Path) -> list[str]:
-    """The paths to look at: all, but for a run folder inside the project, which solving itself writes to."""
+    """The paths to check: all, except a run folder inside the project, because solving itself writes to it."""
     if run is None or not run.resolve().is_relative_to(root.resolve()):
         return []
     return ["--", ":/", f":(exclude,literal){run.resolve().relative_to(root.resolve())}"]
 
 
 def check_unchanged(target: Target) -> None:
-    """Refuse a file that is not as it was read.
+    """Refuse a file that has changed since it was read.
 
     Raises:
-        InputError: it has changed meanwhile, or is there where none was.
+        InputError: it has changed, or exists although it did not before.
     """
     try:
         now: bytes | None = target.path.read_bytes()
@@ -67,11 +67,11 @@ def check_unchanged(target: Target) -> None:
 
 
 def apply(target: Target, text: str) -> None:
-    """Write the file.
+    """Write the solution to its file.
 
     Raises:
-        InputError: it is not as it was read.
-        StorageError: it cannot be written; it is then as it was.
+        InputError: the file has changed since it was read.
+        StorageError: the file cannot be written; it is then unchanged.
     """
     check_unchanged(target)
     mode = stat.S_IMODE(target.path.stat().st_mode) if target.data is not None else None

@@ -1,4 +1,4 @@
-"""What the tests do before anything is written, and one clear message for each way in which they cannot decide."""
+"""What the tests do before anything is written, and a clear message for each reason why they cannot decide."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*")
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What is known of the tests before anything is written.
+    """What is known about the tests before anything is written.
 
     Attributes:
-        expected: ids of the tests that have to pass, in order.
-        excused: those of them that are skipped or expected to fail anyway.
-        reached: those that call the target.
-        also: ids of other tests that passed before, and have to pass again.
-        cpu_seconds: what collecting and running them took with stubs.
-        left_out: tests and files of tests that do not decide, though they were among those named, each with the reason.
+        expected: ids of the tests that must pass, in order.
+        excused: expected tests that are skipped or marked as expected to fail anyway.
+        reached: expected tests that call the target.
+        also: ids of other tests that pass already and must not break.
+        cpu_seconds: CPU time of collecting and running the tests with stubs.
+        left_out: named tests and test files that do not decide, each with the reason.
     """
 
     expected: tuple[str, ...]
@@ -51,7 +51,7 @@ class Baseline:
 
     @property
     def note(self) -> str:
-        """What is left out, in words; empty if nothing is."""
+        """What is left out, as text; empty if nothing is."""
         files = [name for name in self.left_out if "::" not in name]
         tests = [name for name in self.left_out if "::" in name]
         parts = [
@@ -71,7 +71,7 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def refuse_passing(target: Target, run: RunnerReport, ids: Sequence[str]) -> None:
-    """Refuse a target that passes as it is.
+    """Refuse a target whose tests pass already.
 
     Raises:
         InputError: every one of these tests passes already.
@@ -84,7 +84,7 @@ def refuse_passing(target: Target, run: RunnerReport, ids: Sequence[str]) -> Non
 
 
 class UndecidedError(InputError):
-    """The tests cannot decide on the target: they cannot be collected, end too early, or fail whatever it does."""
+    """The tests cannot decide on the target: they cannot be collected, end early, or fail whatever the target does."""
 
 
 class UntestedError(UndecidedError):
@@ -92,10 +92,10 @@ class UntestedError(UndecidedError):
 
 
 def also_left_out(target: Target, also: Selection, run: RunnerReport) -> dict[str, str]:
-    """Files that cannot be collected, of folders whose tests must not be broken, each with the reason.
+    """Files that cannot be collected, each with the reason, from folders whose tests must not break.
 
     Raises:
-        UndecidedError: one is named itself, or pytest does not begin.
+        UndecidedError: such a file was named directly, or pytest does not start.
     """
     if run.fault and not run.collected:
         raise UndecidedError(_not_begun(target, also, run.fault))
@@ -107,10 +107,11 @@ def also_left_out(target: Target, also: Selection, run: RunnerReport) -> dict[st
 
 
 def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[str, str]:
-    """Files of folders that cannot be collected and have nothing to do with the target, each with the reason.
+    """Files that cannot be collected and have nothing to do with the target, each with the reason.
 
-    Empty if one of those that cannot be collected may have: it imports the target or has its name somewhere, or the
-    target is to be a new file, which may be what others lack.
+    Only files from named folders are left out. The result is empty if any file that cannot be collected may depend on
+    the target: it imports the target or contains its name, or the target is a new file, whose absence may be the
+    reason.
     """
     texts = {**tests.files, **tests.unreadable}
     found: dict[str, str] = {}
@@ -128,16 +129,16 @@ def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[
 def check_baseline(
     target: Target, tests: Selection, run: RunnerReport, *, only_reaching: bool = False
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The ids of the tests that have to pass, and of those that fail and do not decide, each with the reason.
+    """The ids of the tests that must pass, and the failing tests that do not decide, each with the reason.
 
-    A test that fails without calling the target fails the same way whatever the target does. It does not decide, unless
-    it is named by its id, or it might pass all the same: one that has the target's name in it and no other function
-    that has no body, or one that may not start a program here.
+    A test that fails without calling the target will fail whatever the target does, so it does not decide. There are
+    exceptions: a test that is named by its id; a test that contains the target's name but not the name of another
+    function without a body; a test that fails because programs may not be started here.
 
     Args:
-        target, tests: what is to be written, and the tests as they were named.
-        run: of these with stubs.
-        only_reaching: whether of all tests only those decide that call the target.
+        target, tests: what to write, and the tests as the user named them.
+        run: report of running these tests with stubs.
+        only_reaching: whether only tests that call the target decide.
 
     Raises:
         UndecidedError: the tests cannot decide; the message says why and what to do.
@@ -169,7 +170,7 @@ def check_baseline(
 
 
 def _not_begun(target: Target, tests: Selection, text: str) -> str:
-    """Why pytest did not begin: its configuration, or a conftest.py."""
+    """Why pytest did not start: its configuration, or a conftest.py."""
     match = _CONFTEST.search(text)
     if match:
         file = match[1].removeprefix(f"{target.root}/")
@@ -178,7 +179,7 @@ def _not_begun(target: Target, tests: Selection, text: str) -> str:
 
 
 def _telling_line(text: str) -> str:
-    """The line of an error that says most: the first one marked ERROR or error, else the last."""
+    """The most informative line of an error: the first one marked ERROR or error, else the last."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("error:")]
     told = [line.partition("error:")[2].strip() for line in lines if ": error:" in line]
@@ -223,7 +224,7 @@ def _collecting(target: Target, name: str, text: str) -> str:
 
 
 def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
-    """The tests must import the file that is to be written, and no installed copy of it."""
+    """Check that the tests import the file to be written, and not an installed copy of it."""
     files = {name: file for name, file, _ in run.modules}
     if str(target.path) in files.values():
         return
@@ -242,7 +243,7 @@ def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
 
 
 def _why(run: RunnerReport, test: str) -> str:
-    """Why a test fails, with what to do about it where that is known."""
+    """Why a test fails, and what to do about it if that is known."""
     text = run.messages.get(test, "")
     if _ASYNC in text:
         return "is async, which pytest needs a plugin for, such as pytest-asyncio or anyio"
@@ -251,7 +252,7 @@ def _why(run: RunnerReport, test: str) -> str:
 
 
 def _refuse_untested(target: Target, run: RunnerReport, failing: Sequence[str]) -> NoReturn:
-    """No test calls it; of those that fail, one is named: it may be meant to."""
+    """Raise because no test calls the target; the message names a failing test that may be meant to."""
     if not failing:
         raise UntestedError(f"{target.task_id}: no test calls it; name tests that do")
     raise UntestedError(
@@ -263,7 +264,7 @@ def _refuse_untested(target: Target, run: RunnerReport, failing: Sequence[str]) 
 def _check_failing(
     target: Target, tests: Selection, run: RunnerReport, failing: Sequence[str], waiting: Mapping[str, str]
 ) -> None:
-    """Refuse tests that fail without calling the target, where leaving them out might be wrong."""
+    """Raise if tests fail without calling the target and leaving them out might be wrong."""
     called = _called(target, tests)
     for one in failing:
         said = f"{target.task_id}: {one} fails without calling it: {_why(run, one)}."
@@ -279,7 +280,7 @@ def _check_failing(
 
 
 def _waiting_for(target: Target, tests: Selection, failing: Sequence[str]) -> dict[str, str]:
-    """For each test another function without a body whose name is in it; empty where there is none."""
+    """For each test, another function without a body that it names; tests without one are missing."""
     if not failing:
         return {}
     own = {f"{target.file}::{name}" for name in target.names}
@@ -289,7 +290,7 @@ def _waiting_for(target: Target, tests: Selection, failing: Sequence[str]) -> di
 
 
 def _called(target: Target, tests: Selection) -> set[str]:
-    """The names by which tests call the target; of ``__init__`` and the like that of the class."""
+    """The names by which tests call the target; for ``__init__`` and similar methods, the name of the class."""
     if not target.names:
         return set(names_from(target, tests.files.values()))
     plain = {name: plain_name(name) for name in target.names}

@@ -1,7 +1,7 @@
-"""Functions in a source file: which have no body yet, and replacing a body while the rest stays byte for byte.
+"""Functions in a source file: finds those without a body, and replaces a body without changing any other byte.
 
-Positions are those of the syntax tree. What is replaced of a function runs from its first statement after the
-docstring to the end of its last one; signature, decorators, docstring and the comments around stay as they are.
+Positions are those of the syntax tree. The replaced part of a function runs from its first statement after the
+docstring to the end of its last statement. Signature, decorators, docstring and surrounding comments stay as they are.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of a file.
+    """A function in a file.
 
     Attributes:
-        name: dotted, of a method with its class; of a property's setter or deleter ``Point.sum.setter``, ``.deleter``.
-        node: its syntax.
-        top: the top-level statement that it stands in.
-        of_protocol: whether it stands in a Protocol, whose methods have no bodies.
+        name: dotted name, including the class of a method; for a property's setter or deleter ``Point.sum.setter``,
+            ``.deleter``.
+        node: its syntax tree.
+        top: the top-level statement that contains it.
+        of_protocol: whether it belongs to a Protocol, whose methods have no bodies.
     """
 
     name: str
@@ -39,12 +40,12 @@ class Function:
 
     @property
     def is_to_write(self) -> bool:
-        """Whether it has no body yet, and is to have one."""
+        """Whether the function has no body yet and needs one."""
         return is_hole(self.node) and not self.of_protocol
 
 
 def plain_name(name: str) -> str:
-    """The last word of a dotted name, not followed by ``setter`` or ``deleter``."""
+    """The last part of a dotted name, ignoring ``setter`` and ``deleter``."""
     parts = name.split(".")
     return parts[-2] if parts[-1] in _ACCESSORS and len(parts) > 1 else parts[-1]
 
@@ -53,7 +54,7 @@ def parse_source(text: str, where: str) -> ast.Module:
     """The syntax tree of a file.
 
     Raises:
-        InputError: it is not Python that this interpreter reads.
+        InputError: this interpreter cannot parse it.
     """
     try:
         return syntax.parse(text.removeprefix("\ufeff"))
@@ -64,7 +65,7 @@ def parse_source(text: str, where: str) -> ast.Module:
 
 
 def functions_by_name(tree: ast.Module) -> dict[str, Function]:
-    """All functions and methods by their dotted names; of several with the same name the last, as Python takes it."""
+    """All functions and methods by their dotted names; if several have the same name, the last one, as in Python."""
     found: dict[str, Function] = {}
 
     def visit(body: list[ast.stmt], prefix: str, top: ast.stmt | None, of_protocol: bool) -> None:
@@ -86,7 +87,7 @@ def functions_by_name(tree: ast.Module) -> dict[str, Function]:
 
 
 def _accessor(node: FunctionNode) -> str:
-    """``.setter`` of a property's setter, ``.deleter`` of its deleter; of others nothing."""
+    """``.setter`` for a property's setter, ``.deleter`` for its deleter, else an empty string."""
     for one in node.decorator_list:
         if isinstance(one, ast.Attribute) and one.attr in _ACCESSORS and ast.unparse(one.value) == node.name:
             return f".{one.attr}"
@@ -125,18 +126,18 @@ def _is_nothing(node: ast.stmt) -> bool:
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines as the syntax tree counts them, with their ends."""
+    """The lines as the syntax tree counts them, with their line ends."""
     return [match[0] for match in _LINES.finditer(text)]
 
 
 def newline_of(text: str) -> str:
-    """The line end that a file uses first."""
+    """The first line end in the file."""
     match = re.search(r"\r\n|\r|\n", text)
     return str(match[0]) if match else "\n"
 
 
 def body_text(source: str, node: FunctionNode) -> str:
-    """The statements of a function after its docstring as text, dedented, with ``\\n`` and one at its end."""
+    """The statements of a function after its docstring, dedented, with ``\n`` as line end and one at the end."""
     body = behind_docstring(node)
     if not body:
         return "pass\n"
@@ -152,7 +153,7 @@ def body_text(source: str, node: FunctionNode) -> str:
 
 
 def first_line_of(node: ast.stmt) -> int:
-    """The first line of a statement, its decorators included."""
+    """The first line of a statement, including its decorators."""
     decorators = getattr(node, "decorator_list", [])
     return min(node.lineno, *(int(one.lineno) for one in decorators)) if decorators else node.lineno
 
@@ -162,7 +163,7 @@ def _width(line: str) -> int:
 
 
 def _indented(text: str, by: int) -> str:
-    """Text with every line moved, but for those that begin inside a string."""
+    """The text with every line indented by `by`, except lines that begin inside a string."""
     inside = _lines_inside_strings(text)
     moved = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -193,11 +194,11 @@ def _lines_inside_strings(text: str) -> set[int]:
 
 
 def with_body(text: str, function: Function, body: str) -> str:
-    """The file with another body of one function.
+    """The file's text with the body of one function replaced.
 
     Args:
-        text: of the file, which the function was found in.
-        function: in it.
+        text: text of the file that contains the function.
+        function: the function to change.
         body: dedented statements with ``\\n``.
     """
     lines, newline = split_lines(text), newline_of(text)

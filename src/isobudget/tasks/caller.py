@@ -1,8 +1,9 @@
-"""Runs beside the inner runner, in a candidate's process: records what tests call a function with, and calls it again.
+"""Runs in a candidate's process: records the arguments with which tests call a function, and repeats the calls.
 
-Sent into the guest as text like `runner`, whose rules hold: standard library alone, Python 3.9 and later, nothing of
-isobudget is imported. A call is a dict of texts: the function's dotted name and the literals of its arguments, for a
-method also that of the object's attributes. Calls with values that have no literal are left out.
+This file is sent to the guest as text, like `runner`, and the same rules apply: only the standard library, Python 3.9
+and later, no import from isobudget. A call is a dict of texts: the function's dotted name and the literals of its
+arguments; for a method also the literal of the object's attributes. Calls with values that have no literal are left
+out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def literal(value: Any) -> str:
-    """The text that stands for a value; ValueError if there is none."""
+    """The literal of a value; raises ValueError if it has none."""
     text = repr(value)
     if len(text) > MOST_LITERAL or ast.literal_eval(text) != value:
         raise ValueError(text[:50])
@@ -35,14 +36,14 @@ def literal(value: Any) -> str:
 
 
 class Calls:
-    """Tells calls of functions; a file calls `wrap` at its end, with its names and those of its functions."""
+    """Reports calls of functions. The candidate's file ends with a call of `wrap`, with its names and its functions."""
 
     def __init__(self, tell: Callable[..., None]) -> None:
         self._tell = tell
         self._seen: set[tuple[str, ...]] = set()
 
     def wrap(self, names: dict[str, Any], targets: list[str]) -> None:
-        """Put functions that tell their calls in place of those; what is not a plain function stays."""
+        """Replace functions by wrappers that report their calls; anything but a plain function stays as it is."""
         for target in targets:
             owner, _, last = target.rpartition(".")
             holder = functools.reduce(getattr, owner.split("."), types.SimpleNamespace(**names)) if owner else None
@@ -80,11 +81,11 @@ class Calls:
 
 
 class TooLongError(BaseException):
-    """A call took longer than it may; no `except Exception` of the candidate holds it back."""
+    """A call took too long. `except Exception` in the candidate does not catch it."""
 
 
 def call_all(tell: Callable[..., None], module: str, calls: list[dict[str, str]]) -> None:
-    """Make each call twice and tell what came of it; None where the two differ."""
+    """Make each call twice and report its result, or None if the two results differ."""
     for kind in (signal.SIGPROF, signal.SIGALRM):
         signal.signal(kind, _too_long)
     loaded, long = importlib.import_module(module), 0
@@ -107,7 +108,7 @@ def _too_long(*_: Any) -> None:
 
 
 def outcome(module: Any, call: dict[str, str]) -> dict[str, str]:
-    """What a call comes to: `kind`, `value` as a literal or as it is shown, `after` what it made of its arguments."""
+    """The result of a call: `kind`, `value` as a literal or as it is shown, `after` the arguments after the call."""
     owner, _, last = call["name"].rpartition(".")
     holder = functools.reduce(getattr, owner.split("."), module) if owner else module
     args, kwargs = ast.literal_eval(call["args"]), ast.literal_eval(call["kwargs"])
@@ -132,7 +133,7 @@ def outcome(module: Any, call: dict[str, str]) -> dict[str, str]:
 
 
 def _settled(function: Any, args: Any, kwargs: Any) -> Any:
-    """The value, of a coroutine what it comes to, of a generator what it yields."""
+    """The returned value; for a coroutine the value it returns, for a generator the values it yields."""
     value = function(*args, **kwargs)
     if inspect.isawaitable(value):
         return asyncio.run(_awaited(value))
@@ -161,7 +162,7 @@ def _cut(text: str) -> str:
 
 
 def plain(value: Any, depth: int = 8) -> str:
-    """A text that is the same for values that are equal: numbers by their value, sets and dicts in order."""
+    """A text that is the same for equal values: numbers by value, sets and dicts in sorted order."""
     if isinstance(value, (bool, int)) and not isinstance(value, complex):
         return str(int(value))
     if isinstance(value, float):

@@ -1,7 +1,8 @@
-"""From a program that a model wrote to the project's file with it: bodies replaced, imports and helpers added.
+"""Turns a model's program into the project's file: replaces bodies, and adds imports and helpers.
 
-Nothing else of the answer is taken: what it does at its top level, functions that the file has already, and statements
-that would bind a name of the file again stay out. What cannot be laid over is an `UnusableError`, which a verdict says.
+Nothing else is taken from the answer: not its top-level code, not functions that the file already has, and not
+statements that would rebind a name of the file. If no file can be made, an `UnusableError` is raised, and the verdict
+says why.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from isobudget.tasks.target import Target
 
 
 class UnusableError(Exception):
-    """A program from which the file cannot be made; `syntax` says whether it does not even parse."""
+    """A program from which no file can be made; `syntax` is true if it does not even parse."""
 
     def __init__(self, message: str, syntax: bool = False) -> None:
         super().__init__(message)
@@ -35,10 +36,10 @@ class UnusableError(Exception):
 
 
 def lay_over(target: Target, program: str) -> str:
-    """The file's text with a program's functions in place of the target's.
+    """The file's text with the target's functions taken from a program.
 
     Raises:
-        UnusableError: the program does not parse, lacks a function, or leaves it without a body.
+        UnusableError: the program does not parse, lacks a target function, or leaves it without a body.
     """
     program = program.replace("\r\n", "\n").replace("\r", "\n")
     try:
@@ -66,7 +67,10 @@ def lay_over(target: Target, program: str) -> str:
 
 
 def _written(target: Target, name: str, written: dict[str, Function]) -> FunctionNode:
-    """The function in the answer; a method may stand there without its class, and after the file with the hole."""
+    """Find the function in the answer.
+
+    A method may also be outside its class; if there are several, one with a body counts.
+    """
     plain = plain_name(name)
     accessor = name.removeprefix(f"{name.rpartition(plain)[0]}{plain}")
     others = [key for key in reversed(written) if plain_name(key) == plain]
@@ -84,7 +88,7 @@ def _written(target: Target, name: str, written: dict[str, Function]) -> Functio
 
 
 def _with_additions(target: Target, text: str, program: str, tree: ast.Module, taken: set[str]) -> str:
-    """The file with the imports and helpers of the program that it lacks."""
+    """The file's text with the imports and helpers of the program that it lacks."""
     own = parse_source(text, target.file)
     bound = set(_bound(own.body))
     imports: list[str] = []
@@ -107,7 +111,7 @@ def _is_helper(node: ast.stmt) -> bool:
 
 
 def _missing_import(node: ast.Import | ast.ImportFrom, bound: set[str], used: set[str], module: str) -> str | None:
-    """The import of the names that the file lacks and the program uses."""
+    """An import statement for the names that the program uses and the file lacks; None if there are none."""
     if isinstance(node, ast.ImportFrom) and node.module in ("__future__", module):
         return None
     missing = [
@@ -124,7 +128,7 @@ def _missing_import(node: ast.Import | ast.ImportFrom, bound: set[str], used: se
 
 
 def _bound(body: Iterable[ast.stmt]) -> Iterable[str]:
-    """Names that statements bind at their own level."""
+    """Names that the statements bind at their own level."""
     for node in body:
         if isinstance(node, FunctionNode | ast.ClassDef):
             yield node.name
@@ -163,7 +167,7 @@ def _place(own: ast.Module, before: int) -> int:
 
 
 def _import_line(own: ast.Module, before: int) -> int:
-    """How many lines stand above new imports: those up to the last import, else up to the docstring."""
+    """The line after which new imports go: the last import, else the docstring."""
     at = 0
     for number, node in enumerate(own.body):
         end = node.end_lineno or node.lineno

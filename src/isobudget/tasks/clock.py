@@ -1,4 +1,4 @@
-"""Wall time of a task: from the first draw on, judging included; loading models is kept apart."""
+"""Wall time of a task: from the first draw, including judging but not loading models."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Clock:
     """Counts seconds against a limit.
 
     Attributes:
-        limit: the most seconds; infinite where something else bounds the task.
-        loading_seconds: spent on loading models, which does not count.
+        limit: maximum in seconds; infinite if the task is bounded otherwise.
+        loading_seconds: seconds spent on loading models; they do not count.
     """
 
     limit: float = math.inf
@@ -24,18 +24,18 @@ class Clock:
     _ended: float = math.nan
 
     def start(self) -> None:
-        """The first draw begins; later calls change nothing."""
+        """Start at the first draw; later calls have no effect."""
         if math.isnan(self._began):
             self._began = time.monotonic()
 
     def stop(self) -> None:
-        """The task is over; from now on `seconds` stays."""
+        """Stop at the end of the task; `seconds` stays constant from then on."""
         if math.isnan(self._ended):
             self._ended = time.monotonic()
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[None]:
-        """Time that does not count; nothing may be in flight meanwhile."""
+        """Exclude the time spent in the block. No sample may be in flight meanwhile."""
         began = time.monotonic()
         try:
             yield
@@ -47,17 +47,17 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Seconds that count so far."""
+        """Seconds counted so far."""
         if math.isnan(self._began):
             return 0.0
         return (time.monotonic() if math.isnan(self._ended) else self._ended) - self._began
 
     @property
     def deadline(self) -> float:
-        """On the monotonic clock; infinite without a limit or before the start."""
+        """The time on the monotonic clock when the limit is reached; infinite without a limit or before the start."""
         return math.inf if math.isnan(self._began) else self._began + self.limit
 
     @property
     def left(self) -> float:
-        """Seconds until the limit."""
+        """Seconds left until the limit."""
         return self.limit - self.seconds

@@ -1,10 +1,10 @@
-"""Weak tests: programs that all pass are called with inputs near those of the tests, and where they differ is shown.
+"""Detects weak tests: calls programs that all pass with inputs near those of the tests, and shows where they differ.
 
-One of the programs runs the tests once more while the calls of the function are recorded (`caller`); inputs near these
-(`inputs`) are then given to every program, each in a process of its own in the confinement. What they return or raise,
-what they make of their arguments and of a method's object is compared. A call whose result differs from one time to the
-next is left out. Where programs differ at least one of them is wrong, or the task does not say: a test is proposed that
-says what most of the passing samples do. Whether that is right, nobody here knows.
+One of the programs runs the tests once more while the calls of the function are recorded (`caller`). Every program is
+then called with inputs near the recorded ones (`inputs`), each in a confined process of its own. The results are
+compared: what is returned or raised, and what becomes of the arguments and of a method's object. A call whose result
+changes from one time to the next is left out. If programs differ, at least one of them is wrong, or the task leaves the
+case open. Then a test is proposed that states what most of the passing samples do. Whether that is right is not known.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _KINDS = ("returns", "raises", "takes too long")
 
 @dataclass(frozen=True, slots=True)
 class AgreeingGroup:
-    """What some of the programs make of an input.
+    """Programs that give the same result for an input.
 
     Attributes:
-        samples: passing samples whose program does so.
-        chosen: whether the program that is given back is one of them.
-        said: in words, such as ``returns 'a-b'``.
+        samples: number of passing samples with such a program.
+        chosen: whether the returned solution is one of these programs.
+        said: the result in words, such as ``returns 'a-b'``.
     """
 
     samples: int
@@ -46,12 +46,12 @@ class AgreeingGroup:
 
 @dataclass(frozen=True, slots=True)
 class InputDifference:
-    """An input on which programs that pass differ.
+    """An input on which passing programs differ.
 
     Attributes:
-        call: as it is written, such as ``slugify('a  b')``.
-        answers: what programs make of it, most samples first.
-        test: a test that says what most of them do.
+        call: the call as source code, such as ``slugify('a  b')``.
+        answers: groups of programs with the same result, most samples first.
+        test: a proposed test that states the result of the largest group.
     """
 
     call: str
@@ -61,15 +61,15 @@ class InputDifference:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What comparing the samples that passed came to.
+    """Result of comparing the samples that passed.
 
     Attributes:
-        passed: samples that passed all tests.
-        programs: different programs among them.
-        inputs: on which they were compared.
-        differing: inputs on which they differ.
-        differences: the simplest of these.
-        note: why nothing, or not everything, was compared; else empty.
+        passed: number of samples that passed all tests.
+        programs: number of different programs among them.
+        inputs: number of inputs on which they were compared.
+        differing: number of inputs on which they differ.
+        differences: the simplest of these inputs.
+        note: why not everything was compared; else empty.
     """
 
     passed: int
@@ -81,7 +81,7 @@ class Confirmation:
 
     @property
     def summary(self) -> str:
-        """Lines for people; without the proposed tests."""
+        """A readable summary in a few lines, without the proposed tests."""
         if self.programs == 1 < self.passed:
             return f"{self.passed} samples passed and are the same program: there is nothing to compare."
         head = f"{counted(self.passed, 'sample')} passed, {counted(self.programs, 'different program')}"
@@ -102,7 +102,7 @@ class Confirmation:
 
     @property
     def tests(self) -> str:
-        """The proposed tests as one text; empty without differences."""
+        """The proposed tests as one text; empty if there are no differences."""
         return "\n\n".join(one.test for one in self.differences)
 
 
@@ -110,8 +110,9 @@ def confirm(tests: TargetTests, programs: Mapping[str, int]) -> Confirmation:
     """Compare programs that pass.
 
     Args:
-        tests: of the project, prepared.
-        programs: texts of the target's file, the chosen one first, each with how many passing samples have it.
+        tests: the project's tests, prepared.
+        programs: texts of the target's file, the chosen one first, each with the number of passing samples that have
+            it.
     """
     passed, different = sum(programs.values()), len(programs)
 
@@ -134,7 +135,7 @@ def confirm(tests: TargetTests, programs: Mapping[str, int]) -> Confirmation:
 
 
 def _calls(tests: TargetTests, text: str) -> list[Call]:
-    """What the tests call the functions with."""
+    """The calls that the tests make to the target's functions."""
     names = list(tests.target.names or _public_names(tests))
     newline = "" if text.endswith("\n") else "\n"
     noted = f'{text}{newline}__import__("builtins").__isobudget_calls__(globals(), {names!r})\n'
@@ -149,7 +150,7 @@ def _public_names(tests: TargetTests) -> list[str]:
 
 
 def _results(tests: TargetTests, text: str, inputs: Sequence[Call]) -> dict[int, dict[str, str]]:
-    """What a program makes of each input; nothing for one that is not known, or differs from time to time."""
+    """A program's result for each input; inputs whose result is unknown or changes from time to time are missing."""
     program = f"{_caller()}\ncall_all(tell, {tests.target.module!r}, {[one.to_dict() for one in inputs]!r})\n"
     try:
         told = tests.told(text, None, program)
@@ -194,7 +195,7 @@ def _compared(
 def _telling(
     differing: Sequence[int], groups: Mapping[int, Mapping[tuple[str, ...], Sequence[int]]], inputs: Sequence[Call]
 ) -> list[int]:
-    """The inputs to show: one for each way in which programs part, values before errors, short ones first."""
+    """The inputs to show, one for each way in which programs differ: returned values before errors, short inputs first."""
 
     def rank(number: int) -> tuple[int, int]:
         kinds = [_KINDS.index(key[0]) if key[0] in _KINDS else len(_KINDS) for key in groups[number]]
@@ -238,7 +239,7 @@ def _in_words(result: Mapping[str, str]) -> str:
 
 
 def _test(target: Target, call: Call, result: Mapping[str, str], answers: Sequence[AgreeingGroup], number: int) -> str:
-    """A test that says what most of the passing samples do."""
+    """A test that states what most of the passing samples do."""
     owner, _, plain = call.name.rpartition(".")
     others = "; ".join(f"{answer.said} ({answer.samples})" for answer in answers[1:])
     lines = [f"# {counted(answers[0].samples, 'passing sample')} did this; others: {others}"]

@@ -1,9 +1,9 @@
-"""What a model is shown of the project: the file around the hole, what it imports from the project, and the tests.
+"""The part of the project that a model sees: the file around the hole, what it imports from the project, and the tests.
 
-The text is source that ends with the signature and docstring of the function to write, so that a model can go on, or be
-asked to. Functions that are shown without their bodies stand in comments: a model that continues a text would leave
-the body out, too. What does not fit into the prompt's size is left out, the least telling first: the rest of the file
-is then shown as signatures, then the tests' texts as their names.
+The text is source code that ends with the signature and docstring of the function to write, so that a model can
+continue it. Functions without their bodies are shown in comments; otherwise a model that continues the text might leave
+out the body, too. If the text exceeds the prompt's size, the least useful parts are shortened first: the rest of the
+file becomes signatures, then the tests become their names.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Pieces:
     """Parts of a prompt, each a text that ends with a newline or is empty.
 
     Attributes:
-        imports: of the file.
-        project: signatures of what it imports from the project, as comments.
+        imports: imports of the file.
+        project: signatures of what the file imports from the project, as comments.
         tests: texts or names of the tests, as comments.
-        around: the rest of the file, its other functions as signatures, in comments.
-        full: the rest of the file in full; what has no body yet as signatures, in comments.
-        hole: signature and docstring of the function to write, in its class.
-        tried: what was tried before and what the tests said, as comments; it has room of its own.
+        around: the rest of the file, with its other functions as signatures in comments.
+        full: the rest of the file in full; functions without a body as signatures in comments.
+        hole: signature and docstring of the function to write, inside its class.
+        tried: the previous attempt and what the tests reported, as comments; it does not count against the size.
     """
 
     imports: str
@@ -57,7 +57,7 @@ class Pieces:
     tried: str = ""
 
     def fitted(self, most: int) -> str:
-        """The parts that fit into this many characters, in the order of a file."""
+        """The parts that fit into `most` characters, in the order of a file."""
         left = most - len(self.hole)
         chosen: dict[str, str] = {}
         for part, options in (
@@ -77,7 +77,7 @@ class Pieces:
 def source_prompt(
     target: Target, tests: Selection, *, show_tests: bool, tokens: int = PROMPT_TOKENS, tried: str = ""
 ) -> str:
-    """Source that ends where the body of the one function is to be written; `tried` stands before that function."""
+    """Source code that ends where the body of the one function goes. `tried` is placed before that function."""
     (function,) = target.functions()
     tree = parse_source(target.text, target.file)
     text = target.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -96,14 +96,14 @@ def source_prompt(
 
 
 def hole_alone(target: Target) -> str:
-    """Signature and docstring of the one function, without its class: what a completion of it follows."""
+    """Signature and docstring of the one function, without its class: the text that a completion continues."""
     (function,) = target.functions()
     text = target.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return _signature_text(text, function)
 
 
 def file_task(target: Target, tests: Selection, *, tokens: int = PROMPT_TOKENS) -> str:
-    """A task in words, for several functions or a whole file."""
+    """The task in words, for several functions or a whole file."""
     what = (
         f"Write the Python module {target.file}."
         if target.data is None
@@ -127,7 +127,7 @@ def _source(text: str, node: ast.stmt) -> str:
 
 
 def signature(node: FunctionNode) -> str:
-    """A function's first line, without its decorators."""
+    """A function's header without its decorators."""
     kind = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"{kind} {node.name}({ast.unparse(node.args)}){returns}:"
@@ -139,7 +139,7 @@ def _short(node: FunctionNode, indent: str = "") -> str:
 
 
 def _around(text: str, tree: ast.Module, function: Function, *, in_full: bool) -> str:
-    """The file's other definitions, in full or as signatures; constants as they are."""
+    """The file's other definitions, in full or as signatures; constants unchanged."""
     parts = []
     for number, node in enumerate(tree.body):
         is_text = isinstance(node, ast.Expr)
@@ -157,12 +157,12 @@ def _around(text: str, tree: ast.Module, function: Function, *, in_full: bool) -
 
 
 def _has_hole(node: ast.stmt) -> bool:
-    """Whether it is a function without a body, or a class with one."""
+    """Whether the node is a function without a body, or a class that contains one."""
     return any(isinstance(one, FunctionNode) and is_hole(one) for one in ast.walk(node))
 
 
 def _hole(text: str, function: Function) -> str:
-    """Signature and docstring; of a method with its class, whose other methods are shown before it."""
+    """Signature and docstring; for a method inside its class, after the other methods."""
     own = _signature_text(text, function, dedented=False)
     if not isinstance(function.top, ast.ClassDef):
         return textwrap.dedent(own)
@@ -200,7 +200,7 @@ def _cut_at(line: str, offset: int) -> str:
 
 
 def _class_head(text: str, top: ast.ClassDef, hole: FunctionNode) -> str:
-    """The class up to the hole: its line, docstring, attributes and ``__init__``; other methods as comments."""
+    """The class up to the hole: header, docstring, attributes and ``__init__``, with other methods as comments."""
     lines = split_lines(text)
     head = "".join(lines[first_line_of(top) - 1 : top.body[0].lineno - 1])
     if isinstance(top.body[0], FunctionNode):
@@ -236,7 +236,7 @@ def _project_signatures(target: Target, tree: ast.Module) -> str:
 
 
 def _outline(node: ast.stmt) -> str:
-    """A function as its signature; a class with its fields and the signatures of its methods."""
+    """A function as its signature, or a class with its fields and the signatures of its methods."""
     if isinstance(node, FunctionNode):
         return _short(node).strip()
     if not isinstance(node, ast.ClassDef):
@@ -271,7 +271,7 @@ def _module_files(target: Target, node: ast.ImportFrom) -> Iterator[Path]:
 
 
 def _shown_tests(tests: Selection, function: Function) -> str:
-    """The test functions that name the function, with their decorators, and what they use of their file."""
+    """The test functions that name the function, with their decorators and the parts of their file that they use."""
     name = function.node.name
     shown = []
     for text in tests.files.values():
@@ -287,13 +287,13 @@ def _shown_tests(tests: Selection, function: Function) -> str:
 
 
 def _names_used(node: ast.stmt) -> set[str]:
-    """Names that a statement reads, arguments (a test's fixtures) with them."""
+    """Names that a statement reads, including its arguments (a test's fixtures)."""
     named = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
     return named | {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
 
 
 def _names_made(node: ast.stmt) -> set[str]:
-    """Names that a statement of a module gives a value."""
+    """Names that a top-level statement assigns."""
     if isinstance(node, FunctionNode | ast.ClassDef):
         return {node.name}
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []

@@ -15,11 +15,11 @@ from isobudget.tasks.target import decoded
 
 @dataclass(frozen=True, slots=True)
 class EmptyFunctions:
-    """What a folder has to be written.
+    """Functions in a folder that have no body yet.
 
     Attributes:
-        targets: of functions without a body, as `find_target` takes them, file by file.
-        unreadable: what is wrong with each file that cannot be read, which are left out.
+        targets: the functions, in the form that `find_target` takes, file by file.
+        unreadable: for each file that could not be read and was left out, the error.
     """
 
     targets: tuple[str, ...]
@@ -27,10 +27,10 @@ class EmptyFunctions:
 
 
 def empty_functions(folder: Path) -> EmptyFunctions:
-    """Functions of a folder or a file without a body; files of tests are left out.
+    """Functions without a body in a folder or file; test files are left out.
 
     Raises:
-        InputError: there is no such folder or file, or nothing in it is left to write.
+        InputError: the folder or file does not exist, or has no function without a body.
     """
     if "::" in str(folder):
         raise InputError(f"{folder}: --failing takes a folder or a file; leave it out to have this function written")
@@ -45,7 +45,7 @@ def empty_functions(folder: Path) -> EmptyFunctions:
 
 
 def unwritten(root: Path) -> frozenset[str]:
-    """Dotted names of the functions of a project without a body, each behind its file and ``::``."""
+    """All functions of a project without a body, each as its file, ``::`` and its dotted name."""
     return frozenset(one.removeprefix(f"{root}/") for one in _empty(root, files_of(root, 1 << 20)).targets)
 
 

@@ -1,4 +1,4 @@
-"""Which modules can be imported before any candidate is there: those that do not import the target, near or far."""
+"""Finds the modules that can be imported before there is a candidate: those that never import the target."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _REWRITING = "AssertionRewritingHook"
 
 
 class WarmModules(NamedTuple):
-    """Names of modules to import once, in the order in which they were loaded, and those that pytest rewrites."""
+    """Modules to import once, in the order in which they were loaded, and those of them that pytest rewrites."""
 
     names: Sequence[str] = ()
     rewritten: Sequence[str] = ()
 
     def without(self, name: str) -> WarmModules:
-        """All but one module."""
+        """These modules without one of them."""
         names, rewritten = ([one for one in kind if one != name] for kind in self)
         return WarmModules(names, rewritten)
 
@@ -31,7 +31,7 @@ def warm_modules(modules: Iterable[LoadedModule], view: Path, targets: Collectio
     """Which modules can be imported once.
 
     Args:
-        modules: those that were loaded when the tests had run.
+        modules: the modules that were loaded after the tests had run.
         view: the project's root.
         targets: the dotted names of the module that candidates replace.
     """
@@ -59,7 +59,7 @@ def _parents(name: str) -> list[str]:
 
 
 def _graph(modules: Mapping[str, Path]) -> dict[str, set[str]]:
-    """Module -> modules of the project that its file may import, its own packages included."""
+    """For each module, the project's modules that its file may import, including its own packages."""
     graph = {}
     for name, path in modules.items():
         try:
@@ -86,7 +86,7 @@ def _imported(node: ast.AST, package: str) -> list[str]:
 
 
 def _reaching(graph: Mapping[str, set[str]], targets: Collection[str]) -> set[str]:
-    """The modules from which the target is reached, itself included."""
+    """The modules that import a target, even indirectly, including the targets."""
     found = set(targets)
     grown = True
     while grown:

@@ -1,7 +1,8 @@
-"""Inputs near those that tests use: values a little different, and mixtures of what several calls have.
+"""Inputs near those that tests use: slightly changed values, and mixtures of the arguments of several calls.
 
-Everything is a literal, and an argument keeps its type: a list of texts stays one. The order is the same every time.
-Not covered: values without a literal, and what only several changes at once reach, beyond a random sample of them.
+All inputs are literals, and an argument keeps its type: a list of texts stays a list of texts. The order is the same
+every time. Not covered: values without a literal. Of inputs that need several changes at once, only a random sample is
+covered.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Call:
 
     Attributes:
         name: dotted name of the function.
-        state: of a method, the attributes of its object as a dict; empty for a function.
-        args, kwargs: a tuple and a dict.
+        state: for a method, the attributes of its object as a dict; empty for a function.
+        args, kwargs: literals of a tuple and of a dict.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Call:
 
     @classmethod
     def of(cls, told: Any) -> Call | None:
-        """From what was told; None unless it is a call of literals."""
+        """A call from the candidate's report; None unless all its parts are literals."""
         try:
             call = cls(*(told[name] for name in ("name", "state", "args", "kwargs")))
             args, kwargs, state = (syntax.literal(one or "{}") for one in (call.args, call.kwargs, call.state))
@@ -47,23 +48,23 @@ class Call:
         return call if is_call and all(isinstance(one, str) for one in (*kwargs, call.name)) else None
 
     def to_dict(self) -> dict[str, str]:
-        """As the guest takes it."""
+        """The call in the form that the guest expects."""
         return {"name": self.name, "state": self.state, "args": self.args, "kwargs": self.kwargs}
 
     @property
     def arguments(self) -> str:
-        """As they stand between the parentheses of a call."""
+        """The arguments as source code, without the parentheses."""
         args, kwargs = syntax.literal(self.args), syntax.literal(self.kwargs)
         return ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
 
 
 def inputs_near(calls: Sequence[Call], most: int, seed: int = 0) -> list[Call]:
-    """The calls, then calls with one argument changed, then with arguments of several calls, then with several changes.
+    """The calls first, then calls with one argument changed, mixed arguments of several calls, and several changes.
 
     Args:
-        calls: of the tests.
-        most: how many calls together.
-        seed: of the random part.
+        calls: calls that the tests make.
+        most: maximum number of calls returned.
+        seed: seed of the random part.
     """
     found = dict.fromkeys(itertools.islice(calls, most))
     near = (_round_robin([_changed_once(call) for call in calls]), _mixed(calls, random.Random(seed)))
@@ -75,7 +76,7 @@ def inputs_near(calls: Sequence[Call], most: int, seed: int = 0) -> list[Call]:
 
 
 def _round_robin(sources: Sequence[Iterator[Call]]) -> Iterator[Call]:
-    """One of each source in turn."""
+    """Take one call from each source in turn."""
     for row in itertools.zip_longest(*sources):
         yield from (one for one in row if one is not None)
 
@@ -96,7 +97,7 @@ def _with(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], new: dict[i
 
 
 def _mixed(calls: Sequence[Call], rng: random.Random) -> Iterator[Call]:
-    """Calls with the arguments of several others of the same function and shape."""
+    """Calls whose arguments are mixed from several calls of the same function and shape."""
     shapes: dict[tuple[str, int, tuple[str, ...]], list[tuple[Call, tuple[Any, ...], dict[str, Any]]]] = {}
     for call in calls:
         args, kwargs = syntax.literal(call.args), syntax.literal(call.kwargs)
@@ -123,7 +124,7 @@ def _changed_again(calls: Sequence[Call], rng: random.Random, most: int) -> Iter
 
 
 def neighbours(value: Any) -> Iterator[Any]:
-    """Values of the same type, a little different; none for types that have none."""
+    """Slightly changed values of the same type; none for types without a rule."""
     seen = {repr(value)}
     for one in _NEAR.get(type(value), _none)(value):
         if repr(one) not in seen and _is_small(one):

@@ -1,10 +1,10 @@
-"""What a task has spent, and what it may still spend: kept in every unit that is known, bounded in the budget's.
+"""What a task has spent and may still spend: counted in every known unit, limited in the budget's unit.
 
-    spent + in flight + next sample at its most <= budget
+    spent + in flight + maximum of the next sample <= budget
 
-A sample in flight counts at its most, prompt and `max_tokens`, until it is settled by its own token counts; one that is
-given up stays counted at its most, since nobody can say what it came to. So tokens, usd, flops and samples are never
-exceeded, as long as a model keeps to its token limit. Wall time is the clock's affair (`clock`).
+A sample in flight counts with its maximum, the prompt and `max_tokens`, until it is settled by its own token counts. A
+sample that is given up stays counted with its maximum, because its real cost is unknown. So a budget of tokens, usd,
+flops or samples is never exceeded, as long as models keep to their token limits. Wall time is limited in `clock`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class ArmPrice:
     """What samples of one model cost.
 
     Attributes:
-        name: the arm's.
-        prompt_tokens: the most that the prompt may have.
-        max_tokens: the most that a completion may have.
-        architecture: for flops; None if not known.
-        price: per token; None if not known.
+        name: name of the arm.
+        prompt_tokens: maximum number of prompt tokens.
+        max_tokens: maximum number of completion tokens.
+        architecture: needed for flops; None if not known.
+        price: price per token; None if not known.
         shares_prompt: whether the engine computes the prompt once for all samples.
     """
 
@@ -52,11 +52,11 @@ class ArmPrice:
     shares_prompt: bool = False
 
     def amounts(self, prompt: int, context: int, completion: int) -> dict[str, float]:
-        """What a sample costs, by unit; NaN where it is not known.
+        """The cost of a sample by unit; NaN where it is not known.
 
         Args:
             prompt: prompt tokens that are paid for.
-            context: prompt tokens that the completion follows.
+            context: prompt tokens before the completion.
             completion: tokens of the completion.
         """
         flops = usd = math.nan
@@ -69,13 +69,13 @@ class ArmPrice:
         return {SAMPLES: 1.0, Unit.TOKENS: float(prompt + completion), Unit.FLOPS: flops, Unit.USD: usd}
 
     def most(self, prompt_paid: bool) -> dict[str, float]:
-        """What a sample costs at its most."""
+        """The maximum cost of a sample."""
         return self.amounts(0 if prompt_paid else self.prompt_tokens, self.prompt_tokens, self.max_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskReservation:
-    """Amounts that are set aside for one sample in flight."""
+    """Amounts set aside for one sample in flight."""
 
     arm: str
     amounts: Mapping[str, float]
@@ -88,11 +88,11 @@ class TaskLedger:
     """The account of one task.
 
     Attributes:
-        unit: of the budget; None where only time or nothing bounds it.
-        limit: the most of it.
+        unit: unit of the budget; None if only time or nothing limits the task.
+        limit: the budget in that unit.
         arms: prices by name.
         spent: settled amounts by unit; NaN as soon as one is not known.
-        notes: what a reader has to know, such as a server that counts more than was asked for.
+        notes: notes for the user, such as a server that counts more tokens than requested.
     """
 
     unit: str | None
@@ -111,7 +111,7 @@ class TaskLedger:
         """The account for a budget.
 
         Raises:
-            InputError: the budget has no unit, or is in one that cannot be bounded or is not known of a model.
+            InputError: the budget has no unit, or one that cannot be limited or in which a model's cost is not known.
         """
         unit = bounded_unit(budget)
         for arm in arms.values():
@@ -121,20 +121,20 @@ class TaskLedger:
 
     @property
     def in_flight(self) -> float:
-        """What is set aside, in the budget's unit."""
+        """The amount set aside, in the budget's unit."""
         return 0.0 if self.unit is None else math.fsum(one.amounts[self.unit] for one in self._flying)
 
     @property
     def left(self) -> float:
-        """What is neither spent nor set aside, in the budget's unit."""
+        """The amount neither spent nor set aside, in the budget's unit."""
         return math.inf if self.unit is None else self.limit - self.spent[self.unit] - self.in_flight
 
     def reserve(self, arm: str, own_prompt: int | None = None) -> TaskReservation | None:
-        """Set aside what a sample costs at its most; None if that does not fit.
+        """Set aside the maximum cost of a sample; None if the budget does not cover it.
 
         Args:
-            arm: which.
-            own_prompt: the most tokens of a prompt that is this sample's alone, as that of a repair.
+            arm: name of the arm.
+            own_prompt: maximum tokens of a prompt that only this sample uses, such as that of a repair.
         """
         own = own_prompt is not None
         amounts, pays = self._most(arm, own_prompt)
@@ -147,18 +147,18 @@ class TaskLedger:
         return reservation
 
     def next_amount(self, arm: str) -> float:
-        """What the next sample costs at its most, in the budget's unit."""
+        """The maximum cost of the next sample, in the budget's unit."""
         return 0.0 if self.unit is None else self._most(arm)[0][self.unit]
 
     def _most(self, arm: str, own_prompt: int | None = None) -> tuple[dict[str, float], bool]:
-        """What a sample costs at its most, and whether it pays for its prompt; see `reserve`."""
+        """The maximum cost of a sample, and whether it pays for its prompt; see `reserve`."""
         price = self.arms[arm]
         pays = own_prompt is not None or not (price.shares_prompt and arm in self._paid)
         known = self._prompts.get(arm) if own_prompt is None else own_prompt
         return price.most(not pays) if known is None else price.amounts(known * pays, known, price.max_tokens), pays
 
     def settle(self, reservation: TaskReservation, generation: Generation) -> dict[str, float]:
-        """Count what a sample came to; returns its amounts."""
+        """Count a sample's real cost; returns its amounts."""
         price = self.arms[reservation.arm]
         prompt = generation.prompt_tokens if reservation.pays_prompt else 0
         if generation.billed_prompt_tokens is not None and not price.shares_prompt:
@@ -174,11 +174,11 @@ class TaskLedger:
         return amounts
 
     def give_up(self, reservation: TaskReservation) -> None:
-        """A sample that never came back: it stays counted at its most."""
+        """Give up a sample that never came back: it stays counted with its maximum."""
         self._close(reservation, reservation.amounts)
 
     def release(self, reservation: TaskReservation) -> None:
-        """A sample that was never begun: nothing is counted."""
+        """Release a sample that was never started: nothing is counted."""
         self._flying.remove(reservation)
 
     def _close(self, reservation: TaskReservation, amounts: Mapping[str, float]) -> None:
@@ -188,10 +188,10 @@ class TaskLedger:
 
 
 def bounded_unit(budget: Budget) -> str | None:
-    """The unit that the ledger bounds; None for seconds, which the clock does.
+    """The unit that the ledger limits; None for seconds, which the clock limits.
 
     Raises:
-        InputError: the budget has no unit, counts samples of one model, is in joules, or more than a year.
+        InputError: the budget has no unit, counts samples of one model, is in joules, or is longer than a year.
     """
     if budget.samples:
         if budget.model is not None:
@@ -211,7 +211,7 @@ def bounded_unit(budget: Budget) -> str | None:
 
 
 def unknown_cost(arm: str, unit: str) -> str:
-    """That what a sample of a model costs in a unit is not known, and what to do."""
+    """The message that a model's cost in a unit is not known, and what to do."""
     remedy = {
         Unit.USD: "state its price in the models file (price = { input = ..., output = ... })",
         Unit.FLOPS: "state its architecture in the models file",

@@ -1,4 +1,4 @@
-"""The models that a task is solved with: which, in which order, what each is given, and opening them."""
+"""The models that solve a task: which ones, in which order, with which prompts; and how to open them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Choices:
     """How samples are drawn.
 
     Attributes:
-        temperature, top_p, max_tokens: of every sample.
+        temperature, top_p, max_tokens: sampling settings of every sample.
         format: the name of a prompt format; None lets the model decide.
     """
 
@@ -58,14 +58,14 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class TaskModel:
-    """A model with what it is given for a task.
+    """A model with its prompt and sampling for a task.
 
     Attributes:
         resolved: the model.
-        format: of its prompt.
-        rendered: the prompt, and the head of the program that it stands for.
+        format: its prompt format.
+        rendered: the prompt, and the head of the program.
         sampling: how it is sampled.
-        hole: signature and docstring that a completion follows, and by how much it is indented.
+        hole: signature and docstring that a completion continues, and their indentation.
     """
 
     resolved: ResolvedModel
@@ -76,16 +76,16 @@ class TaskModel:
 
     @property
     def name(self) -> str:
-        """Of the model."""
+        """The model's name."""
         return self.resolved.name
 
     @property
     def shares_prompt(self) -> bool:
-        """Whether its engine computes a prompt once for all samples, however they are asked for."""
+        """Whether the engine computes a prompt once for all samples, even if they are requested one by one."""
         return isinstance(self.resolved.settings, LlamaCppSettings)
 
     def price(self) -> ArmPrice:
-        """What its samples cost."""
+        """The cost of the model's samples."""
         return ArmPrice(
             self.name,
             most_tokens(self.rendered.prompt),
@@ -96,7 +96,7 @@ class TaskModel:
         )
 
     def program(self, problem: Problem, generation: Generation) -> str:
-        """The program in what it answered."""
+        """The program extracted from an answer of the model."""
         head, text = self.rendered.head, generation.text
         if self.format.extraction == "function" and problem.form is Form.SOURCE:
             hole, indent = self.hole
@@ -104,12 +104,12 @@ class TaskModel:
         return extract(self.format.extraction, problem, head, text).program
 
     def names(self) -> Mapping[str, str]:
-        """Of format, newline rule and extraction, as a run states them."""
+        """The names of format, newline rule and extraction, as a run records them."""
         newline = self.format.newline or self.resolved.prompt_newline
         return {"format": self.format.name, "newline": newline, "extraction": self.format.extraction}
 
     def facts(self) -> dict[str, Any]:
-        """What a run states of the model."""
+        """What a run records about the model."""
         from isobudget.pipeline.prepare import model_facts
 
         facts = model_facts(self.resolved, ())
@@ -117,17 +117,17 @@ class TaskModel:
         return facts
 
     def again(self, problem: Problem) -> tuple[Prompt, int]:
-        """What it is given for a task that says what was tried, and the most tokens of that."""
+        """The prompt of a repair, which says what was tried, and its maximum number of tokens."""
         prompt = render(self.format, problem, newline=self.resolved.prompt_newline).prompt
         return prompt, most_tokens(prompt)
 
     def prepared(self, progress: Progress, more_characters: int = 0, least_characters: int = 0) -> TaskModel:
-        """The same, ready to be opened: weights of an embedded model are fetched and verified.
+        """The model ready to be opened: the weights of an embedded model are downloaded and verified.
 
         Args:
-            progress: told of what is fetched.
-            more_characters: by how much some of its prompts are longer.
-            least_characters: room for a prompt of this length, if its own is shorter: that of another task, say.
+            progress: receives the progress of downloads.
+            more_characters: by how many characters some of its prompts are longer.
+            least_characters: leave room for a prompt of at least this length, such as that of another task.
         """
         length = max(characters(self.rendered.prompt), least_characters) + more_characters
         room = context_for(length + 256, self.sampling.max_tokens)
@@ -135,13 +135,13 @@ class TaskModel:
 
 
 def most_tokens(prompt: Prompt) -> int:
-    """The most tokens that a prompt may have: as many as bytes, and what stands around messages."""
+    """The most tokens that a prompt may have: one per byte, plus the markup around chat messages."""
     around = _AROUND_CONVERSATION if isinstance(prompt, Chat) else 0
     return around + sum(len(text.encode()) + _AROUND_MESSAGE for text in texts_of(prompt))
 
 
 def _impatient(model: ResolvedModel) -> ResolvedModel:
-    """A server is given up after fewer tries than a study has, unless their number is stated."""
+    """The model with fewer retries of its server than a study has, unless their number was stated."""
     settings = model.settings
     if not isinstance(settings, ServerSettings) or "attempts" in settings.model_fields_set:
         return model
@@ -149,7 +149,7 @@ def _impatient(model: ResolvedModel) -> ResolvedModel:
 
 
 def _dedented(text: str, by: int) -> str:
-    """A completion of an indented function as one of a function at the top level."""
+    """A completion of an indented function, dedented to the top level."""
     if not by:
         return text
     lines = text.split("\n")
@@ -157,7 +157,7 @@ def _dedented(text: str, by: int) -> str:
 
 
 def _resolved(name: str) -> ResolvedModel:
-    """A model that is named; of one that nobody knows the message says how it is declared."""
+    """The model with this name; if it is unknown, the message says how to declare it."""
     stated = stated_model({"name": name}, f"--models {name}")
     try:
         return resolve_model(stated)
@@ -171,10 +171,10 @@ def _resolved(name: str) -> ResolvedModel:
 
 
 def choose_models(names: Sequence[str]) -> list[ResolvedModel]:
-    """The models: as named, else those that the user's models file declares, else the embedded ones.
+    """The named models, else those in the user's models file, else the embedded ones.
 
     Raises:
-        InputError, ModelError, MissingExtraError: one is not known, or something that it needs is not here.
+        InputError, ModelError, MissingExtraError: a model is not known, or something that it needs is not installed.
     """
     if names:
         chosen = [_resolved(name) for name in names]
@@ -194,14 +194,14 @@ def task_model(
     """A model with its prompt for a task.
 
     Args:
-        model: the model.
+        model: the resolved model.
         problem: the task.
         choices: how samples are drawn.
         hole: signature and docstring of the one function, and its indentation; empty for a whole file.
-        more_stops: texts that end a completion beside those of the format.
+        more_stops: stop strings in addition to those of the format.
 
     Raises:
-        InputError: the format is not known, or the model does not take what it makes.
+        InputError: the format is not known, or the model does not accept its prompts.
     """
     is_chat = problem.form is Form.TEXT or (isinstance(model.settings, ServerSettings) and model.settings.api == "chat")
     chosen = find_format(choices.format or (CHAT if is_chat else COMPLETION))
@@ -220,7 +220,7 @@ def task_model(
 
 
 def default_schedule(names: Sequence[str]) -> Schedule:
-    """Cheapest arm first, in batches that double; the last one goes on until the budget ends."""
+    """Cheapest arm first, in batches that double; the last arm continues until the budget is spent."""
     steps: list[tuple[str, int]] = []
     for name in names[:-1]:
         steps += doubling(name, _BEFORE_NEXT).steps
@@ -230,5 +230,5 @@ def default_schedule(names: Sequence[str]) -> Schedule:
 
 
 def hole_indent(text: str) -> int:
-    """By how many columns a signature is indented."""
+    """The number of columns by which a signature is indented."""
     return len(text) - len(textwrap.dedent(text).lstrip()) if text else 0

@@ -1,7 +1,7 @@
-"""Models that are open while tasks are solved: loaded when they are first drawn from, kept where several tasks follow.
+"""Models that are open while tasks are solved: loaded at their first draw, and kept if several tasks follow.
 
-What a task leaves in flight must not take time from the next one. So an engine is told to drop it; a backend that
-cannot is closed, and opened again when it is needed.
+Samples that a task leaves in flight must not take time from the next task. So an engine is told to drop them; a backend
+that cannot drop them is closed, and opened again when it is needed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from isobudget.tasks.models import BackendFactory
 
 @dataclass(slots=True)
 class OpenModels:
-    """Backends by the name of their model. Use it in a with statement.
+    """Backends by the name of their model. Use it as a context manager.
 
     Attributes:
-        make_backend: makes a backend; None has the model's settings open it.
+        make_backend: makes a backend; None opens it from the model's settings.
         are_kept: whether they stay open from one task to the next.
     """
 
@@ -41,7 +41,7 @@ class OpenModels:
         self._close(list(self._open))
 
     def get(self, model: ResolvedModel) -> Backend:
-        """The model's backend, loaded; one that is open serves if it was opened as this one would be.
+        """The model's loaded backend. One that is already open is reused if it would be opened with the same settings.
 
         Raises:
             BackendError, ModelError: it cannot be opened.
@@ -59,10 +59,10 @@ class OpenModels:
         return backend
 
     def end_task(self, in_flight: Collection[str]) -> None:
-        """A task is over: close what is not kept, and have what is drop what nobody waits for any more.
+        """End a task: close backends that are not kept, and let the others drop samples that nobody waits for.
 
         Args:
-            in_flight: names of models that samples were still asked of.
+            in_flight: names of models that still have samples in flight.
         """
         if not self.are_kept:
             self._close(list(self._open))
@@ -78,7 +78,7 @@ class OpenModels:
 
 
 def close_all(backends: Sequence[Backend], patience_seconds: float = 0.3) -> None:
-    """Close backends without waiting long: an engine may be in the middle of a long step that nobody needs."""
+    """Close backends without waiting long: an engine may be in the middle of a long, unneeded step."""
     threads = [threading.Thread(target=one.__exit__, args=(None, None, None), daemon=True) for one in backends]
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""What may be stated of solving a task."""
+"""Options of solving a task."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _NOT_WITH = {"policy": ("models", "repair"), "models": ("policy",), "repair": ("
 
 @dataclass(frozen=True, slots=True)
 class SolveOptions:
-    """What may be stated of solving a task; None takes the project's ``[tool.isobudget]``, then the default.
+    """Options of solving a task; None means the value in the project's ``[tool.isobudget]``, else the default.
 
-    The fields are arguments of `isobudget.api.solve`, which says what they mean; and `view_mb`, a bound on the copy of
-    the project.
+    The fields are arguments of `isobudget.api.solve`, where they are described, plus `view_mb`, the maximum size of the
+    project's copy in MiB.
     """
 
     tests: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class SolveOptions:
 
     @classmethod
     def stated(cls, given: Mapping[str, Any]) -> Self:
-        """Of the arguments of `isobudget.api.solve`, by name."""
+        """The options from the arguments of `isobudget.api.solve`, by name."""
         options = {one.name: given[one.name] for one in fields(cls) if one.name in given}
         options |= {name: tests_argument(given[name]) for name in ("tests", "also")}
         options |= {name: None if given[name] is None else str(given[name]) for name in ("policy", "run")}
@@ -72,7 +72,7 @@ class SolveOptions:
         return cls(**options | {"models": tuple(one.strip() for name in names for one in name.split(","))})
 
     def with_settings(self, settings: Mapping[str, Any]) -> SolveOptions:
-        """With the project's settings where nothing is stated."""
+        """These options, with the project's settings for those that are not stated."""
         given: dict[str, Any] = {}
         for name, value in settings.items():
             # What is stated comes before the project's settings that cannot be combined with it.
@@ -109,5 +109,5 @@ class SolveOptions:
 
 
 def tests_argument(tests: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
-    """Names of tests, of one or several."""
+    """The names of tests as a tuple, from one name or several."""
     return (str(tests),) if isinstance(tests, str | Path) else tuple(map(str, tests))

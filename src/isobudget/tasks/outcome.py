@@ -1,4 +1,4 @@
-"""What one run of the tests says: events of the inner runner, made into outcomes by test, and into a verdict."""
+"""The outcome of one run of the tests: turns events of the inner runner into an outcome per test and a verdict."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ _GOOD = ("passed", "xpassed")
 
 @dataclass(frozen=True, slots=True)
 class RunnerReport:
-    """What the runner reported of one process.
+    """What the runner reported about one process.
 
     Attributes:
-        collected: ids in the order in which they ran; None where collecting did not come to its end.
-        outcomes: by id: ``passed``, ``failed``, ``skipped`` or ``xfailed``.
-        messages: by id, of tests that did not pass, with the phase and the text that pytest shows.
+        collected: test ids in the order in which they ran; None if collecting did not finish.
+        outcomes: outcome by id: ``passed``, ``failed``, ``skipped`` or ``xfailed``.
+        messages: by id, for tests that did not pass: the phase, and the text that pytest shows.
         reached: ids of tests that called a stub.
-        errors: what could not be collected, with its message.
-        modules: what was loaded at the end, see `imports`.
-        finished: whether the session came to its end.
-        session_seconds: wall seconds of collecting and running, as the process itself says; NaN if it did not finish.
+        errors: files that could not be collected, each with its message.
+        modules: modules that were loaded at the end, see `imports`.
+        finished: whether the session finished.
+        session_seconds: wall seconds of collecting and running, as reported by the process itself; NaN if it did not
+            finish.
         stopped: why the process was ended early: ``time``, ``output``, ``asked``, or empty.
-        status: as `os.wait` gives it.
-        cpu_seconds, wall_seconds, peak_mb: of the process.
-        changed: files that must not change and have.
-        clean: whether nothing was left behind.
-        fault: of the runner itself, or why pytest did not begin; else empty.
+        status: exit status in the form of `os.wait`.
+        cpu_seconds, wall_seconds, peak_mb: CPU time, wall time and peak memory (MiB) of the process.
+        changed: files that changed although they must not.
+        clean: whether the process left no files behind.
+        fault: error of the runner itself, or why pytest did not start; else empty.
         marked: ids of tests that are marked as expected to fail.
     """
 
@@ -57,7 +58,7 @@ class RunnerReport:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> RunnerReport:
-        """From the runner's answer. What a candidate may have forged is read as text and compared, never executed."""
+        """Read the runner's answer. Parts that a candidate may have forged are only compared as text, never executed."""
         outcomes: dict[str, str] = {}
         messages: dict[str, str] = {}
         errors: dict[str, str] = {}
@@ -100,7 +101,7 @@ class RunnerReport:
         )
 
     def passed(self, ids: Iterable[str], may_skip: Collection[str] = ()) -> list[str]:
-        """Those of the tests that passed, or were skipped or expected to fail where that is allowed."""
+        """The tests that passed, or that were skipped or expected to fail where `may_skip` allows it."""
         good = [one for one in ids if self.outcomes.get(one) == "passed" or one in may_skip]
         return [one for one in good if self.outcomes.get(one) in ("passed", "skipped", "xfailed")]
 
@@ -111,9 +112,10 @@ class RunnerReport:
 
     @property
     def excused(self) -> frozenset[str]:
-        """Ids of tests that may be skipped or fail: they were or did, or are marked so.
+        """Ids of tests that may be skipped or fail: tests that were skipped, failed as expected, or are marked so.
 
-        Of a run without a candidate: one that calls ``pytest.skip`` or ``pytest.xfail`` excuses nothing.
+        Only meaningful for a run without a candidate, because a candidate could itself call ``pytest.skip`` or
+        ``pytest.xfail``.
         """
         xfailed = frozenset(one for one, outcome in self.outcomes.items() if outcome == "xfailed")
         return self.skipped | xfailed | self.marked
@@ -132,13 +134,13 @@ def _add_test(fields: Sequence[Any], outcomes: dict[str, str], messages: dict[st
 
 
 def verdict_of(run: RunnerReport, expected: Sequence[str], may_skip: Collection[str], memory_mb: int) -> Verdict:
-    """The verdict on a candidate: passed only if every expected test reported that it passed, and the run ended well.
+    """The verdict on a candidate: passed only if every expected test reported a pass and the run ended well.
 
     Args:
-        run: what was reported.
-        expected: ids of the tests that have to pass.
-        may_skip: those of them that are skipped anyway.
-        memory_mb: the limit that was set.
+        run: report of the run.
+        expected: ids of the tests that must pass.
+        may_skip: expected tests that may be skipped.
+        memory_mb: the memory limit, in MiB.
     """
     passed = run.passed(expected, may_skip)
     missing = [one for one in expected if one not in set(passed)]
@@ -175,7 +177,7 @@ def verdict_of(run: RunnerReport, expected: Sequence[str], may_skip: Collection[
 
 
 def last_line(text: str) -> str:
-    """The line of pytest's report that says what was wrong: the last one marked with E, else the last."""
+    """The most informative line of pytest's report: the last one marked with E, else the last."""
     lines = [line for line in text.splitlines() if line.strip()]
     marked = [line[1:].strip() for line in lines if line.startswith("E  ")]
     return (marked[0] if marked else lines[-1].strip() if lines else "")[:300]

@@ -1,4 +1,4 @@
-"""A user's project as it is: its root, its settings, the files that a view of it holds, and its interpreter."""
+"""A user's project: its root, its settings, the files to copy into the guest, and its interpreter."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """The project's Python.
+    """The project's Python interpreter.
 
     Attributes:
-        path: of its executable, as it was named.
-        version: major and minor.
-        shown: folders and files that a guest has to see to run it.
-        modules: which of pytest, xdist and pytest_cov it has.
+        path: path of its executable, as the user named it.
+        version: major and minor version.
+        shown: folders and files that must be visible in the guest to run it.
+        modules: which of pytest, xdist and pytest_cov are installed.
     """
 
     path: str
@@ -75,7 +75,7 @@ class Interpreter:
 
 
 def find_root(start: Path) -> Path:
-    """The project that a path belongs to: the nearest folder above it with a mark of one, else the working folder."""
+    """The root of the project around a path: the nearest parent folder with a project marker, else the working folder."""
     start = start.resolve()
     for folder in (start, *start.parents) if start.is_dir() else start.parents:
         if any((folder / mark).exists() for mark in ROOT_MARKS):
@@ -85,10 +85,10 @@ def find_root(start: Path) -> Path:
 
 
 def read_settings(root: Path) -> Mapping[str, Any]:
-    """What ``[tool.isobudget]`` of the project's pyproject.toml states; empty without.
+    """The settings in ``[tool.isobudget]`` of the project's pyproject.toml; empty if there are none.
 
     Raises:
-        InputError: a key is unknown or a value of the wrong kind; all are named.
+        InputError: a key is unknown or a value has the wrong type; the message names all of them.
     """
     path = root / "pyproject.toml"
     if not path.is_file():
@@ -104,12 +104,12 @@ def read_settings(root: Path) -> Mapping[str, Any]:
 
 
 def files_of(root: Path, most_mb: int = VIEW_MB) -> list[str]:
-    """Relative paths of the files that a view of the project holds, sorted.
+    """Sorted relative paths of the project's files that are copied into the guest.
 
     Version control, caches, environments, run folders and files that hold secrets (``.env``) are left out.
 
     Raises:
-        InputError: they take more than `most_mb` MiB; the largest folders are named.
+        InputError: the files exceed `most_mb` MiB; the message names the largest folders.
     """
     found: list[str] = []
     sizes: dict[str, int] = {}
@@ -146,7 +146,7 @@ def _walk(folder: str) -> Iterator[tuple[str, int]]:
 
 
 def find_interpreter(root: Path, stated: str | None) -> Interpreter:
-    """The project's interpreter: as stated, else of the active environment, else of ``.venv``, else isobudget's own.
+    """The project's interpreter: as stated, else the active environment's, else that of ``.venv``, else isobudget's.
 
     Raises:
         InputError: it cannot be run, is older than 3.9, or has no pytest.
@@ -173,7 +173,7 @@ def find_interpreter(root: Path, stated: str | None) -> Interpreter:
 
 
 def _why(error: Exception) -> str:
-    """Why asking failed, without the program that asks."""
+    """Why the interpreter could not be queried, without the source of the query."""
     if isinstance(error, subprocess.CalledProcessError):
         return f"it ended with exit code {error.returncode}"
     if isinstance(error, subprocess.TimeoutExpired):
@@ -191,7 +191,7 @@ def _default_interpreter(root: Path) -> str:
 
 
 def _shown(path: str, said: Mapping[str, Any]) -> tuple[str, ...]:
-    """Prefixes as a whole, but of a system-wide one only its libraries and the executable."""
+    """The folders to show: each prefix as a whole, but only the libraries and executable of a system-wide one."""
     shown = [said["binary"], os.path.abspath(path), *filter(None, said["folders"])]  # noqa: PTH100
     wide = ("/", "/usr", "/usr/local", str(Path.home()))
     shown += [prefix for prefix in said["prefixes"] if prefix not in wide]
@@ -204,7 +204,7 @@ def _shown(path: str, said: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def import_root(root: Path, file: str) -> str:
-    """The folder from which a file of the project is imported: above its outermost package, or ``src``."""
+    """The folder from which a file of the project is imported: the parent of its outermost package, or ``src``."""
     parts = Path(file).parts
     if parts[0] == "src" and len(parts) > 1:
         return str(root / "src")

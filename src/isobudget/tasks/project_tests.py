@@ -1,7 +1,8 @@
-"""A project's tests, made ready once and run on many candidates: confined, on a read-only view, in a warm process.
+"""A project's tests, prepared once and run on many candidates: confined, on a read-only copy, in a warm process.
 
-What has to pass is known before any candidate is there: the ids that pytest collects with stubs in place of what is to
-be written. A candidate passes if every one of them reports that it passed; then those of `also` that passed before.
+The tests that must pass are known before there is a candidate: pytest collects their ids with stubs in place of the
+functions to write. A candidate passes if every one of them reports a pass, and then every test of `also` that passed
+before.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ _GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CandidateLimits:
-    """Bounds on one candidate.
+    """Limits of one candidate.
 
     Attributes:
-        cpu_seconds: for collecting and running its tests.
+        cpu_seconds: CPU time for collecting and running the tests.
         memory_mb: resident memory, in MiB.
-        view_mb: most MiB of the project's copy.
+        view_mb: maximum size of the project's copy, in MiB.
         allow_subprocess: whether tests may start programs.
     """
 
@@ -51,13 +52,13 @@ class CandidateLimits:
 
 @dataclass(slots=True)
 class TargetTests:
-    """The tests that decide on a target. Use it in a with statement, and call `prepare` first.
+    """The tests that decide on a target. Use it as a context manager, and call `prepare` first.
 
     Attributes:
-        target: what is to be written; after `prepare` with the name by which the tests import it.
-        tests, also: those that have to pass, and those that must not be broken.
+        target: what to write; after `prepare` it includes the name by which the tests import it.
+        tests, also: tests that must pass, and tests that must not break.
         interpreter: the project's.
-        limits: of a candidate.
+        limits: limits of a candidate.
     """
 
     target: Target
@@ -79,11 +80,11 @@ class TargetTests:
         self.stop()
 
     def start(self) -> None:
-        """Copy the project and start the process that runs tests; `prepare` does so, too.
+        """Copy the project and start the process that runs tests; `prepare` does this, too.
 
         Raises:
             InputError: the copy would be too large.
-            JudgeError: it cannot be confined on this machine.
+            JudgeError: the process cannot be confined on this machine.
         """
         files = files_of(self.target.root, self.limits.view_mb)
         watched = {one for chosen in (self.tests, self.also) for one in watched_files(files, chosen, self.target.file)}
@@ -97,20 +98,20 @@ class TargetTests:
 
     @property
     def baseline(self) -> Baseline:
-        """What is known of the tests before anything is written; after `prepare`."""
+        """What is known about the tests before anything is written; only after `prepare`."""
         assert self._baseline is not None
         return self._baseline
 
     def prepare(self, *, refuse_solved: bool = True, only_reaching: bool = False) -> Baseline:
-        """Run the tests with stubs: which there are, which need the target, and what can be imported once.
+        """Run the tests with stubs to find out which there are, which need the target, and what can be imported once.
 
         Args:
-            refuse_solved: whether a target that passes already is refused.
-            only_reaching: whether only those tests decide that call the target.
+            refuse_solved: whether to refuse a target whose tests pass already.
+            only_reaching: whether only tests that call the target decide.
 
         Raises:
             InputError: the tests cannot be run, there are none, they do not reach the target, or pass already.
-            JudgeError: they cannot be confined on this machine.
+            JudgeError: the tests cannot be confined on this machine.
         """
         self.start()
         stub = stub_of(self.target, self.tests.files | self.also.files)
@@ -130,18 +131,18 @@ class TargetTests:
         return self._baseline
 
     def _imported_as(self, names: set[str]) -> None:
-        """Take the names by which the tests have imported the target: which folders are packages, they know best."""
+        """Use the names by which the tests have imported the target: only they show which folders are packages."""
         if names and self.target.module not in names:
             self.target = replace(self.target, imported_as=max(names, key=len))
         self._targets = names | {self.target.module}
 
     @property
     def arguments(self) -> list[str]:
-        """Of pytest, for the tests that decide."""
+        """pytest's arguments for the tests that decide."""
         return [*self.tests.arguments, *self._ignored]
 
     def _passing_also(self, before: str) -> tuple[tuple[str, ...], dict[str, str]]:
-        """Ids of the tests that must not be broken, and files of them that cannot be collected."""
+        """Ids of the tests that must not break, and their files that cannot be collected."""
         if not self.also.arguments:
             return (), {}
         run = self.run(before, self.also.arguments, _BASELINE_SECONDS)
@@ -155,11 +156,11 @@ class TargetTests:
         return self.target.data is None or all(is_hole(one.node) for one in self.target.functions())
 
     def judge(self, text: str, deadline: float = float("inf")) -> Verdict:
-        """The verdict on a candidate: the complete text of the target's file.
+        """Judge a candidate, which is the complete text of the target's file.
 
         Args:
             text: the file's content, in place of the project's.
-            deadline: on the monotonic clock, at which the tests are stopped.
+            deadline: time on the monotonic clock at which the tests are stopped.
         """
         baseline, limit = self.baseline, self._limit()
         run = self._attempt(text, self.arguments, limit, deadline)
@@ -194,11 +195,11 @@ class TargetTests:
     def run(
         self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float = float("inf")
     ) -> RunnerReport:
-        """Run tests with a text of the target's file laid over.
+        """Run tests with another text in place of the target's file.
 
         Raises:
             GuestGoneError: the deadline passed, or the process that serves the tests ended.
-            JudgeError: it cannot be started again.
+            JudgeError: that process cannot be restarted.
         """
         run = RunnerReport.of(self._ask(text, arguments, cpu_seconds, deadline))
         if not run.clean and self._guest is not None:
@@ -206,15 +207,15 @@ class TargetTests:
         return run
 
     def told(self, text: str, arguments: Sequence[str] | None, program: str) -> list[Any]:
-        """What a program tells that is run in a candidate's process, before its tests or in their place.
+        """Run a program in a candidate's process, before its tests or instead of them, and return what it reports.
 
         Args:
-            text: of the target's file, to be laid over.
-            arguments: tests to run after it; None for none.
-            program: Python source, which calls ``tell(kind, ...)``; the candidate may tell the same.
+            text: text that replaces the target's file.
+            arguments: tests to run after the program; None for none.
+            program: Python source that reports by calling ``tell(kind, ...)``; a candidate can forge such reports.
 
         Returns:
-            A list of [kind, ...] each.
+            One list [kind, ...] for each report.
 
         Raises:
             GuestGoneError: the process that serves the tests ended.
@@ -243,7 +244,7 @@ class TargetTests:
         return guest.ask(request, min(deadline, time.monotonic() + wall + _GRACE_SECONDS))
 
     def _options(self) -> list[str]:
-        """Options of pytest: nothing is cached, measured or spread over processes, whatever the configuration says."""
+        """pytest options that turn off caching, coverage and parallel runs, whatever the configuration says."""
         options = ["-p", "no:cacheprovider", "-q", "--tb=short"]
         options += ["-n", "0"] * ("xdist" in self.interpreter.modules)
         return options + ["--no-cov"] * ("pytest_cov" in self.interpreter.modules)

@@ -1,12 +1,12 @@
-"""What a run folder keeps of tasks: every attempt as a sample with its verdict, its place, and why drawing stopped.
+"""Records tasks in a run folder: every attempt as a sample with its verdict and place, and why drawing stopped.
 
-The samples of a task were drawn until one passed. Pooled as if they were drawn a fixed number of times they would
-flatter the model: a true pass@1 of 0.25 reads 0.45 where drawing stops at the first pass, of eight at most. So the run
-states `stopping` for its benchmark, and what pools samples takes those that were drawn regardless (`explored`), see
+The samples of a task are drawn until one passes. Pooling them as if their number were fixed would flatter the model: if
+drawing stops at the first pass or after eight samples, a true pass@1 of 0.25 reads 0.45. So the run states `stopping`
+for its benchmark, and analyses that pool samples use only those drawn regardless of verdicts (`explored`), see
 `isobudget.analysis.load_samples`.
 
-Several tasks may be solved in one run at the same time. The run is held only while rows are written, every few seconds,
-and each process has a range of its own for the numbers of its samples, and so for their seeds.
+Several tasks may be solved in one run at the same time. A process locks the run only while it writes rows, every few
+seconds. Each process numbers its samples in a range of its own, so their seeds differ too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STOPPING = "first pass"
 
 
 def short_digest(*texts: str) -> str:
-    """Eight digits that tell tasks with the same name apart: their prompt, their file and their tests."""
+    """Eight digits that distinguish tasks with the same name, from their prompt, file and tests."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 
@@ -53,7 +53,7 @@ _MOST_BESIDE = 1000
 
 @dataclass(slots=True)
 class Recorder:
-    """Writes a task's attempts into a run; made by `recording`."""
+    """Writes a task's attempts into a run; created by `recording`."""
 
     run: Run
     problem: Problem
@@ -65,11 +65,11 @@ class Recorder:
     _failure: str = ""
 
     def first_index(self, model: str) -> int:
-        """The number of this model's next sample of this task."""
+        """The number of this model's next sample for this task."""
         return self._first.get(model, self._start)
 
     def add(self, attempt: Attempt, seconds_left: float = math.inf) -> None:
-        """Record one attempt; it is on disk within seconds, or when the task ends, if so few are left until then."""
+        """Record one attempt. It is on disk within seconds, at the latest when the task ends."""
         before = self.first_index(attempt.arm)
         parent = None if attempt.parent is None else attempt.parent + before
         key = (BENCHMARK, attempt.arm, self.problem.task_id, False, attempt.index + before)
@@ -83,9 +83,11 @@ class Recorder:
         self._take(row)
 
     def flush(self, patience_seconds: float = math.inf) -> None:
-        """Write what was taken; what another process holds the run for longer than that waits for the next time.
+        """Write the collected rows.
 
-        A run that cannot be written any more, such as on a full disk, takes no solution with it: `close` says so.
+        If another process locks the run for longer than the patience, they wait for the next flush.
+
+        If the run cannot be written any more, as on a full disk, solving goes on: `close` reports the error.
         """
         self._written = time.monotonic()
         if not self._rows:
@@ -99,7 +101,7 @@ class Recorder:
             self._failure = self._failure or str(error)
 
     def close(self) -> str:
-        """Write what is left; why not all of it could be, else empty."""
+        """Write the remaining rows; returns why not all could be written, else an empty string."""
         self.flush()
         self._rows.clear()
         return self._failure
@@ -122,10 +124,10 @@ StatedFacts = tuple[dict[str, Any], Rendered, Mapping[str, str], Sampling]
 
 
 def run_in(folder: str | Path, problem: Problem, models: Mapping[str, StatedFacts]) -> Run:
-    """The run in a folder, which states what a task is made with.
+    """The run in a folder, checked or created with the settings of this task.
 
     Raises:
-        RunMismatchError: it was made otherwise.
+        RunMismatchError: the run was made with other settings.
         RunError: another command writes to it, or the folder holds something else.
     """
     run = Run.create(folder, BENCHMARK)
@@ -139,12 +141,12 @@ def run_in(folder: str | Path, problem: Problem, models: Mapping[str, StatedFact
 
 
 def run_beside(folder: Path, problem: Problem, models: Mapping[str, StatedFacts]) -> tuple[Run, str]:
-    """The run in a folder, or where that was made otherwise in the first of its siblings that was not.
+    """The run in a folder; if its settings differ, the run in the first sibling folder with the same settings.
 
-    Siblings are called as the folder, with ``-2``, ``-3`` and so on. Returns the run, and which differ if some do.
+    Siblings have the folder's name with ``-2``, ``-3`` and so on. Also returns the settings that differ, if any.
 
     Raises:
-        RunError: see `run_in`; `_MOST_BESIDE` folders were made otherwise.
+        RunError: see `run_in`; or all of `_MOST_BESIDE` folders have other settings.
     """
     first = ""
     for number in range(1, _MOST_BESIDE + 1):
@@ -161,9 +163,9 @@ def recording(run: Run, problem: Problem, *, explored: bool) -> Iterator[Recorde
     """Record a task's attempts.
 
     Args:
-        run: states what the task is made with, see `run_in`.
+        run: the run, which states the settings of the task, see `run_in`.
         problem: the task.
-        explored: whether a fixed number of samples is drawn regardless of verdicts.
+        explored: whether the number of samples is fixed, regardless of verdicts.
 
     Raises:
         RunError: another command writes to the run.
@@ -182,16 +184,16 @@ def recording(run: Run, problem: Problem, *, explored: bool) -> Iterator[Recorde
 
 
 class _BusyError(Exception):
-    """Another process holds the run for longer than was to be waited."""
+    """Another process locks the run for longer than we wanted to wait."""
 
 
 @contextlib.contextmanager
 def _writing(run: Run, patience_seconds: float = math.inf) -> Iterator[None]:
-    """Hold the run for writing; another process that does so for a moment is waited for.
+    """Lock the run for writing, waiting for other processes that lock it briefly.
 
     Raises:
-        RunError: one that does so for long was waited for.
-        _BusyError: less was to be waited.
+        RunError: another process still locked it after a long wait.
+        _BusyError: another process still locked it after `patience_seconds`.
     """
     deadline = time.monotonic() + min(patience_seconds, _PATIENCE_SECONDS)
     with contextlib.ExitStack() as stack:
@@ -210,7 +212,7 @@ def _writing(run: Run, patience_seconds: float = math.inf) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_range(run: Run) -> Iterator[int]:
-    """The first number of a range that no other process uses now."""
+    """The first number of a range that no other process is using."""
     with contextlib.ExitStack() as stack:
         for place in range(_MOST_AT_ONCE):
             try:
@@ -223,7 +225,7 @@ def _own_range(run: Run) -> Iterator[int]:
 
 
 def now() -> str:
-    """The time, as rows keep it."""
+    """The current time, in the format of the rows."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

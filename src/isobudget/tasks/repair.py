@@ -1,7 +1,7 @@
-"""What a model is given to repair a failing sample: the task as before, what was tried, and what the tests said of it.
+"""The prompt for repairing a failing sample: the original task, the attempt, and what the tests reported.
 
-Of the tests it sees the first that failed, with its message and its text. That is more than a new draw sees, and it is
-what the comparison of repairing with sampling from scratch is about.
+The model sees the first failing test, with its message and its source. A new draw does not see that; comparing repair
+with sampling from scratch measures the difference.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _FOR_PROGRAM = 0.6
 def repair_task(
     target: Target, tests: Selection, program: str, verdict: Verdict, *, show_tests: bool, tokens: int
 ) -> str:
-    """The prompt of a task with a failing program: at most twice as long as that of the task alone.
+    """The prompt of a task with a failing program; at most twice as long as the prompt of the task alone.
 
     Args:
         target, tests: the task.
-        program: that was tried, as it was taken out of the answer.
-        verdict: of the best attempt.
+        program: the failing program, as extracted from the answer.
+        verdict: its verdict.
         show_tests, tokens: as for the task.
     """
     most = int(tokens * CHARACTERS_PER_TOKEN)
@@ -62,7 +62,7 @@ def _said(verdict: Verdict) -> str:
 
 
 def failing_test(tests: Selection, node_id: str) -> str:
-    """The source of a test by its pytest id; empty where it is not found."""
+    """The source of a test by its pytest id; empty if it is not found."""
     file, _, inner = node_id.partition("[")[0].partition("::")
     if file not in tests.files:
         return ""
@@ -75,7 +75,7 @@ def _source(text: str, node: ast.stmt) -> str:
 
 
 def _bare(program: str, target: Target) -> str:
-    """The program without the function's docstring and what the file has, which are shown with the task anyway."""
+    """The program without the function's docstring and the parts of the file that the prompt shows anyway."""
     program = program.replace("\r\n", "\n").replace("\r", "\n")
     tree = syntax.parsed(program)
     if tree is None:
@@ -94,7 +94,7 @@ def _bare(program: str, target: Target) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """The text, or the whole lines of it that fit."""
+    """The text, or as many whole lines of it as fit."""
     if len(text) <= most:
         return text
     kept = text[: max(most, 0)].rpartition("\n")[0]

@@ -1,7 +1,7 @@
-"""What a candidate's process reports of its tests: a plugin for pytest, beside the inner runner.
+"""The pytest plugin in a candidate's process that reports its tests.
 
-Sent into the guest as text like `runner`, whose rules hold: standard library alone, Python 3.9 and later, nothing of
-isobudget is imported. The stub, on the host's side, takes from here how it tells that it was called.
+This file is sent to the guest as text, like `runner`, and the same rules apply: only the standard library, Python 3.9
+and later, no import from isobudget. The host takes from here how a stub reports that it was called.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MOST_MESSAGE = 4000
 
 
 class Beginning(io.StringIO):
-    """Takes what is written and keeps the first of it: why pytest does not even begin."""
+    """A stream that keeps the beginning of what is written to it: the reason if pytest does not start."""
 
     encoding, errors = "utf-8", "replace"
 
     def write(self, text: str) -> int:
-        """Take a text."""
+        """Write a text."""
         super().write(text[: max(0, MOST_MESSAGE - self.tell())])
         return len(text)
 
@@ -53,22 +53,22 @@ class Reporter:
         setattr(builtins, "__isobudget_reached__", reached)  # noqa: B010
 
     def pytest_collectreport(self, report: Any) -> None:
-        """What could not be collected."""
+        """Report a file that could not be collected."""
         if report.failed:
             self.tell("error", report.nodeid, str(report.longrepr)[-MOST_MESSAGE:])
 
     def pytest_collection_finish(self, session: Any) -> None:
-        """The ids of the tests, in the order in which they will run."""
+        """Report the ids of the tests, in the order in which they will run."""
         self.collected = True
         self.tell("collected", [item.nodeid for item in session.items])
         self.tell("xfail", [item.nodeid for item in session.items if item.get_closest_marker("xfail")])
 
     def pytest_runtest_logstart(self) -> None:
-        """A test begins."""
+        """Note that a test begins."""
         self._reached[0] = False
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """One phase of a test has ended."""
+        """Report one finished phase of a test."""
         outcome = report.outcome
         if hasattr(report, "wasxfail"):
             outcome = "xfailed" if outcome == "skipped" else "xpassed"
@@ -83,7 +83,7 @@ class Reporter:
         self.tell("test", report.nodeid, report.when, outcome, text[-MOST_MESSAGE:], self._reached[0])
 
     def finish(self, code: int, seconds: float) -> None:
-        """The session is over; `seconds` is what collecting and running took."""
+        """Report the end of the session; `seconds` is the wall time of collecting and running."""
         modules = [
             [name, getattr(module, "__file__", None) or "", type(getattr(module, "__loader__", None)).__name__]
             for name, module in list(sys.modules.items())

@@ -1,13 +1,13 @@
 """The inner runner: runs a project's pytest tests on candidates, inside a guest, with the project's own interpreter.
 
 This file and `reporter` are sent into the guest and run there by any Python from 3.9 on that has pytest; they use
-nothing but the standard library and import nothing of isobudget. The server half imports, once, pytest and the modules
-that it is told to, and forks a process for every request. The child lays the candidate's files over the project's,
-gives up what it does not need, and runs pytest in itself with a reporter that writes one line for every event to a
+nothing but the standard library and import nothing of isobudget. The server part imports pytest and the modules listed
+in a request once, and forks a process for every candidate. The child puts the candidate's file in place of the
+project's, gives up rights that it does not need, and runs pytest with a reporter that writes one line per event to a
 descriptor.
 
-The server never believes an exit code. It passes on what came over the descriptor, with the process's end, its CPU
-seconds and peak memory, and whether one of the files that must not change has changed.
+The server does not rely on the exit code. It returns the lines from the descriptor, how the process ended, its CPU
+seconds and peak memory, and whether a file that must not change has changed.
 """
 
 from __future__ import annotations
@@ -67,25 +67,25 @@ def main() -> None:
 
 
 def module(name: str, text: str) -> Any:
-    """A module of this text, which is in no file here."""
+    """A module made from this source text; it has no file here."""
     made = types.ModuleType(name)
     exec(compile(text, "<isobudget>", "exec"), vars(made))
     return made
 
 
 def send(control: socket.socket, value: Any) -> None:
-    """One frame: its length, then JSON."""
+    """Send one frame: its length, then JSON."""
     data = json.dumps(value).encode()
     control.sendall(LENGTH.pack(len(data)) + data)
 
 
 def receive(control: socket.socket) -> Any:
-    """One frame of the host; EOFError if it is gone."""
+    """Receive one frame from the host; raises EOFError if the host is gone."""
     return json.loads(exactly(control, LENGTH.unpack(exactly(control, LENGTH.size))[0]))
 
 
 def exactly(control: socket.socket, size: int) -> bytes:
-    """So many bytes of the host; EOFError if it is gone."""
+    """Read exactly `size` bytes from the host; raises EOFError if the host is gone."""
     data = bytearray()
     while len(data) < size:
         more = control.recv(min(size - len(data), 1 << 20))
@@ -96,7 +96,7 @@ def exactly(control: socket.socket, size: int) -> bytes:
 
 
 def install(program: bytes) -> bool:
-    """Put this process and all that it starts under a system call filter, for good."""
+    """Put this process and all its children under a system call filter, for good."""
 
     class Filter(ctypes.Structure):
         _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
@@ -114,10 +114,10 @@ def install(program: bytes) -> bool:
 
 
 def warm(request: dict[str, Any]) -> dict[str, Any]:
-    """Import modules that do not depend on a candidate; those that fail are left to the candidates' processes.
+    """Import modules that do not depend on a candidate; modules that fail are left to the candidates' processes.
 
     Returns:
-        Under `reached`, the module that imported the target after all, if one did: then this process is spoilt.
+        Under `reached`, the module that imported the target after all, if one did. This process must then be replaced.
     """
     hook = rewriting(request["rewritten"])
     left = request["rewritten"] if hook is None else []
@@ -136,7 +136,7 @@ def warm(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def rewriting(names: list[str]) -> Any:
-    """pytest's import hook, which it expects the modules of plugins to have come by; None where it cannot be had."""
+    """pytest's import hook, by which pytest expects plugins' modules to be imported; None if it is not available."""
     if not names:
         return None
     try:
@@ -152,7 +152,7 @@ def rewriting(names: list[str]) -> Any:
 
 
 def run(control: socket.socket, setting: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """Fork a process for one candidate, watch it to its end, and say what it reported."""
+    """Fork a process for one candidate, watch it until it ends, and return what it reported."""
     before = hashes(request["watched"])
     reading, writing = os.pipe()
     nonce = os.urandom(12).hex()
@@ -182,7 +182,7 @@ def run(control: socket.socket, setting: dict[str, Any], request: dict[str, Any]
 
 
 def opened(line: bytes, nonce: str) -> Any:
-    """The event in a line of the reporter; None for a line that is not its own."""
+    """The event in a line of the reporter; None if the line was not written by the reporter."""
     try:
         value = json.loads(line)
     except ValueError:
@@ -191,7 +191,7 @@ def opened(line: bytes, nonce: str) -> Any:
 
 
 def watch(control: socket.socket, pid: int, reading: int, request: dict[str, Any]) -> tuple[list[bytes], str]:
-    """Read what the child reports until it ends, has used up its time, or the host wants no more."""
+    """Read the child's report until it ends, has used up its time, or the host wants no more."""
     poller = select.poll()
     handle = os.pidfd_open(pid)
     for one in (reading, handle, control.fileno()):
@@ -223,7 +223,7 @@ def watch(control: socket.socket, pid: int, reading: int, request: dict[str, Any
 
 
 def rest(descriptor: int) -> bytes:
-    """What a process that has ended left to be read."""
+    """Read what a process that has ended left in its pipe."""
     data, poller = bytearray(), select.poll()
     poller.register(descriptor, select.POLLIN)
     while len(data) <= MOST_REPORT and poller.poll(0):
@@ -235,7 +235,7 @@ def rest(descriptor: int) -> bytes:
 
 
 def kill_all(pid: int, everything: bool) -> None:
-    """End the child, and where it may have started programs all else in this pid namespace."""
+    """End the child, and everything else in this pid namespace if the child may have started programs."""
     try:
         os.kill(pid, signal.SIGKILL)
         if everything and os.getpid() == 1:
@@ -245,7 +245,7 @@ def kill_all(pid: int, everything: bool) -> None:
 
 
 def reap() -> None:
-    """Take note of all processes that have ended."""
+    """Collect the status of all processes that have ended."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -254,7 +254,7 @@ def reap() -> None:
 
 
 def hashes(paths: list[str]) -> dict[str, str]:
-    """The sha256 of each file; empty for one that cannot be read."""
+    """The sha256 of each file; an empty string for a file that cannot be read."""
     found = {}
     for path in paths:
         try:
@@ -266,7 +266,7 @@ def hashes(paths: list[str]) -> dict[str, str]:
 
 
 def clean() -> bool:
-    """Empty the scratch folder; False if something resists."""
+    """Empty the scratch folder; False if something could not be removed."""
     for name in os.listdir(SCRATCH):
         path = os.path.join(SCRATCH, name)
         if os.path.isdir(path) and not os.path.islink(path):
@@ -277,7 +277,7 @@ def clean() -> bool:
 
 
 def allow(function: Any, path: str, _: Any) -> None:
-    """Remove what could not be removed, with more rights."""
+    """Retry a failed removal after adding the missing permissions."""
     try:
         os.chmod(os.path.dirname(path), 0o700)
         os.chmod(path, 0o700)
@@ -324,7 +324,7 @@ def candidate(setting: dict[str, Any], request: dict[str, Any], writing: int, no
 
 
 def limit(request: dict[str, Any]) -> None:
-    """Bounds that the kernel keeps, beside those that the server looks after."""
+    """Set the limits that the kernel enforces, beside those that the server checks."""
     for what, value in (
         (resource.RLIMIT_CPU, int(request["cpu"]) + 2),
         (resource.RLIMIT_AS, (request["memory_mb"] + 512) << 20),

@@ -1,4 +1,4 @@
-"""TESTS as users name them: pytest files, folders and node ids, checked before anything runs."""
+"""TESTS as the user names them: pytest files, folders and node ids, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Selection:
     """Tests of a project.
 
     Attributes:
-        arguments: for pytest, relative to the root.
-        files: the files that they name or hold, relative to the root, with their texts.
-        unreadable: files of folders that are not Python, with what can be read of them.
+        arguments: arguments for pytest, relative to the root.
+        files: paths of the named files and of those in named folders, relative to the root, with their texts.
+        unreadable: files in named folders that are not valid Python, with as much text as can be read.
     """
 
     arguments: tuple[str, ...]
@@ -32,7 +32,7 @@ class Selection:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, node_id: str) -> bool:
-        """Whether a file, a class or a test is named itself, and not by a folder or a file that holds it."""
+        """Whether the user named a file, class or test directly, and not only a folder or file that contains it."""
         if "::" not in node_id:
             return any(one.partition("::")[0] == node_id for one in self.arguments)
         named = (one for one in self.arguments if "::" in one)
@@ -43,8 +43,7 @@ def select(root: Path, tests: Sequence[str]) -> Selection:
     """Find the tests.
 
     Raises:
-        InputError: there is no such file or folder, it lies outside of the project, or a file that is named does not
-            parse.
+        InputError: a file or folder does not exist or is outside the project, or a named file does not parse.
     """
     arguments, files, unreadable = [], {}, {}
     for one in tests:
@@ -92,9 +91,9 @@ def _text_of(path: Path) -> str:
 
 
 def tests_importing(root: Path, files: Sequence[str], modules: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Test files of the project that import a module, or these names of it from a package around it.
+    """Test files of the project that import a module, or import these names from one of its parent packages.
 
-    For where no tests are named.
+    Used when the user names no tests.
 
     Args:
         root, files: the project.
@@ -121,7 +120,7 @@ def watched_files(files: Sequence[str], selection: Selection, target: str) -> li
 
 
 def test_names(selection: Selection) -> list[str]:
-    """Names of the test functions, for a prompt; where node ids name some, of these."""
+    """Names of the test functions, for a prompt; if the user named some by node id, only these."""
     nodes = [node for text in selection.files.values() for node in ast.walk(syntax.parse(text))]
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = list(dict.fromkeys(node.name for node in functions if node.name.startswith("test")))
@@ -130,7 +129,7 @@ def test_names(selection: Selection) -> list[str]:
 
 
 def words_of_test(selection: Selection, node_id: str) -> set[str]:
-    """Names that a test uses, by its pytest id; of one that is not found in its file, all words of that."""
+    """The names that a test uses, by its pytest id; if the test is not found in its file, all words of the file."""
     file, _, inner = node_id.partition("[")[0].partition("::")
     if (text := selection.files.get(file)) is None:
         return set()

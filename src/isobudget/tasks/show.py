@@ -1,4 +1,4 @@
-"""The programs that a run recorded for one task, and its tasks: of any run, also one that no task was solved in."""
+"""Lists a run's tasks, and the programs recorded for one task; works for any run, not only for runs of `solve`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class ShownProgram:
     """One recorded program.
 
     Attributes:
-        model, index: whose, and its number.
-        outcome: of its verdict; empty if it has none.
-        detail, first_failing: of the verdict.
-        program: what was judged; of a task of `solve`, the whole file with it.
+        model, index: the model, and the sample's number.
+        outcome: outcome of its verdict; empty if it has none.
+        detail, first_failing: fields of the verdict.
+        program: the program that was judged; for a task of `solve`, the whole file.
         parent: the number of the sample that it repairs; None if it was sampled from scratch.
     """
 
@@ -40,9 +40,9 @@ class ShownProgram:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ShownPrograms:
-    """The programs of one task, by model and index; `note` says which of several tasks of the name it is.
+    """The programs of one task, by model and index. If several tasks have this name, `note` says which one it is.
 
-    `has_texts` is false where results were imported without the texts of their samples.
+    `has_texts` is false if results were imported without the texts of their samples.
     """
 
     run: Path
@@ -52,12 +52,12 @@ class ShownPrograms:
     has_texts: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The programs as a dict for JSON."""
         programs = [asdict(one) for one in self.programs]
         return {"run": str(self.run), "task_id": self.task_id, "programs": programs, "note": self.note}
 
     def __str__(self) -> str:
-        """Each program under a line that says whose it is and what the tests said."""
+        """Each program under a line that names its model and what the tests reported."""
         parts = [f"# {self.note}\n"] if self.note else []
         if not self.has_texts and self.programs:
             passed = sum(one.outcome == Outcome.PASSED for one in self.programs)
@@ -76,7 +76,7 @@ class ShownPrograms:
 
 @dataclass(frozen=True, slots=True)
 class ShownTask:
-    """A task of a run: its samples, those that were judged, and those that passed."""
+    """A task of a run, with its numbers of samples, judged samples and passing samples."""
 
     task_id: str
     samples: int
@@ -86,17 +86,17 @@ class ShownTask:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ShownTasks:
-    """The tasks of a run, in its order."""
+    """The tasks of a run, in order."""
 
     run: Path
     tasks: tuple[ShownTask, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The tasks as a dict for JSON."""
         return {"run": str(self.run), "tasks": [asdict(one) for one in self.tasks]}
 
     def __str__(self) -> str:
-        """A line for each."""
+        """One line per task."""
         lines = []
         for one in self.tasks:
             waiting = one.samples - one.judged
@@ -162,7 +162,7 @@ def _extracted(programs: RunPrograms, problem: Any, sample: Any) -> str:
 
 
 def _task_id(path: Path, task: str, known: list[str]) -> tuple[str, str]:
-    """The task that is meant, and which one that is where several have the name."""
+    """The id of the meant task, and a note on which one it is if several have the name."""
     if task in known:
         return task, ""
     begins = [one for one in known if one.startswith(task)]
@@ -180,6 +180,6 @@ def _task_id(path: Path, task: str, known: list[str]) -> tuple[str, str]:
 
 
 def _newest(path: Path, tasks: list[str]) -> str:
-    """The task that ended last; of those without an end the one that was begun last."""
+    """The task that ended last; if none has ended, the one that began last."""
     ended = {row.task_id: row.date for row in read_rows(path / "tasks", TaskRow) if row.task_id in tasks}
     return max(tasks, key=lambda one: (ended.get(one, ""), tasks.index(one)))

@@ -1,4 +1,4 @@
-"""What solving a task came to: the code, the change, and what it took."""
+"""The result of solving a task: the code, the change, and the cost."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from isobudget.tasks.target import Target
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Solution:
-    """The end of a task.
+    """The result of a task.
 
     Attributes:
-        target: what was to be written, as it was read.
+        target: what was to be written, as it was read at the start.
         task_id: its name in the run.
         solved: whether a sample passed all tests.
-        code: the text of the file with the sample that passed, else with the best attempt; empty if there is none.
+        code: text of the file with the sample that passed, else with the best attempt; empty if there is none.
         diff: the change as a unified diff.
-        model: which model generated it; empty if there is none.
-        verdict: of the best attempt.
-        samples: number started, abandoned ones included.
-        drawn: judged samples by model.
-        spent: by unit: tokens, flops, usd, seconds, samples; None where not known.
-        loading_seconds: what loading models took, which is not in `spent`.
+        model: the model that generated it; empty if there is none.
+        verdict: verdict on that sample.
+        samples: number of samples started, including abandoned ones.
+        drawn: number of judged samples by model.
+        spent: amount by unit: tokens, flops, usd, seconds, samples; None where not known.
+        loading_seconds: seconds of loading models, which are not in `spent`.
         ending: why drawing stopped.
-        budget: as it was written.
+        budget: the budget as the user wrote it.
         run: the run folder.
-        notes: what a reader should know.
-        repairs: judged samples that repaired another one.
-        confirmation: how the samples that passed compare; None unless it was asked for.
+        notes: notes for the user.
+        repairs: number of judged samples that repaired another one.
+        confirmation: comparison of the samples that passed; None unless requested.
     """
 
     target: Target
@@ -59,18 +59,18 @@ class Solution:
     confirmation: Confirmation | None = None
 
     def __repr__(self) -> str:
-        """How it is reported to the user."""
+        """The summary that is shown to the user."""
         return self.summary
 
     def apply(self, *, force: bool = False) -> None:
         """Write the code into the project.
 
         Args:
-            force: also where the git tree has changes that are not committed.
+            force: write even if the git tree has uncommitted changes.
 
         Raises:
             InputError: nothing passed, the file has changed since it was read, or the tree is not clean.
-            StorageError: the file cannot be written; it is then as it was.
+            StorageError: the file cannot be written; it is then unchanged.
         """
         from isobudget.errors import InputError
 
@@ -83,7 +83,7 @@ class Solution:
 
     @property
     def summary(self) -> str:
-        """One paragraph for people."""
+        """One readable paragraph."""
         head = f"{self.target.task_id}: {'solved' if self.solved else 'not solved'}"
         if self.solved:
             head += f" by {self.model}"
@@ -105,7 +105,7 @@ class Solution:
         return "\n".join([*lines, *self.notes])
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The solution as a dict for JSON."""
         verdict = self.verdict
         return {
             "target": self.target.task_id,

@@ -1,7 +1,7 @@
-"""Solving one task inside a budget: `isobudget.solve` and the command of that name.
+"""Solves one task within a budget: `isobudget.solve` and the command of that name.
 
-TARGET and TESTS are found and checked, the tests are run once with stubs, models are priced, and only then is anything
-drawn. What comes out is a `Solution`; nothing is written into the project but by `apply`.
+Before anything is drawn, TARGET and TESTS are found and checked, the tests run once with stubs, and models are priced.
+The result is a `Solution`; only its `apply` writes into the project.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ def solve(
     Args:
         target: see `isobudget.tasks.target.find_target`.
         options: see `SolveOptions`.
-        clean: refuse a project whose git tree has changes that are not committed, before anything is spent.
-        progress: told of every attempt.
+        clean: refuse a project whose git tree has uncommitted changes, before anything is spent.
+        progress: receives every attempt.
         make_backend: opens a model; for tests.
-        held: what Ctrl-C waits for from the last draw on, so that what came of it is kept; closed by the caller.
-        opened: models that stay open from one task to the next, in place of `make_backend`; closed by the caller.
+        held: context that delays Ctrl-C from the last draw on, so that the result is kept; closed by the caller.
+        opened: models that stay open between tasks, used instead of `make_backend`; closed by the caller.
 
     Raises:
         InputError: target, tests, budget or options are wrong; the message says what to do.
@@ -93,7 +93,7 @@ def solve(
 
 @dataclass(slots=True)
 class _Judge:
-    """Makes verdicts of samples: what they answer, laid over, under the project's tests; equal files are run once."""
+    """Judges samples: puts their answers into the file and runs the project's tests; equal files are run only once."""
 
     task: Task
     seen: dict[str, Verdict] = field(default_factory=dict)
@@ -165,7 +165,10 @@ def _play(
 
 
 def _run_of(task: Task) -> tuple[Run, str]:
-    """Where the task is recorded, and why that is not the usual folder; one that was named is never left."""
+    """The run that records the task, and the reason if it is not in the usual folder.
+
+    A folder that the user named is kept.
+    """
     facts = {name: (one.facts(), one.rendered, one.names(), one.sampling) for name, one in task.models.items()}
     if task.options.run:
         return run_in(task.options.run, task.problem, facts), ""
@@ -173,7 +176,7 @@ def _run_of(task: Task) -> tuple[Run, str]:
 
 
 def _after(task: Task) -> Callable[[Sequence[Attempt]], Schedule | None] | None:
-    """What follows the schedule, where that depends on the tests that the best sample passes."""
+    """What to play after the schedule, if that depends on the tests that the best sample passes."""
     if not task.by_case:
         return None
 
@@ -186,7 +189,7 @@ def _after(task: Task) -> Callable[[Sequence[Attempt]], Schedule | None] | None:
 
 
 def _again(task: Task, model: TaskModel) -> Callable[[Attempt], tuple[Prompt, int]]:
-    """What a model is given to repair one of its samples."""
+    """The function that makes a model's prompt for repairing one of its samples."""
     options = task.options
     shown, tokens = bool(options.show_tests), options.prompt_tokens or PROMPT_TOKENS
 
@@ -210,12 +213,12 @@ def _line(attempt: Attempt, spending: LiveSpending, task: Task) -> str:
 
 
 def _amount(value: float, unit: str) -> str:
-    """An amount of a budget's unit; samples and tokens are whole."""
+    """An amount in a budget's unit, as text; samples and tokens are whole numbers."""
     return counted(int(value), unit.removesuffix("s")) if unit in (SAMPLES, Unit.TOKENS) else with_unit(value, unit)
 
 
 def _closeness(attempt: Attempt) -> tuple[int, bool]:
-    """How close one came: by tests passed, and one that failed a test before one that could not be run."""
+    """How close a sample came: tests passed; then a failed test ranks above a sample that could not be run."""
     return attempt.verdict.tests_passed or 0, bool(attempt.verdict.first_failing)
 
 
@@ -254,7 +257,7 @@ def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending, apar
 def _confirmation(
     task: Task, spending: LiveSpending, ending: Ending, interrupts: Interrupts, held: ExitStack
 ) -> Confirmation | None:
-    """The samples that passed beside each other, where that was asked for; what ends it early loses no sample."""
+    """The comparison of the passing samples, if requested; an interruption of it loses no sample."""
     passed = Counter(one.text for one in spending.attempts if one.verdict.passed)
     if not task.options.confirm or not passed:
         return None

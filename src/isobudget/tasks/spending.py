@@ -1,13 +1,13 @@
-"""Spending a budget on one task: the policy's stepper says what to draw, samples are generated and judged meanwhile.
+"""Spends a budget on one task: the policy says what to draw, and samples are generated and judged at the same time.
 
-The thread that calls `play` judges; each sample in flight has a thread of its own that waits for its backend. What the
-ledger cannot pay for waits until something in flight is settled. A pass, the limit of time or Ctrl-C ends it: nobody
-waits for what is in flight then, which stays counted at its most.
+The thread that calls `play` judges; each sample in flight has its own thread, which waits for the backend. A draw that
+the ledger cannot pay for waits until a sample in flight is settled. A pass, the time limit or Ctrl-C ends drawing.
+Samples then still in flight are abandoned, and stay counted with their maximum cost.
 
-A model that cannot be reached, or fails again and again, is left out from then on, and the others go on.
+A model that cannot be reached, or fails repeatedly, is left out from then on; the others continue.
 
-A draw of an arm that repairs is a chain (`policies.repair`): where a sample fails, the next link is begun as soon as
-its verdict is there. What cannot be paid for any more is not repaired, and drawing goes on.
+A draw of an arm with repairs is a chain (`policies.repair`): if a sample fails, its repair starts as soon as the
+verdict is known. If the budget does not cover a repair, it is skipped and drawing goes on.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OpenArm:
-    """A model that can be drawn from.
+    """A model to draw from.
 
     Attributes:
-        name: of the model.
-        backend: open.
-        prompt, sampling: what it is given.
-        concurrency: most samples at the same time.
-        repairs: how often a failing sample is given back.
-        again: the prompt for that, and the most tokens that it has.
+        name: name of the model.
+        backend: its backend, already open.
+        prompt, sampling: prompt and sampling settings.
+        concurrency: maximum number of samples at the same time.
+        repairs: how often a failing sample may be repaired.
+        again: makes the prompt of a repair, with its maximum number of tokens.
     """
 
     name: str
@@ -75,13 +75,13 @@ class Attempt:
     """One sample with its verdict.
 
     Attributes:
-        arm: which model drew it.
+        arm: name of the model that generated it.
         index: its number among the samples of its arm, from 0.
         place: its number among all samples of the task, in the order in which they were begun.
-        step: which of the stepper's moves asked for it.
-        generation, verdict: what came back, and what the tests said.
-        text: the target's file with it; empty where none can be made of it.
-        amounts: what it cost by unit.
+        step: which move of the schedule requested it.
+        generation, verdict: the model's output, and the verdict of the tests.
+        text: text of the target's file with the sample; empty if none could be made.
+        amounts: cost by unit.
         parent: the index of the sample that it repairs; None if it was sampled from scratch.
         repairs: how many repairs led to it.
     """
@@ -99,10 +99,10 @@ class Attempt:
 
 
 class CandidateJudge(Protocol):
-    """Makes a verdict of a sample: the outer Protocol of a task's tests."""
+    """Judges samples: the interface of a task's tests."""
 
     def judge(self, arm: OpenArm, generation: Generation, deadline: float) -> tuple[Verdict, str]:
-        """The verdict, and the text of the file that it stands for."""
+        """The verdict on a sample, and the text of the file made from it."""
 
 
 @dataclass(slots=True)
@@ -121,19 +121,19 @@ _Landed = tuple[_Flight, Generation | Exception]
 
 @dataclass(slots=True)
 class LiveSpending:
-    """One task being solved.
+    """Spending of one task.
 
     Attributes:
-        schedule: what to play.
+        schedule: the schedule to play.
         open_arm: opens a model by its arm's name; called once for each, with nothing in flight.
-        judging: makes verdicts.
-        ledger, clock: what may be spent.
-        on_attempt: told of every judged sample.
-        seed: of the first sample of every model; the others follow.
-        passes: how many samples have to pass, where a pass ends the schedule.
-        after: what to play when the schedule is done and nothing has passed, by what was drawn; asked once.
-        attempts, failures: what was drawn and judged, and what went wrong.
-        abandoned: names of models that samples were asked of which nobody waits for any more.
+        judging: judges samples.
+        ledger, clock: limits of cost and time.
+        on_attempt: receives every judged sample.
+        seed: seed of each model's first sample; later samples count up from it.
+        passes: number of passing samples that ends a schedule which stops at passes.
+        after: returns what to play, given the attempts, when the schedule is finished without a pass; called once.
+        attempts, failures: the judged samples, and errors of models.
+        abandoned: names of models with samples in flight that nobody waits for any more.
     """
 
     schedule: Schedule
@@ -159,13 +159,13 @@ class LiveSpending:
     _gone: dict[str, BackendError] = field(default_factory=dict)
 
     def play(self, interrupts: Interrupts | None = None) -> Ending:
-        """Draw until enough samples pass, the schedule is done, or the budget is.
+        """Draw until enough samples pass, the schedule is finished, or the budget is spent.
 
         Args:
-            interrupts: held back by the caller; they are let in while samples are drawn, and end that.
+            interrupts: delayed by the caller; they are allowed while samples are drawn, and end drawing.
 
         Raises:
-            BackendError: no model answers, and none ever did.
+            BackendError: no model has ever answered.
         """
         try:
             return interrupts.let_in(self._play_all) if interrupts else self._play_all()
@@ -199,7 +199,7 @@ class LiveSpending:
         return Ending.FINISHED if self.passes > 1 else Ending(move.value)
 
     def _unpaid(self, arm: str) -> Ending:
-        """Which budget does not pay for the next draw; what that would cost is noted where it is not one sample."""
+        """Which budget does not cover the next draw. If a draw costs more than one sample, its cost is noted."""
         unit = self.ledger.unit
         if self.clock.left <= 0 or unit is None:
             return Ending.TIME
@@ -211,7 +211,7 @@ class LiveSpending:
         return Ending.BUDGET
 
     def _drawn(self, move: Draw) -> tuple[list[bool], bool]:
-        """What `_batch` returns for a draw; no verdicts if the model no longer answers: from then on it is skipped."""
+        """What `_batch` returns for a draw; no verdicts if the model no longer answers. It is then skipped from now on."""
         if move.arm in self._gone:
             return [], True
         try:
@@ -228,7 +228,7 @@ class LiveSpending:
 
     @property
     def _enough(self) -> bool:
-        """Whether as many samples have passed as are wanted."""
+        """Whether the wanted number of samples have passed."""
         if self.schedule.stop is not Stop.FIRST_PASS:
             return False
         return sum(one.verdict.passed for one in self.attempts) >= self.passes
@@ -240,7 +240,10 @@ class LiveSpending:
         return self._arms[name]
 
     def _batch(self, arm: OpenArm, count: int, step: int) -> tuple[list[bool], bool]:
-        """Draw and judge this many samples, repairs included: their verdicts, and whether all were drawn and judged."""
+        """Draw and judge `count` samples and their repairs.
+
+        Returns the verdicts, and whether all were drawn and judged.
+        """
         verdicts: list[bool] = []
         waiting = count
         while waiting or self._to_repair or self._flying:
@@ -276,7 +279,7 @@ class LiveSpending:
         return verdicts, True
 
     def _launch(self, arm: OpenArm, most: int, step: int) -> int:
-        """Begin what fits the backend and is paid for, repairs first; says how many were sampled from scratch."""
+        """Start as many samples as the backend and the budget allow, repairs first; returns how many were from scratch."""
         while self._to_repair and len(self._flying) < arm.concurrency:
             parent = self._to_repair[0]
             assert arm.again is not None
@@ -307,7 +310,7 @@ class LiveSpending:
         ).start()
 
     def _give_up_repairs(self) -> int:
-        """Nothing is in flight, and still there is too little left for a repair: how many are left out."""
+        """Skip waiting repairs if too little is left for them and nothing is in flight; returns how many were skipped."""
         samples = self.ledger.unit == SAMPLES
         note = f"the {'samples of the budget were too few' if samples else 'budget did not pay'} for every repair"
         if note not in self.ledger.notes:

@@ -1,4 +1,4 @@
-"""The file before anything is written: every target raises NotImplementedError and says that it was reached."""
+"""The file before anything is written: every target raises NotImplementedError and reports that it was called."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ raise NotImplementedError("{STUB}")
 
 
 def stub_of(target: Target, tests: Mapping[str, str]) -> str:
-    """The file's text with stubs; of a file that is not there, of the names that tests import from it.
+    """The file's text with stubs; for a new file, stubs of the names that the tests import from it.
 
     Args:
-        target: what is to be written.
-        tests: the tests' files with their texts.
+        target: what to write.
+        tests: the test files with their texts.
     """
     if target.data is None:
         return "\n\n".join(_definition(name) for name in names_from(target, tests.values())) + "\n"
@@ -38,7 +38,7 @@ def _definition(name: str) -> str:
 
 
 def imported_names(module: str, texts: Iterable[str]) -> Iterable[str]:
-    """Names that tests import from a module, or use as its attributes; texts that do not parse have none."""
+    """Names that tests import from a module or use as its attributes; texts that do not parse are ignored."""
     last = module.rpartition(".")[2]
     for text in texts:
         tree = parsed(text)
@@ -50,13 +50,13 @@ def imported_names(module: str, texts: Iterable[str]) -> Iterable[str]:
 
 
 def names_from(target: Target, texts: Iterable[str]) -> list[str]:
-    """Names that tests take from the target, whatever they import it as, sorted."""
+    """Sorted names that tests take from the target, by whatever name they import it."""
     kept = list(texts)
     return sorted({name for module in target.modules for name in imported_names(module, kept)})
 
 
 def imports_module(module: str, text: str, names: Collection[str] = ()) -> bool:
-    """Whether a text imports a module, or from one of the packages around it one of these names of it."""
+    """Whether a text imports a module, or imports one of these names from one of its parent packages."""
     tree = parsed(text)
     around = {module[: at.start()] for at in re.finditer(r"\.", module)}
     for node in () if tree is None else ast.walk(tree):

@@ -1,4 +1,4 @@
-"""What is to be written: TARGET as users name it, found in the project."""
+"""The target: finds in the project what the user wants written."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Functions of one file that are to be written.
+    """Functions of one file to write.
 
     Attributes:
-        root: of the project.
-        file: relative to it, with ``/``.
-        names: dotted names of the functions; empty where the whole file is to be written.
-        data: the file's bytes as they were read; None where there is none.
-        text: the same as text, line ends as they are; empty where there is none.
-        imported_as: the name by which the tests import it; empty as long as that is not known.
+        root: root of the project.
+        file: path relative to the root, with ``/``.
+        names: dotted names of the functions; empty to write the whole file.
+        data: the file's bytes as read; None if the file does not exist.
+        text: the file's text with its own line ends; empty if it does not exist.
+        imported_as: the name by which the tests import it; empty until it is known.
     """
 
     root: Path
@@ -38,12 +38,12 @@ class Target:
 
     @property
     def path(self) -> Path:
-        """Of the file."""
+        """The path of the file."""
         return self.root / self.file
 
     @property
     def task_id(self) -> str:
-        """What runs and messages call it."""
+        """The task's name in runs and messages."""
         return f"{self.file}::{self.names[0]}" if len(self.names) == 1 else self.file
 
     @property
@@ -53,7 +53,7 @@ class Target:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The names by which it may be imported, the likely one first: any folder around it may be a package."""
+        """The names by which the module may be imported, the likeliest first: any parent folder may be a package."""
         parts = Path(self.file).with_suffix("").parts
         parts = parts[:-1] if parts[-1] == "__init__" else parts
         longer = (".".join(parts[at:]) for at in reversed(range(len(parts))))
@@ -61,21 +61,21 @@ class Target:
 
     @property
     def import_roots(self) -> list[str]:
-        """Folders that the project's modules are imported from, the target's own first."""
+        """Folders from which the project's modules are imported, the target's own first."""
         return list(dict.fromkeys((import_root(self.root, self.file), str(self.root))))
 
     def functions(self) -> list[Function]:
-        """The functions to write, in the order of their names."""
+        """The functions to write, in the order of `names`."""
         known = functions_by_name(parse_source(self.text, self.file))
         return [known[name] for name in self.names]
 
 
 def find_target(text: str) -> Target:
-    """Find what is to be written.
+    """Find the target that the user names.
 
     Args:
         text: ``FILE.py::function``, ``FILE.py::Class.method``, a file with functions that have no body, or a file that
-            is not there yet.
+            does not exist yet.
 
     Raises:
         InputError: there is no such function, nothing in the file is left to write, or it is not a Python file.
@@ -112,7 +112,7 @@ def find_target(text: str) -> Target:
 
 
 def _meant(text: str) -> str:
-    """The target that one with a single colon, or written as a dotted name, stands for; empty if there is none."""
+    """The target meant by a single colon or by a dotted name; empty if there is none."""
     place, _, name = text.partition(".py:")
     dotted, _, last = text.rpartition(".")
     for path, function in ((f"{place}.py", name), (f"{dotted.replace('.', '/')}.py", last)):
@@ -132,7 +132,7 @@ def _new_file(text: str, root: Path, path: Path, mark: str) -> Target:
 
 
 def decoded(data: bytes, where: str) -> str:
-    """The text of a source file, line ends and byte order mark as they are.
+    """The text of a source file, with its line ends and byte order mark unchanged.
 
     Raises:
         InputError: it is not UTF-8.

@@ -1,4 +1,4 @@
-"""Everything that is decided of a task before its first draw: its tests, its prompt, its models and what is played."""
+"""Everything that is decided about a task before its first draw: tests, prompts, models and schedule."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from isobudget.tasks.target import Target
 
 @dataclass(slots=True)
 class Task:
-    """Everything that is known of a task before the first draw.
+    """Everything that is known about a task before the first draw.
 
     Attributes:
-        target, options, tests, problem, models, budget: what they say.
-        schedule: to play.
-        by_case: what to play after it, by the share of tests that the best sample passes; empty if nothing.
+        target, options, tests, problem, models, budget: see their types.
+        schedule: the schedule to play.
+        by_case: schedules to play after it, by the share of tests that the best sample passes; may be empty.
     """
 
     target: Target
@@ -49,16 +49,16 @@ class Task:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """All that may be drawn from."""
+        """The names of all arms that may be drawn from."""
         played = (self.schedule, *self.by_case.values())
         return tuple(dict.fromkeys(arm for one in played for arm in one.arms))
 
 
 def check_budget(budget: Budget, options: SolveOptions) -> None:
-    """Refuse a budget that cannot be kept, or that what was asked for cannot be had for.
+    """Refuse a budget that cannot be enforced, or that does not fit the other options.
 
     Raises:
-        InputError: it says which.
+        InputError: the budget is refused; the message says why.
     """
     if bounded_unit(budget) == SAMPLES and budget.amount < 2 and (options.repair or options.confirm):
         what = "--repair needs a sample that failed" if options.repair else "--confirm needs a sample that passed"
@@ -66,7 +66,7 @@ def check_budget(budget: Budget, options: SolveOptions) -> None:
 
 
 def project_tests(target: Target, options: SolveOptions) -> TargetTests:
-    """The tests as they are named, or those that import the target.
+    """The named tests, or else the tests that import the target.
 
     Raises:
         InputError: there are none, or the interpreter cannot run them.
@@ -95,7 +95,7 @@ def choose(options: SolveOptions) -> tuple[Mapping[str, Schedule], list[Resolved
     """The schedules of the policy (none without a policy), and the models.
 
     Raises:
-        InputError, ModelError, MissingExtraError: a policy or a model is wrong or not here.
+        InputError, ModelError, MissingExtraError: a policy or a model is wrong or not available.
     """
     played = _policy(options)
     return played, choose_models(_models_of(played) if played else options.models)
@@ -109,10 +109,10 @@ def make_task(
     played: Mapping[str, Schedule],
     resolved: Sequence[ResolvedModel],
 ) -> Task:
-    """The task of a target; `played` and `resolved` come from `choose`.
+    """Make the task of a target; `played` and `resolved` come from `choose`.
 
     Raises:
-        InputError: a prompt format is wrong or not here.
+        InputError: a prompt format is wrong or not available.
     """
     problem = _problem(target, tests, options)
     choices = Choices(
@@ -134,7 +134,7 @@ def make_task(
 
 
 def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
-    """What a policy plays first, and in each case; empty without one."""
+    """The schedule that a policy plays first, and one for each case; empty without a policy."""
     if options.policy is None:
         return {}
     if options.models:
@@ -154,7 +154,7 @@ def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
 
 
 def budget_note(policy: str, budget: str | None) -> str:
-    """That the budget of solve holds, whatever the policy was planned for."""
+    """A note that the budget of solve applies, whatever budget the policy was planned for."""
     path, _ = split_label(policy)
     planned = read_policy(path)
     return (

@@ -1,1 +1,1 @@
-"""What the engines of this process share: inboxes, clocks, detokenizing."""
+"""Shared parts of the engines in this process: inboxes, clocks, detokenizing."""

@@ -1,14 +1,14 @@
-"""From tokens to text, token by token: the output's text, where each token ends in it, and where a stop text begins.
+"""Decodes tokens one by one: the output's text, where each token ends in it, and where a stop text begins.
 
-Tokens are decoded after those before them, the end of the prompt included: many tokenizers drop the space that a text
-begins with, which would cost a completion the first space of its indentation. A character that is spread over several
-tokens appears with the last of them.
+Tokens are decoded together with those before them, including the end of the prompt. Otherwise a completion would lose
+the first space of its indentation, because many tokenizers drop a space at the beginning of a text. A character that is
+spread over several tokens appears with the last of them.
 
-A token belongs to the kept text if all of it lies before the stop text. A token that the stop text cuts in two (such as
-two line ends in one token, of which the stop text begins with the second) is left out: its probability is not that of
-the part that is kept.
+A token belongs to the kept text if all of it is before the stop text. A token of which only the end belongs to the stop
+text (such as a token of two line ends, if the stop text begins with a line end) is left out, because its probability is
+not that of the kept part.
 
-Not covered: which tokens end an output by themselves; whoever samples them knows.
+Not covered: tokens that end an output by themselves; the sampling code handles these.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _INCOMPLETE = "�"
 
 
 class Detokenizer:
-    """The text of one output, as its tokens come.
+    """The text of one output, extended token by token.
 
     Args:
-        decode: tokens to text.
+        decode: converts tokens to text.
         prompt_ids: the tokens before the output; its last few are used.
 
     Attributes:
-        text: the text so far, without a character whose tokens have not all come.
-        ends: for every token how long `text` was after it.
+        text: the text so far, without a character whose tokens are incomplete.
+        ends: for every token, the length of `text` after it.
     """
 
     def __init__(self, decode: Decode, prompt_ids: Sequence[int]) -> None:
@@ -44,7 +44,7 @@ class Detokenizer:
         self.ends: list[int] = []
 
     def push(self, token: int) -> None:
-        """The next token of the output."""
+        """Add the next token of the output."""
         self._ids.append(token)
         new = self._undecoded()
         if new and not new.endswith(_INCOMPLETE):
@@ -53,20 +53,20 @@ class Detokenizer:
         self.ends.append(len(self.text))
 
     def finish(self) -> None:
-        """No token follows: what is incomplete stays so, as replacement characters."""
+        """End the output: incomplete characters become replacement characters."""
         self.text += self._undecoded()
         self._decoded = len(self._ids)
         if self.ends:
             self.ends[-1] = len(self.text)
 
     def find(self, stops: Sequence[str]) -> int | None:
-        """Where the first of the stop texts begins that the last token may have completed; None if there is none."""
+        """The first position of a stop text that the last token may have completed; None if there is none."""
         before = self.ends[-2] if len(self.ends) > 1 else 0
         positions = [self.text.find(stop, max(0, before - len(stop) + 1)) for stop in stops]
         return min((position for position in positions if position >= 0), default=None)
 
     def kept(self, length: int) -> int:
-        """How many tokens lie wholly within the first `length` characters of the text."""
+        """How many tokens are completely within the first `length` characters of the text."""
         count = sum(1 for end in self.ends if end <= length)
         if length < len(self.text):
             # tokens without text of their own at the cut are the begin of a character after it

@@ -1,4 +1,4 @@
-"""Energy that the machine says it used: processor packages by RAPL, NVIDIA graphics cards by NVML.
+"""Energy measured by the machine: processor packages by RAPL, NVIDIA graphics cards by NVML.
 
 Linux's powercap counters (RAPL) count the microjoules of each processor package, NVML (`nvidia-ml-py`) the millijoules
 of each card since its driver was loaded. What other programs use meanwhile is counted too. Where there are no counters,
@@ -32,9 +32,9 @@ class Counter:
     """A counter that only grows, until it wraps around.
 
     Attributes:
-        read: where it stands.
-        joules: what one count is worth.
-        whole: counts before it starts again at 0; None if it does not, and a lower reading means that it was reset.
+        read: returns the current count.
+        joules: energy of one count.
+        whole: number of counts before it wraps to 0; None if it never wraps, so that a lower reading means a reset.
     """
 
     read: Callable[[], int]
@@ -43,7 +43,7 @@ class Counter:
 
 
 class EnergyMeter:
-    """Joules that several counters have counted since the meter was made.
+    """The total joules of several counters since the meter was made.
 
     Raises:
         LookupError: there is no counter, or one cannot be read.
@@ -57,9 +57,9 @@ class EnergyMeter:
         self._last = self._read()
 
     def __call__(self) -> float:
-        """Joules since the meter was made; NaN from then on if a counter was reset or cannot be read any more.
+        """Joules since the meter was made; NaN for good once a counter was reset or cannot be read.
 
-        A counter that wrapped around once since the last call is understood.
+        A counter may wrap around once between two calls.
         """
         try:
             now = self._read()
@@ -80,10 +80,10 @@ class EnergyMeter:
 
 
 def package_counters(root: Path = _ROOT) -> list[Counter]:
-    """The counters of the processor packages below a powercap folder; their parts are counted in them already.
+    """The counters of the processor packages below a powercap folder, which include those of the packages' parts.
 
     Raises:
-        LookupError: a counter does not say how far it counts.
+        LookupError: a counter does not state its range.
     """
     folders = sorted(path for path in root.glob("intel-rapl:*") if _PACKAGE.fullmatch(path.name))
     try:
@@ -102,11 +102,11 @@ def card_counters(devices: Sequence[int] | None = None, nvml: Any = None) -> lis
     """The counters of NVIDIA cards.
 
     Args:
-        devices: NVML's numbers of the cards that are used; None counts all of them.
+        devices: NVML's numbers of the cards to count; None for all.
         nvml: the module `pynvml`; None imports it.
 
     Raises:
-        LookupError: it is not installed, there is no driver, or a card has no counter (those before Volta).
+        LookupError: NVML is not installed, there is no driver, or a card has no counter (cards before Volta).
     """
     try:
         nvml = nvml or importlib.import_module("pynvml")
@@ -122,10 +122,10 @@ def card_counters(devices: Sequence[int] | None = None, nvml: Any = None) -> lis
 
 
 def find_meter(cards: bool | Sequence[int] = False) -> EnergyMeter | None:
-    """A meter of what the work runs on; None where that tells nothing.
+    """A meter for the devices in use; None if their energy cannot be measured.
 
-    On the processor, its packages count. On graphics cards the cards must tell; the packages beside them are added
-    where they can be read.
+    Without graphics cards, the processor packages are measured. With them, every card must have a counter; the packages
+    are added if they can be read.
 
     Args:
         cards: NVML's numbers of the cards that are used; True for all that `CUDA_VISIBLE_DEVICES` leaves, False for
@@ -142,7 +142,7 @@ def find_meter(cards: bool | Sequence[int] = False) -> EnergyMeter | None:
 
 
 def used_cards(*places: int) -> list[int]:
-    """NVML's numbers of the cards at these places among the visible ones, as a program sees them."""
+    """Translate places among the visible cards, as a program counts them, into NVML's numbers."""
     visible = visible_cards()
     return [visible[place] if visible is not None and place < len(visible) else place for place in places]
 

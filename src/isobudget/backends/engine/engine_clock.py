@@ -1,14 +1,15 @@
-"""Sharing an engine's time among the samples that it works on at once.
+"""Shares an engine's time among the samples that it works on at the same time.
 
 Continuous batching works on many samples together, so no sample has a time of its own. What can be measured is how long
-the engine was busy. Where every step of it is seen (`StepClock`), the time since the last step is shared among the
-samples that got tokens by this one, in proportion to these tokens; a step that gave no tokens (part of a long prompt)
-is paid with the next. Elsewhere (`EngineClock`) each moment is shared among the groups of samples then in flight, in
-proportion to their sizes; within a group, in proportion to the tokens of each sample. The shares add up to the engine's
-busy time exactly. A prompt's computation is charged apart where the engine's steps are seen, and steps with room for
-more samples are told from full ones, so that a sample's share does not depend on how many others there were.
+the engine was busy. If every step of the engine can be seen (`StepClock`), the time since the last step is shared among
+the samples that got tokens in this step, in proportion to these tokens. A step without tokens (part of a long prompt)
+is charged with the next one. Otherwise (`EngineClock`) each moment is shared among the groups of samples in flight, in
+proportion to their sizes, and within a group in proportion to each sample's tokens. The shares add up to the engine's
+busy time exactly. If the engine's steps can be seen, a prompt's computation is charged separately, and steps with room
+for more samples are distinguished from full ones, so that a sample's share does not depend on how many others there
+were.
 
-Energy is shared in the same way where the machine has a meter.
+Energy is shared in the same way if the machine has a meter.
 
 Not covered: the latency of one sample, which is longer than its share.
 """
@@ -24,11 +25,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Charge:
-    """What a sample or group was charged so far.
+    """The amounts charged to a sample or group so far.
 
     Attributes:
-        seconds, joules: of the engine; joules are NaN where nothing tells.
-        idle_seconds, idle_tokens: the part of them, and its tokens, while the engine had room for more samples.
+        seconds, joules: engine time and energy; joules are NaN if not measured.
+        idle_seconds, idle_tokens: the part of `seconds`, and the tokens, while the engine had room for more samples.
     """
 
     seconds: float = 0.0
@@ -39,17 +40,17 @@ class Charge:
 
 @dataclass(slots=True, eq=False)
 class Ticket(Charge):
-    """What a group of samples in flight, `size` of them, was charged so far."""
+    """The amounts charged so far to a group of `size` samples in flight."""
 
     size: int = 0
 
 
 class StepClock:
-    """Charges the steps of one engine; used by the one thread that drives it.
+    """Charges the steps of one engine; used only by the thread that runs it.
 
     Args:
-        now: seconds.
-        meter: joules used so far; None where nothing tells.
+        now: returns the time in seconds.
+        meter: returns the joules used so far; None if not measured.
     """
 
     def __init__(self, now: Callable[[], float] = time.perf_counter, meter: Callable[[], float] | None = None) -> None:
@@ -58,13 +59,13 @@ class StepClock:
         self.idle()
 
     def idle(self) -> None:
-        """What has passed until now is nobody's: the engine had nothing to do."""
+        """Charge the time until now to no sample, because the engine was idle."""
         self._last, self._last_joules = self._now(), self._meter()
 
     def charge(self, charges: Sequence[Charge], weights: Sequence[int], idle: bool = False) -> None:
-        """Share what has passed since the last time in proportion to `weights`, such as the tokens that a step gave.
+        """Share the time since the last charge in proportion to `weights`, such as the tokens of a step.
 
-        `idle` says that the engine had room for more samples meanwhile.
+        `idle` means that the engine had room for more samples meanwhile.
         """
         total = sum(weights)
         if not total:
@@ -89,7 +90,7 @@ class EngineClock(StepClock):
         self._in_flight: list[Ticket] = []
 
     def start(self, size: int) -> Ticket:
-        """A group of `size` samples enters the engine."""
+        """Note that a group of `size` samples enters the engine."""
         ticket = Ticket(size=size)
         with self._lock:
             self._charge_all()
@@ -97,7 +98,7 @@ class EngineClock(StepClock):
         return ticket
 
     def stop(self, ticket: Ticket) -> None:
-        """The group leaves the engine; its ticket now holds its share of the busy time and energy."""
+        """Note that the group leaves the engine; its ticket now holds its share of the busy time and energy."""
         with self._lock:
             self._charge_all()
             self._in_flight.remove(ticket)

@@ -1,11 +1,11 @@
-"""Samples that an engine advances token by token: what was asked for, and what each sample has become so far.
+"""Samples that an engine generates token by token: the request, and the state of each sample.
 
-`Request` is one call of `generate`; its samples may be generated in any order, beside those of other calls.
-`SampleInFlight` is one of them meanwhile: it takes a token at a time, knows when it ends, and gives what is recorded of
-it. Its random numbers follow from its seed alone, so a sample is the same whatever else is generated, as far as the
+`Request` is one call of `generate`; its samples may be generated in any order, together with those of other calls.
+`SampleInFlight` is one sample while it is generated: it takes one token at a time, detects its end, and returns the
+result. Its random numbers depend on its seed alone, so a sample is the same whatever else is generated, as far as the
 engine's arithmetic allows.
 
-Not covered: which sample is advanced when, and by what.
+Not covered: scheduling, and the computation of tokens.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Request:
     Attributes:
         end_ids: tokens that end a sample.
         seeds: one per sample.
-        future: gets the samples, in the order of the seeds, when all are there.
-        waiting: places in `seeds` that are not being generated yet.
-        asked: when it came, by `time.perf_counter`.
-        done: the samples so far.
+        future: receives the samples, in the order of the seeds, when all are finished.
+        waiting: indexes in `seeds` of samples that have not been started.
+        asked: time of the request, by `time.perf_counter`.
+        done: the samples finished so far.
     """
 
     prompt_ids: tuple[int, ...]
@@ -52,14 +52,14 @@ class Request:
         self.waiting = list(range(len(self.seeds)))
 
     def give(self, place: int, generation: Generation) -> None:
-        """One sample is ready."""
+        """Add a finished sample."""
         self.done[place] = generation
         if len(self.done) == len(self.seeds):
             with contextlib.suppress(InvalidStateError):  # closing the model may have been quicker
                 self.future.set_result([self.done[each] for each in range(len(self.seeds))])
 
     def fail(self, error: Exception) -> None:
-        """No more samples come."""
+        """End the request with an error."""
         self.waiting = []
         with contextlib.suppress(InvalidStateError):
             self.future.set_exception(error)
@@ -73,13 +73,13 @@ class SampleInFlight:
     """One sample while it is generated.
 
     Args:
-        unit: which.
-        decode: tokens to text.
+        unit: which sample of which request.
+        decode: converts tokens to text.
         context_tokens: room for prompt and completion; None for no limit.
 
     Attributes:
-        charge, ids: what it has cost so far, and its tokens so far.
-        prompt: what computing its prompt cost, in whole; None where that is part of `charge`.
+        charge, ids: its cost and tokens so far.
+        prompt: the whole cost of computing its prompt; None if that is part of `charge`.
     """
 
     def __init__(self, unit: SampleOfRequest, decode: Decode, context_tokens: int | None) -> None:
@@ -100,7 +100,7 @@ class SampleInFlight:
         return float(self._numbers.random())
 
     def take(self, token: int, logprob: float) -> bool:
-        """The next token; whether the sample ends with it. Nobody is notified of the end: see `give`."""
+        """Add the next token; returns whether the sample ends with it. Only `give` informs the request of the end."""
         if math.isnan(logprob):
             self.request.fail(BackendError("the model's outputs are NaN here; another dtype may help"))
             return True
@@ -115,7 +115,7 @@ class SampleInFlight:
         return len(self.ids) >= self.limit and self._end(FinishReason.LENGTH)
 
     def give(self) -> None:
-        """Hand the sample, which has ended, to its request."""
+        """Add the finished sample to its request."""
         assert self._generation is not None
         self.request.give(self.place, self._generation)
 
@@ -125,7 +125,7 @@ class SampleInFlight:
         return self.request.future.done()
 
     def _end(self, reason: FinishReason, length: int | None = None) -> Literal[True]:
-        """Keep so much of the text, or all of it."""
+        """End the sample and keep the first `length` characters of the text, or all of it."""
         if length is None:
             self._detokenizer.finish()
             length = len(self._detokenizer.text)
@@ -152,7 +152,7 @@ class SampleInFlight:
 
 
 def take_tokens(samples: Sequence[SampleInFlight], ids: Sequence[int], logprobs: Sequence[float]) -> list[bool]:
-    """Each sample takes its next token; for each, whether it leaves the engine. Those that ended are given away."""
+    """Add the next token to each sample; returns which ones leave the engine. Finished samples go to their requests."""
     ended = [sample.take(token, known) for sample, token, known in zip(samples, ids, logprobs, strict=True)]
     for sample, end in zip(samples, ended, strict=True):
         if end and not sample.unwanted:

@@ -1,6 +1,6 @@
-"""Work that many threads hand to the one thread that drives an engine.
+"""A queue of work from many threads for the one thread that runs an engine.
 
-The engine's thread takes what it wants of what waits; closing the inbox wakes it and returns what was not taken.
+The engine's thread takes the waiting items that it wants; closing the inbox wakes the thread and returns the rest.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Inbox(Generic[Item]):
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed: nothing can be put any more."""
+        """Whether it was closed, so that nothing can be added any more."""
         return self._closed
 
     def put(self, item: Item) -> bool:
-        """Add an item after the others; False if the inbox is closed."""
+        """Append an item; False if the inbox is closed."""
         with self._changed:
             if self._closed:
                 return False
@@ -36,7 +36,7 @@ class Inbox(Generic[Item]):
             return True
 
     def wait(self, linger_seconds: float = 0.0) -> bool:
-        """Wait until something waits, and then until for `linger_seconds` nothing more has come; False once closed."""
+        """Wait for an item, then until no more has arrived for `linger_seconds`; False once the inbox is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             count = len(self._waiting)
@@ -47,7 +47,7 @@ class Inbox(Generic[Item]):
             return not self._closed
 
     def take(self, choose: Callable[[list[Item]], Taken]) -> Taken:
-        """What `choose` makes of the waiting items; it removes from the list what it takes."""
+        """The result of `choose`, which is called with the list of waiting items and removes those that it takes."""
         with self._changed:
             return choose(self._waiting)
 
@@ -58,7 +58,7 @@ class Inbox(Generic[Item]):
             return taken
 
     def close(self) -> list[Item]:
-        """Take nothing in any more, wake who waits, and return what was left."""
+        """Accept no more items, wake the waiting thread, and return the remaining items."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,8 +1,8 @@
-"""Texts after one prompt as a tree of tokens: what they have in common from their start is computed once.
+"""Texts after one prompt as a tree of tokens, so that their common beginnings are computed only once.
 
-Samples of one prompt begin alike, and often are alike. Texts are sorted, and as many as fit make one batch, in which a
-shared token belongs to several texts. The first token of every text is predicted by the prompt's last position; a
-text's last token predicts nothing and is not computed. ::
+Samples of one prompt often have the same beginning, or are equal. Texts are sorted, and as many as fit form one batch,
+in which a shared token belongs to several texts. The first token of every text is predicted by the prompt's last
+position; a text's last token predicts nothing and is not computed. ::
 
     log p(t_i | prompt, t_<i) = logit(t_i) - log sum_v exp(logit(v))
 """
@@ -25,14 +25,14 @@ Ids = Sequence[int]
 
 @dataclass(slots=True)
 class Tree:
-    """Tokens to compute in one batch: a tree of what texts have in common from their start.
+    """The tokens of one batch: a tree of the common beginnings of texts.
 
     Attributes:
-        tokens: of each node, parents before children.
-        depths: of each node: its place in its texts.
-        owners: of each node, the texts that it belongs to, numbered within the batch.
-        texts: of each text, its number in the call.
-        paths: of each text, its nodes.
+        tokens: token of each node, parents before children.
+        depths: for each node, its position in its texts.
+        owners: for each node, the texts that contain it, numbered within the batch.
+        texts: for each text of the batch, its number in the call.
+        paths: for each text, its nodes.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Tree:
     paths: list[list[int]] = field(default_factory=list)
 
     def add(self, text: int, ids: Ids, shared: int) -> None:
-        """Add a text's tokens, the first `shared` of which it has in common with the text added before."""
+        """Add a text's tokens; its first `shared` tokens are those of the text added before."""
         path = self.paths[-1][:shared] if self.paths else []
         owner = len(self.texts)
         for node in path:
@@ -61,8 +61,9 @@ Branch = tuple[int, Tree]
 
 
 def batches_of(texts: Sequence[Ids], most_tokens: int, most_texts: int, sharing: bool = True) -> Iterator[list[Branch]]:
-    """What to compute: batches of one tree each, with at most this many tokens and texts, which may share tokens or
-    not; a text longer than a batch comes in parts of its own, in order.
+    """Divide texts into batches of one tree each, with at most this many tokens and texts; longer texts come in parts.
+
+    `sharing` says whether texts may share tokens. The parts of a text that is longer than a batch come alone, in order.
     """
     tree = Tree()
     before: Ids = ()
@@ -84,7 +85,7 @@ def batches_of(texts: Sequence[Ids], most_tokens: int, most_texts: int, sharing:
 
 
 def distinct_tokens(texts: Sequence[Ids]) -> int:
-    """How many tokens there are to compute, those that texts share counted once."""
+    """The number of tokens to compute, counting tokens that texts share once."""
     before: Ids = ()
     total = 0
     for ids in sorted(tuple(text[:-1]) for text in texts):
@@ -103,7 +104,7 @@ def _parts(index: int, ids: Ids, most: int) -> list[Branch]:
 
 
 def _common(one: Ids, other: Ids) -> int:
-    """How many ids both begin with."""
+    """The number of ids that both sequences begin with."""
     for index, (first, second) in enumerate(zip(one, other, strict=False)):
         if first != second:
             return index
@@ -122,7 +123,7 @@ def begin_scores(after_prompt: NDArray[np.floating], texts: Sequence[Ids]) -> li
 
 
 def put_scores(part: Branch, logits: NDArray[np.float32], texts: Sequence[Ids], scores: Sequence[Floats]) -> None:
-    """Put down what a part's logits, of shape (tokens, vocabulary), say of the tokens that follow."""
+    """Store the scores of the tokens that follow those of a part, from its logits of shape (tokens, vocabulary)."""
     start, tree = part
     normalizers = log_normalizers(logits)
     for text, path in zip(tree.texts, tree.paths, strict=True):
@@ -131,7 +132,7 @@ def put_scores(part: Branch, logits: NDArray[np.float32], texts: Sequence[Ids], 
 
 
 def log_normalizers(logits: NDArray[np.floating]) -> Floats:
-    """Log of the sum of exponentials of each row: what to take from a logit to get a natural-log probability."""
+    """The log-sum-exp of each row: subtract it from a logit to get a natural-log probability."""
     normalizers = np.empty(len(logits))
     for row, values in enumerate(logits):  # a row at a time: its exponentials stay in the processor's cache
         top = values.max()
@@ -140,12 +141,12 @@ def log_normalizers(logits: NDArray[np.floating]) -> Floats:
 
 
 class TextScorer(abc.ABC):
-    """What the ways of scoring texts under one model have in common. For several threads.
+    """Base class of the ways to score texts under one model. Safe to use from several threads.
 
     Attributes:
-        vocabulary: how many token ids the model has.
-        most_tokens: of prompt and text together.
-        computed_tokens: computed so far, of prompts and of texts.
+        vocabulary: number of token ids of the model.
+        most_tokens: maximum number of tokens of prompt and text together.
+        computed_tokens: number of tokens computed so far, of prompts and texts.
     """
 
     def __init__(self, name: str, vocabulary: int, most_tokens: int, batch_tokens: int) -> None:
@@ -155,11 +156,11 @@ class TextScorer(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Free what it holds; nothing else may be asked."""
+        """Free the memory; no further calls are allowed."""
 
     @abc.abstractmethod
     def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
-        """As `score`, for texts that were checked."""
+        """As `score`, for texts that have been checked."""
 
     def score(self, prompt: Ids, texts: Sequence[Ids]) -> list[Floats]:
         """Natural-log probabilities of each text's tokens after the prompt, under the unmodified model.

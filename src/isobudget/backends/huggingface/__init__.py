@@ -1,7 +1,7 @@
 """Causal models run by transformers.
 
-`backend` is the face with its batching thread; `load` finds model and device, `tokens` spells and cuts, `sample_token`
-chooses tokens, `batch` runs one batch, `score` scores given texts.
+`backend` has the interface and its batching thread; `load` finds model and device, `tokens` tokenizes and detokenizes,
+`sample_token` chooses tokens, `batch` runs one batch, `score` scores given texts.
 """
 
 from typing import TYPE_CHECKING

@@ -1,15 +1,15 @@
 """Any causal model with `transformers`, on a graphics card or the CPU.
 
-`generate` is called from many threads, one prompt each. One thread has the model: it collects what waits, puts samples
-of similar prompt length into one batch, whichever problem they belong to, and generates them together. Each sample has
-its own random numbers, which follow from its seed alone; sampling is temperature and top-p, as in the paper, and the
-model's own generation settings are ignored.
+`generate` is called from many threads, one prompt each. One thread runs the model: it collects waiting requests, puts
+samples of similar prompt length into one batch, whichever problem they belong to, and generates them together. Each
+sample has its own random numbers, which depend on its seed alone; sampling is temperature and top-p, as in the paper,
+and the model's own generation settings are ignored.
 
-Recorded are the tokens, their log-probability under the unmodified model, each sample's share of the time of the steps
-that advanced it, and its latency.
+For each sample, its tokens, their log-probability under the unmodified model, its share of the time of its steps, and
+its latency are recorded.
 
 Not covered: several devices for one model, quantized weights beyond what `transformers` loads by itself, Apple's GPUs,
-models that bring their own code, models without attention (Mamba).
+models with their own code, models without attention (Mamba).
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class HuggingFace:
             self._try(work, self._batch, [request])
 
     def _try(self, work: Callable[[], None], rows: int, requests: Sequence[Request | ScoreRequest]) -> None:
-        """Fail the requests with what the work raises; but where memory ran out, go on with half the rows."""
+        """Run the work. On an error, fail the requests; but if memory ran out, continue with half the rows."""
         short = False
         try:
             work()
@@ -183,12 +183,12 @@ class HuggingFace:
 
 
 def _card(device: str) -> int:
-    """The number of a card among those that are visible, from PyTorch's name of it."""
+    """The number of a card among the visible ones, from PyTorch's name of it."""
     return int(device.partition(":")[2] or 0)
 
 
 def _next(waiting: list[Request | ScoreRequest], room: int) -> ScoreRequest | list[SampleOfRequest]:
-    """The oldest request decides: texts to score are taken alone, samples with others like them."""
+    """The next work, by the oldest request: its texts to score alone, or its samples together with similar ones."""
     if waiting and isinstance(waiting[0], ScoreRequest):
         return waiting.pop(0)  # type: ignore[return-value]
     requests = [request for request in waiting if isinstance(request, Request)]
@@ -205,7 +205,7 @@ def _is_short(error: Exception, rows: int) -> bool:
 
 
 def _as_backend_error(model: str, error: Exception) -> Exception:
-    """What the engine raised, as an error of the backend; a fault of this program keeps its traceback."""
+    """The engine's error as a backend error; an unexpected error keeps its traceback."""
     if isinstance(error, RuntimeError):  # of PyTorch, its lack of memory included
         wrapped = BackendError(f"{model}: the engine failed: {str(error).strip().splitlines()[0]}")
         wrapped.__cause__ = error

@@ -1,7 +1,7 @@
 """Generate a batch of samples with `transformers`: prompts of similar length, padded on the left, one cache.
 
-Every prompt is computed once; its place in the cache is then copied for each of its samples. A sample that has ended
-leaves the batch at once, and takes its part of the cache with it.
+Every prompt is computed once; its part of the cache is then copied for each of its samples. A finished sample leaves
+the batch at once, and its part of the cache is freed.
 
 Not covered: samples that join while the batch runs. It gets smaller towards its end; an engine with continuous
 batching, such as vLLM, is faster for many samples.
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def choose_units(waiting: list[Request], room: int) -> list[SampleOfRequest]:
-    """Take samples for a batch out of the waiting requests: the oldest, then those of nearest prompt length.
+    """Choose samples for a batch from the waiting requests: the oldest one, then those of similar prompt length.
 
-    Prompts of more than twice the length, and more than 64 tokens apart, are left for another batch: the shorter ones
-    would be padded to the longest. A request of which nothing is left to generate is removed from the list.
+    Prompts that differ by more than a factor of two and more than 64 tokens go into another batch, because shorter
+    prompts are padded to the longest. A request without remaining samples is removed from the list.
     """
     if not waiting:
         return []
@@ -45,14 +45,14 @@ def choose_units(waiting: list[Request], room: int) -> list[SampleOfRequest]:
 def generate_batch(
     model: LoadedModel, units: Sequence[SampleOfRequest], clock: StepClock, stopped: Callable[[], bool], room: int
 ) -> None:
-    """Generate these samples together, of `room` that a batch has, and give each to its request as soon as it ends.
+    """Generate these samples together and give each to its request as soon as it ends; a batch has `room` places.
 
-    What the prompts take is charged to each distinct one in equal parts, for they are padded to one length. The steps
-    of a batch that began with room for more samples are idle ones.
+    The time for the prompts is charged to each distinct prompt in equal parts, because they are padded to one length.
+    If a batch began with room for more samples, its steps count as idle.
 
     Raises:
         BackendError: `stopped` said so.
-        torch.OutOfMemoryError: the device's memory does not hold the batch; samples that ended are given already.
+        torch.OutOfMemoryError: the batch does not fit into the device's memory; finished samples have been delivered.
     """
     import torch
 
@@ -88,7 +88,7 @@ def _charge_prompts(model: LoadedModel, rows: Sequence[SampleInFlight], clock: S
 
 
 class _Cache:
-    """What the model remembers of each row, and the step that adds a token to each."""
+    """The model's attention cache for each row, and the step that adds a token to each row."""
 
     def __init__(self, model: LoadedModel, mask: torch.Tensor) -> None:
         self._model = model
@@ -97,7 +97,7 @@ class _Cache:
 
     @classmethod
     def of_prompts(cls, model: LoadedModel, rows: Sequence[SampleInFlight]) -> tuple[_Cache, torch.Tensor]:
-        """The rows' prompts, each distinct one computed once, and the logits after them."""
+        """Compute the rows' prompts, each distinct one once; returns the cache and the logits after them."""
         prompts = list(dict.fromkeys(row.prompt_ids for row in rows))
         ids, mask = pad_left(prompts, model.device)
         cache = cls(model, mask)
@@ -108,13 +108,13 @@ class _Cache:
         return cache, logits[places]
 
     def select(self, places: Sequence[int]) -> None:
-        """Go on with the rows at these places, each as often as it is named."""
+        """Continue with the rows at these indexes, each as often as it is listed."""
         index = self._mask.new_tensor(places)
         self._past.reorder_cache(index)
         self._mask = self._mask[index]
 
     def step(self, ids: Sequence[int]) -> torch.Tensor:
-        """Add a token to each row; the logits after it."""
+        """Add a token to each row; returns the logits after it."""
         import torch
 
         self._mask = torch.cat([self._mask, self._mask.new_ones((len(ids), 1))], dim=1)
@@ -129,9 +129,10 @@ class _Cache:
 
 
 def forward_options(model: LoadedModel, mask: torch.Tensor, count: int, keep: int) -> dict[str, Any]:
-    """The arguments that the model knows, for a forward pass over the last `count` columns; those before are in
-    the cache. The mask has shape (rows, columns), 0 where a row is padded; `keep` is of how many columns, from the end,
-    logits are wanted.
+    """The arguments that the model supports, for a forward pass over the last `count` columns.
+
+    Earlier columns are in the cache. The mask has shape (rows, columns), 0 where a row is padded. `keep` is the number
+    of columns, from the end, whose logits are wanted.
     """
     positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -count:]
     wanted = {"attention_mask": mask, "position_ids": positions, "use_cache": True, "logits_to_keep": keep}
@@ -139,7 +140,7 @@ def forward_options(model: LoadedModel, mask: torch.Tensor, count: int, keep: in
 
 
 def pad_left(prompts: Sequence[Sequence[int]], device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens and mask of several prompts, shape (prompts, longest), padded on the left."""
+    """Tokens and mask of several prompts, of shape (prompts, longest), padded on the left."""
     import torch
 
     longest = max(len(prompt) for prompt in prompts)

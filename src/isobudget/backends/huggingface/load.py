@@ -1,7 +1,7 @@
 """Loading a causal model with `transformers`: a folder or a repository of the hub at a revision.
 
-Code that a repository brings along is never run. The model's generation settings are not used, apart from the tokens
-that end an output.
+Code in a repository is never run. The model's generation settings are ignored, except for the tokens that end an
+output.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class LoadedModel:
     """A model in memory.
 
     Attributes:
-        device: where it is, as PyTorch writes it.
-        dtype: what it computes in.
+        device: device of the model, in PyTorch's notation.
+        dtype: number type of its computations.
         end_ids: tokens that end an output.
-        context_tokens: positions that it knows; None if it does not say.
+        context_tokens: number of positions that it supports; None if not stated.
         options: names of the arguments that its forward pass takes.
         commit: the commit of the repository that was loaded, empty for a folder.
     """
@@ -47,12 +47,12 @@ class LoadedModel:
 
     @property
     def cache_name(self) -> str:
-        """What its forward pass calls the attention cache, as argument and in the answer; empty if it keeps none."""
+        """The name of the attention cache, as argument and in the result of the forward pass; empty if it has none."""
         return next((name for name in _CACHES if name in self.options), "")
 
 
 def load_model(settings: TransformersSettings) -> LoadedModel:
-    """Bring a model into memory.
+    """Load a model into memory.
 
     Raises:
         MissingExtraError: PyTorch or transformers are not installed.
@@ -99,7 +99,7 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
 
 @contextlib.contextmanager
 def _no_bars(transformers: Any) -> Iterator[None]:
-    """No progress bars of the library's own among those of the program."""
+    """Turn off the library's own progress bars in this context."""
     bars = transformers.utils.logging
     were_on = bars.is_progress_bar_enabled()
     bars.disable_progress_bar()

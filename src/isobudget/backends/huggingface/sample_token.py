@@ -1,6 +1,6 @@
 """Choosing the next token of every row of a batch, by the rule of `isobudget.backends.llamacpp.sample_token`.
 
-A sample follows from its own numbers alone, whatever else is in the batch. Log-probabilities are those of the
+A sample depends on its own random numbers alone, whatever else is in the batch. Log-probabilities are those of the
 unmodified model: float32, temperature 1, all tokens.
 """
 
@@ -49,7 +49,7 @@ def sample_tokens(
 
 
 def _among_likely(shares: torch.Tensor, top_p: torch.Tensor, numbers: torch.Tensor, few: int = _FEW) -> torch.Tensor:
-    """A token of each row's smallest set of most likely tokens that holds `top_p`."""
+    """A token from each row's smallest set of most likely tokens with a total probability of at least `top_p`."""
     import torch
 
     if few >= shares.shape[-1]:
@@ -71,7 +71,7 @@ def _among_likely(shares: torch.Tensor, top_p: torch.Tensor, numbers: torch.Tens
 
 
 def _pass(weights: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-    """In each row the first place where the weights added up pass that part of their sum."""
+    """In each row, the first index at which the cumulative weights exceed the given fraction of their sum."""
     import torch
 
     sums = weights.cumsum(-1)

@@ -32,7 +32,7 @@ class ScoreRequest:
     future: Future[list[Score]]
 
     def fail(self, error: Exception) -> None:
-        """No scores come."""
+        """End the request with an error."""
         with contextlib.suppress(InvalidStateError):
             self.future.set_exception(error)
 
@@ -40,7 +40,7 @@ class ScoreRequest:
 def score_texts(
     model: LoadedModel, request: ScoreRequest, rows: int, clock: StepClock, stopped: Callable[[], bool]
 ) -> None:
-    """Score the request's texts, at most `rows` in one pass, and give it the scores.
+    """Score the request's texts, at most `rows` in one pass, and deliver the scores to the request.
 
     Raises:
         BackendError: `stopped` said so.
@@ -65,7 +65,7 @@ def score_texts(
 
 
 def _passes(texts: Sequence[Sequence[int]], rows: int, vocabulary: int) -> Iterator[list[int]]:
-    """The places of the texts that are not empty, in groups of similar length, the longest first."""
+    """The indexes of the non-empty texts, in groups of similar length, the longest first."""
     order = sorted((place for place, text in enumerate(texts) if text), key=lambda place: -len(texts[place]))
     while order:
         room = max(1, min(rows, _MOST_LOGITS // (vocabulary * (len(texts[order[0]]) + 1))))

@@ -12,8 +12,9 @@ class TransformersSettings(HubSettings):
     """A causal model run by `transformers`.
 
     Attributes:
-        dtype: ``auto`` takes what the weights are stored in.
-        device: ``auto`` takes a CUDA device if there is one, else the CPU; else a name as PyTorch writes it (`cuda:1`).
+        dtype: number type; ``auto`` is that of the stored weights.
+        device: ``auto`` takes a CUDA device if there is one, else the CPU; else a device in PyTorch's notation
+            (`cuda:1`).
         batch: samples generated at the same time, at most.
     """
 
@@ -27,11 +28,11 @@ class TransformersSettings(HubSettings):
     batch: Positive = 16
 
     def pacing(self) -> Pacing:
-        """Groups of a batch; on a CUDA device that is named, the cores are free."""
+        """Groups of a batch's size; with a named CUDA device, the CPU cores stay free."""
         return replace(self.pace, group=self.batch, on_cores=not self.device.startswith("cuda"))
 
     def gpus_held(self, there_are: bool) -> int:
-        """One, if it is named or there are some."""
+        """One GPU, if a CUDA device is named or the machine has GPUs."""
         return int(self.device.startswith("cuda") or (self.device == "auto" and there_are))
 
     def hardware(self) -> Hardware | None:

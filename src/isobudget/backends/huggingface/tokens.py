@@ -1,12 +1,12 @@
-"""A Hugging Face tokenizer as backends need it: prompts and texts to tokens, tokens to text, where outputs end.
+"""A Hugging Face tokenizer for backends: prompts and texts to tokens, tokens to text, and the end of outputs.
 
-A text prompt gets what the tokenizer adds to every text by default (for most models a begin token or nothing), and
-special tokens written out in it are understood. A conversation is put into the model's own template, which holds its
-special tokens already.
+The tokenizer adds its default special tokens to a text prompt (for most models a begin token or nothing), and special
+tokens written out in the prompt are recognized. A conversation is put into the model's own template, which already
+contains its special tokens.
 
-A text that follows a prompt is tokenized apart from it, so that the boundary is sharp. Tokenizers of the SentencePiece
-kind put a space before every text; for them the text is tokenized after a line end, which no token spans there, and
-that is taken off again, so that indentation keeps its length.
+A text that follows a prompt is tokenized separately, so that no token spans the boundary. SentencePiece tokenizers put
+a space before every text. For them the text is tokenized after a line end, which is then removed again, so that
+indentation keeps its length.
 
 Safe to use from several threads. Not covered: images, tools and other parts of a conversation.
 """
@@ -24,7 +24,7 @@ _ANCHOR = "\n"
 
 
 class Tokens:
-    """A tokenizer, of `transformers` or of vLLM, behind a lock; `model` is its model's name, for messages."""
+    """A tokenizer of `transformers` or vLLM, with a lock; `model` is its model's name in messages."""
 
     def __init__(self, tokenizer: Any, model: str) -> None:
         self._tokenizer = tokenizer
@@ -44,7 +44,7 @@ class Tokens:
         return ids
 
     def text_ids(self, text: str) -> list[int]:
-        """The tokens of a text that follows a prompt, without what begins or ends a text."""
+        """The tokens of a text that follows a prompt, without begin and end tokens."""
         with self._lock:
             anchor = self._encode(_ANCHOR, special=False)
             if text and len(self._spell(self._encode("a", special=False))) > 1:
@@ -54,23 +54,23 @@ class Tokens:
             return self._encode(text, special=False)
 
     def rows(self, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
-        """The tokens of each text that follows a prompt: those that are known, else see `text_ids`."""
+        """The tokens of each text that follows a prompt: the known ids, or else those of `text_ids`."""
         given = token_ids or [()] * len(texts)
         return [tuple(known) or tuple(self.text_ids(text)) for text, known in zip(texts, given, strict=True)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of tokens, special tokens left out."""
+        """The text of tokens, without special tokens."""
         with self._lock:
             return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def special_ids(self, texts: Iterable[str]) -> set[int]:
-        """The tokens among these texts that are one special token each: such a text never shows in an output."""
+        """The ids of those texts that are a single special token, and so never show in an output."""
         added = getattr(self._tokenizer, "added_tokens_decoder", {})
         special = {str(token): number for number, token in added.items() if token.special}
         return {special[text] for text in texts if text in special}
 
     def end_ids(self, configs: Iterable[Any]) -> frozenset[int]:
-        """Every token that ends an output: what tokenizer and configurations name, one or a list each."""
+        """Every token that ends an output, from tokenizer and configurations, each of which names one or a list."""
         named = [getattr(config, "eos_token_id", None) for config in (self._tokenizer, *configs)]
         listed = [one if isinstance(one, list | tuple) else [one] for one in named]
         return frozenset(int(one) for each in listed for one in each if one is not None)

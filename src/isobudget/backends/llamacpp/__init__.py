@@ -1,8 +1,8 @@
 """Embedded llama.cpp: GGUF models inside this process.
 
-`backend` is the face. `engine` imports the module, `api` binds its C functions, `model` loads weights and spells,
-`context` computes batches of tokens. On these stand `slots`, which generates samples (with `sample_token` and
-`template`, for conversations), and `scoring`, which computes log-probabilities of given texts.
+`backend` has the interface. `engine` imports the module, `api` binds its C functions, `model` loads weights and
+tokenizes, `context` computes batches of tokens. On top of these, `slots` generates samples (with `sample_token`, and
+`template` for conversations), and `scoring` computes log-probabilities of given texts.
 """
 
 from typing import TYPE_CHECKING

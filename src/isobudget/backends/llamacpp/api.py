@@ -1,11 +1,11 @@
 """llama.cpp's C functions, as the embedded engine's shared object exports them.
 
-What the package offers to Python is a server, which decides by itself where a sample is generated and when its prompt
-is computed again, and gives no log-probabilities of given text. The same shared object holds llama.cpp's C interface,
-which is called by `ctypes`. Structures that cross that border by value have a layout that belongs to one version of
-llama.cpp. So `load_api` compares what the library fills into them with what is known of the supported version, and
-refuses any other before anything is loaded: a wrong offset would not fail, it would give wrong numbers. How the binding
-is moved to another version: CONTRIBUTING.md, with `tools/engine_layout.py`.
+The package's Python interface is a server. It decides by itself where a sample is generated and when its prompt is
+computed again, and gives no log-probabilities of given text. The same shared object contains llama.cpp's C interface,
+which is called by `ctypes` here. Structures passed by value have a layout that depends on the version of llama.cpp. A
+wrong offset would not fail but give wrong numbers. So `load_api` compares the default values that the library fills in
+with those of the supported version, and refuses any other before a model is loaded. CONTRIBUTING.md describes how to
+move the binding to another version, with `tools/engine_layout.py`.
 
 Source: llama.cpp's ``include/llama.h``. Not covered: its samplers, embeddings.
 """
@@ -117,7 +117,7 @@ class ContextParams(ctypes.Structure):
 
 
 class Batch(ctypes.Structure):
-    """`llama_batch`: tokens, their positions and sequences, and whose logits are wanted."""
+    """`llama_batch`: tokens, their positions and sequences, and which logits are wanted."""
 
     _fields_ = (
         ("n_tokens", c_int32),
@@ -185,11 +185,11 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 @functools.cache
 def load_api() -> ctypes.CDLL:
-    """The engine's C functions, typed. Calls release Python's lock; none of them is for several threads at once.
+    """The engine's C functions with their types. Calls release the GIL; no two threads may call them at the same time.
 
     Raises:
         MissingExtraError: the engine is not installed.
-        ModelError: its version is not one whose structures are known.
+        ModelError: the structures of its version are not known.
     """
     engine = import_engine()
     api = ctypes.CDLL(str(Path(engine.xllamacpp.__file__)))
@@ -209,14 +209,14 @@ def load_api() -> ctypes.CDLL:
 
 
 def _ignore(*_: object) -> None:
-    """Take a note of llama.cpp's and do nothing with it."""
+    """Ignore a log message from llama.cpp."""
 
 
 _say_nothing = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)(_ignore)
 
 
 def check_defaults(filled: ctypes.Structure, known: dict[str, Any], version: str) -> None:
-    """Refuse a library that fills in other values than the supported version, or fills them in elsewhere.
+    """Refuse a library whose default values differ from those of the supported version, or are at other offsets.
 
     Raises:
         ModelError: a field differs; the message names it.
@@ -226,7 +226,7 @@ def check_defaults(filled: ctypes.Structure, known: dict[str, Any], version: str
 
 
 def layout_differences(filled: ctypes.Structure, known: dict[str, Any]) -> Iterator[str]:
-    """The fields that hold other values than what is known, each with both."""
+    """The fields whose values differ from the known ones, with both values."""
     for field, value in known.items():
         if getattr(filled, field) != value:
             yield f"{type(filled).__name__}.{field} is {getattr(filled, field)!r}, not {value!r}"

@@ -1,11 +1,10 @@
-"""A context of llama.cpp's: what a model remembers of several sequences of tokens, and the batches that add to them.
+"""A llama.cpp context: its memory of several token sequences, and the batches that extend them.
 
-Sequences are numbers from 0 on. Their memory is one, and a token may then belong to several of them, or each has its
-own. Of its own, it lies there in the order of its tokens, and sums over it are the same bits whatever the other
-sequences hold; but the engine computes sequences that are not next to each other, or not in ascending order, in one
-batch each.
+Sequences are numbered from 0. They either share one memory, so that a token may belong to several of them, or each has
+its own memory. In its own memory a sequence is stored in token order, and sums over it are bitwise the same whatever
+the other sequences hold. But the engine then computes sequences that are not adjacent and ascending in one batch each.
 
-Not covered: which tokens to compute. For one thread at a time.
+Not covered: which tokens to compute. Use it from one thread at a time.
 """
 
 from __future__ import annotations
@@ -36,20 +35,20 @@ class Context:
     """Memory and computation of one model; several contexts share its weights.
 
     Args:
-        model: with weights; it must stay open longer than the context.
-        tokens: that all sequences hold together, or each if they have memory of their own; rounded up.
-        sequences: how many there are.
-        batch_tokens: of one batch at most, not fewer than `sequences`.
+        model: a model with weights; it must stay open longer than the context.
+        tokens: capacity for all sequences together, or for each if they have their own memory; rounded up.
+        sequences: number of sequences.
+        batch_tokens: maximum tokens of one batch, at least `sequences`.
         threads: CPU threads.
-        is_shared: whether sequences have one memory; then the logits of all tokens may be wanted, else of one for each
-            sequence.
-        in_32_bits: keep keys and values in 32 bits and add them up so, which costs time.
+        is_shared: whether sequences share one memory. Then the logits of all tokens may be requested, else only of one
+            per sequence.
+        in_32_bits: store and add up keys and values in 32 bits, which is slower.
 
     Attributes:
-        tokens: that all sequences hold together.
+        tokens: capacity for all sequences together.
 
     Raises:
-        BackendError: there is no memory for it, or the library is not the one it seems to be.
+        BackendError: there is not enough memory, or the library is not the expected version.
     """
 
     def __init__(
@@ -103,9 +102,9 @@ class Context:
         self._api.llama_memory_clear(self._memory, True)
 
     def copy(self, source: int, target: int) -> None:
-        """Have the sequence `target` hold what `source` holds, and nothing else.
+        """Make the sequence `target` a copy of `source`.
 
-        The engine copies with its next batch.
+        The engine makes the copy with its next batch.
         """
         self.forget(target)
         self._copying.add(source)
@@ -116,19 +115,19 @@ class Context:
         self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
     def save(self, sequence: int) -> State:
-        """What a sequence holds, for `restore` in a context of as many sequences."""
+        """The state of a sequence, for `restore` in a context with as many sequences."""
         state = np.empty(self._api.llama_state_seq_get_size(self._handle, sequence), np.uint8)
         written = self._api.llama_state_seq_get_data(self._handle, state.ctypes.data, state.size, sequence)
         return state[:written]
 
     def is_copied(self, sequence: int) -> bool:
-        """Whether it is still to be copied, with the next batch."""
+        """Whether the sequence is still waiting to be copied with the next batch."""
         return sequence in self._copying
 
     def restore(self, sequence: int, state: State) -> bool:
-        """Have a sequence hold what was saved, and nothing else; whether the engine took it. If not, it is empty.
+        """Replace a sequence by a saved state; returns whether the engine accepted it. If not, the sequence is empty.
 
-        It is done at once: a sequence that is still to be copied must not be overwritten.
+        This happens at once, so a sequence that is still waiting to be copied must not be overwritten.
         """
         self.forget(sequence)
         if self._api.llama_state_seq_set_data(self._handle, state.ctypes.data, state.size, sequence):
@@ -137,11 +136,11 @@ class Context:
         return False
 
     def copy_beginning(self, source: int, target: int, tokens: int) -> int:
-        """Have the sequence `target` hold the first tokens of `source`, and nothing else.
+        """Replace the sequence `target` by the first tokens of `source`.
 
         Returns:
-            How many it holds now: none where the model cannot forget the end of what it read, as with recurrent
-            layers, or has forgotten the beginning, as behind a sliding window.
+            The number of tokens that it holds now. It is 0 if the model cannot drop the end of a sequence (recurrent
+            layers) or no longer has its beginning (sliding windows).
         """
         if tokens and source != target:
             self.copy(source, target)
@@ -160,16 +159,16 @@ class Context:
         """Compute one batch.
 
         Args:
-            tokens: their ids.
-            positions: each one's place in its sequences.
-            owners: the sequences that each belongs to, at least one; one alone if sequences have their own memory.
-            wanted: whether its logits are wanted.
+            tokens: token ids.
+            positions: each token's position in its sequences.
+            owners: the sequences of each token, at least one; exactly one if sequences have their own memory.
+            wanted: for each token, whether its logits are wanted.
 
         Returns:
             The wanted logits, of shape (wanted tokens, vocabulary), in the engine's memory until the next batch.
 
         Raises:
-            BackendError: llama.cpp could not; what the context holds now is not known.
+            BackendError: llama.cpp failed; the state of the context is then unknown.
         """
         count = len(tokens)
         flat = [owner for node in owners for owner in node]
@@ -199,13 +198,13 @@ class Context:
         )
 
     def decode_prompt(self, prompt: Sequence[int], sequence: int, known: int = 0) -> Logits:
-        """Compute a prompt into a sequence that holds its first `known` tokens and no others, none by default.
+        """Compute a prompt into a sequence that holds exactly its first `known` tokens, by default none.
 
-        The bits are the same whatever was known, if the prompt has `TILE_TOKENS` at least, as many are left, and the
-        known ones came from such a prompt: no part is then shorter.
+        The result is bitwise independent of `known` if the prompt has at least `TILE_TOKENS` tokens, at least as many
+        are left to compute, and the known ones come from such a prompt: then no part is shorter than that.
 
         Returns:
-            The logits behind it, of shape (1, vocabulary), as of `decode`.
+            The logits after the prompt, of shape (1, vocabulary), as from `decode`.
         """
         start = known
         while start < len(prompt):
@@ -219,7 +218,7 @@ class Context:
         return logits
 
     def _check(self, wanted: list[int]) -> None:
-        """Whether the library understood what it was asked for; if not, the structures are not what they seem."""
+        """Check that the library understood the request; if not, its structures are not the expected ones."""
         api, handle = self._api, self._handle
         asked = (api.llama_n_ctx, api.llama_n_batch, api.llama_n_seq_max, api.llama_n_threads_batch)
         made = [int(function(handle)) for function in asked]

@@ -1,4 +1,4 @@
-"""The embedded engine's module, `xllamacpp`, and the cores that it may use."""
+"""The module of the embedded engine, `xllamacpp`, and the cores that it may use."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ NEEDS = Needs(("xllamacpp", "threadpoolctl", "jinja2"), "local", "running models
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def import_engine() -> Any:
-    """The engine's module. Waiting threads must sleep, not spin: spinning beside other work costs up to 40 times."""
+    """Import the engine.
+
+    Its waiting threads must sleep, because spinning beside other work costs up to 40 times as much.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         return NEEDS.load()[0]

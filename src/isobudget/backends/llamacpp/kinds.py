@@ -1,4 +1,4 @@
-"""Which kinds of weights the engine multiplies alike for one sample and for many; told by a GGUF file's header."""
+"""Which kinds of weights the engine multiplies in the same way for one sample and for many, from a GGUF file's header."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EVEN_KINDS = frozenset({"Q4_0", "Q4_1", "Q8_0"})
 
 
 def are_even(path: Path) -> bool:
-    """Whether all matrices of the file are of such kinds. A file that cannot be read says nothing: they may be."""
+    """Whether all matrices of the file are of such kinds; true if the file cannot be read."""
     try:
         stat = path.stat()
         return _all_even(path, stat.st_size, stat.st_mtime_ns)

@@ -1,14 +1,14 @@
-"""What the lanes of an engine share: time, prompts, and whether there is room.
+"""State shared by the lanes of an engine: time, prompts, and whether there is room.
 
-A lane is a group of slots with a context, threads and steps of its own; all lanes have one model's weights. Threads of
-one context wait for one another hundreds of times a step, each time for the slowest; lanes do not. So two lanes of a
-thread each get more done than one of two threads, above all beside other work on the machine. A lane reads all weights
-at each of its steps, so it needs some slots to be worth it (see `settings`).
+A lane is a group of slots with its own context, threads and steps; all lanes share one model's weights. The threads of
+one context wait for the slowest of them hundreds of times per step; lanes do not wait for each other. So two lanes with
+one thread each are faster than one lane with two threads, especially beside other work on the machine. A lane reads all
+weights at each of its steps, so it is only worthwhile with several slots (see `settings`).
 
-A prompt is computed by one lane; the others copy what it holds, bit by bit. While a lane computes one, the others do
-not compute any that begins alike: they go on with their samples, or with other prompts, and wait only if they have
-neither. Time in which several lanes are at work is shared among them evenly, so that what samples and prompts are
-charged adds up to the time on the clock.
+A prompt is computed by one lane; the others copy its exact state. While a lane computes a prompt, the others compute
+none with the same beginning: they continue with their samples or other prompts, and wait only if they have neither.
+Time in which several lanes work is shared evenly among them, so that the charges of samples and prompts add up to wall
+time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from isobudget.backends.llamacpp.context import TILE_TOKENS, Logits, State
 
 @dataclass(frozen=True, slots=True)
 class SavedPrompt:
-    """A prompt that a lane has computed: what its sequence holds, what follows it, and what computing it cost."""
+    """A prompt computed by a lane: the state of its sequence, the logits after it, and the cost of computing it."""
 
     state: State
     logits: Logits
@@ -34,14 +34,14 @@ class SavedPrompt:
 
 
 class Lanes:
-    """What the lanes of one engine share. Safe to use from their threads.
+    """State shared by the lanes of one engine. Safe to use from their threads.
 
     Args:
-        count: how many there are.
-        slots: most slots of one; contexts that exchange prompts are of one size.
-        kept: prompts that are kept for other lanes.
-        now: seconds.
-        meter: joules used so far; None where nothing tells.
+        count: number of lanes.
+        slots: maximum number of slots of a lane; contexts that exchange prompts have the same size.
+        kept: number of prompts kept for other lanes.
+        now: returns the time in seconds.
+        meter: returns the joules used so far; None if not measured.
     """
 
     def __init__(
@@ -65,20 +65,20 @@ class Lanes:
     # time -------------------------------------------------------------------------------------------------------------
 
     def seconds(self) -> float:
-        """A lane's clock: with two lanes at work it goes at half the speed."""
+        """A lane's clock: while two lanes work, it runs at half speed."""
         with self._changed:
             self._go_on()
             return self._seconds
 
     def joules(self) -> float:
-        """A lane's meter, as `seconds`."""
+        """A lane's energy meter, shared like `seconds`."""
         with self._changed:
             self._go_on()
             return self._joules
 
     @contextmanager
     def at_work(self, lanes: int = 1) -> Iterator[None]:
-        """A lane computes meanwhile; with -1, one that does waits meanwhile."""
+        """In this context one more lane is working; with -1 one fewer, because a working lane waits."""
         with self._changed:
             self._go_on()
             self._at_work += lanes
@@ -98,7 +98,7 @@ class Lanes:
     # room -------------------------------------------------------------------------------------------------------------
 
     def fill(self, lanes: int) -> None:
-        """A lane's slots are all taken now (1), or no longer (-1)."""
+        """Note that a lane's slots are all taken (1), or no longer (-1)."""
         with self._changed:
             self._full += lanes
 
@@ -110,9 +110,9 @@ class Lanes:
     # prompts ----------------------------------------------------------------------------------------------------------
 
     def claim(self, ids: tuple[int, ...]) -> bool:
-        """Whether the calling lane may compute a prompt now: no other computes one that begins alike.
+        """Whether the calling lane may compute a prompt now: no other lane computes one with the same beginning.
 
-        If it may, none will until its `computing` has ended.
+        If it may, no other lane will until its `computing` has ended.
         """
         with self._changed:
             lane = threading.get_ident()
@@ -122,12 +122,12 @@ class Lanes:
             return True
 
     def expect(self, ids: tuple[int, ...]) -> None:
-        """The calling lane needs a prompt next, which it could not claim: it is kept from now on, until `release`."""
+        """Note that the calling lane needs this prompt next but could not claim it; it is kept until `release`."""
         with self._changed:
             self._awaited[threading.get_ident()] = ids
 
     def release(self) -> None:
-        """The calling lane computes no prompt and waits for none, whatever it has claimed."""
+        """Note that the calling lane computes no prompt and waits for none."""
         with self._changed:
             self._begun.pop(threading.get_ident(), None)
             self._awaited.pop(threading.get_ident(), None)
@@ -135,10 +135,10 @@ class Lanes:
 
     @contextmanager
     def computing(self, ids: tuple[int, ...]) -> Iterator[bool]:
-        """The calling lane sees to a prompt meanwhile. First it waits until it may, if it has not claimed it.
+        """In this context the calling lane computes a prompt. If it has not claimed it, it first waits until it may.
 
         Yields:
-            Whether it had to wait.
+            Whether the lane had to wait.
         """
         with self._changed:
             waits = not self.claim(ids)
@@ -151,9 +151,9 @@ class Lanes:
             self.release()
 
     def keep(self, ids: tuple[int, ...], prompt: Callable[[], SavedPrompt]) -> None:
-        """Keep a prompt for the other lanes, if there are any; those kept longest go, but none that a lane needs next.
+        """Keep a prompt for other lanes, if there are any. The oldest are dropped, except those that a lane needs next.
 
-        A lane that is halted between choosing a sample and beginning it finds its prompt however long that takes.
+        So a lane that is halted between choosing and starting a sample still finds its prompt, however long that takes.
         """
         if self.count < 2:
             return
@@ -166,21 +166,21 @@ class Lanes:
                 del self._prompts[other]
 
     def find(self, ids: tuple[int, ...]) -> SavedPrompt | None:
-        """This prompt as another lane computed it, if it is kept."""
+        """This prompt as computed by another lane, if it is kept."""
         with self._changed:
             return self._prompts.get(ids)
 
     def longest_beginning(self, ids: tuple[int, ...]) -> tuple[int, SavedPrompt | None]:
-        """The kept prompt that begins as this one for longest, and for how many tokens, as `shared_tokens`."""
+        """The kept prompt with the longest common beginning, and the number of its tokens, as in `shared_tokens`."""
         with self._changed:
             found = [(shared_tokens(ids, other), saved) for other, saved in self._prompts.items()]
         return max(found, key=lambda one: one[0], default=(0, None))
 
 
 def shared_tokens(ids: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens both begin with that need not be computed again: none if so few that bits would not stay alike.
+    """Number of common first tokens that need not be computed again; 0 if too few to keep the result bitwise equal.
 
-    Parts of a prompt that are computed by themselves have `TILE_TOKENS` at least.
+    Parts of a prompt that are computed separately have at least `TILE_TOKENS` tokens.
     """
     pairs = enumerate(zip(ids, other, strict=False))
     alike = next((place for place, (a, b) in pairs if a != b), min(len(ids), len(other)))

@@ -1,4 +1,4 @@
-"""The memory that the embedded engine takes for keys and values: stated before a run, held against the machine's."""
+"""The embedded engine's memory for keys and values: stated before a run, and checked against the machine's memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBER_BYTES = 2
 
 
 def sequences_of(settings: LlamaCppSettings) -> int:
-    """Sequences of all lanes, which are of one size: a sample in each slot, and the prompts that are kept."""
+    """Number of sequences of all lanes, which have the same size: one per slot, and one per kept prompt."""
     own = -(-settings.at_once // settings.lanes)
     if is_split(Path(settings.model)):
         own = max(own, LEAST_ROWS)
@@ -24,7 +24,7 @@ def sequences_of(settings: LlamaCppSettings) -> int:
 
 
 def cache_bytes(settings: LlamaCppSettings) -> int | None:
-    """Bytes for keys and values of all slots and prompts; None where the file does not tell how wide its keys are."""
+    """Bytes for keys and values of all slots and prompts; None if the file does not state the width of its keys."""
     try:
         shape = from_gguf(Path(settings.model))
     except ModelError:
@@ -33,13 +33,13 @@ def cache_bytes(settings: LlamaCppSettings) -> int | None:
 
 
 def check_memory(settings: LlamaCppSettings) -> None:
-    """Refuse slots that cannot fit: the engine would ask for it all, and the machine stop.
+    """Refuse a number of slots that cannot fit: the engine would request all the memory, and the machine would stall.
 
-    Says nothing where the file does not tell how wide its keys are. Not covered: limits below the machine's own memory,
+    Nothing is checked if the file does not state the width of its keys. Not covered: limits below the machine's memory,
     such as a container's.
 
     Raises:
-        ModelError: this machine has not the memory for it.
+        ModelError: this machine does not have enough memory.
     """
     needed = cache_bytes(settings)
     try:
@@ -55,7 +55,7 @@ def check_memory(settings: LlamaCppSettings) -> None:
 
 
 def stated_memory(settings: LlamaCppSettings) -> str:
-    """What a model will hold in memory, in a sentence; empty where the file does not tell."""
+    """How much memory a model will need, in a sentence; empty if the file does not show it."""
     needed = cache_bytes(settings)
     if needed is None:
         return ""

@@ -1,7 +1,7 @@
-"""A GGUF model opened by llama.cpp's C functions: its vocabulary alone, or its weights too.
+"""A GGUF model opened by llama.cpp's C functions: with its vocabulary alone, or with its weights too.
 
-The vocabulary alone takes a fraction of a second and tells whether the file is whole. Weights in Q4_1 are loaded in
-another form, which is faster, where they can be, see `split_form`.
+Loading only the vocabulary takes a fraction of a second and shows whether the file is complete. Weights in Q4_1 are
+loaded in a faster form if possible, see `split_form`.
 """
 
 from __future__ import annotations
@@ -63,22 +63,22 @@ class LlamaModel:
         self.close()
 
     def close(self) -> None:
-        """Free the model; nothing else may be asked of it."""
+        """Free the model; no further calls are allowed."""
         with self._lock:
             if self.handle:
                 self._api.llama_model_free(self.handle)
                 self.handle = 0
 
     def tokenize_prompt(self, text: str) -> list[int]:
-        """Ids of a prompt: special tokens that are written out in it are understood, a begin token is put first."""
+        """Ids of a prompt: special tokens written out in it are recognized, and a begin token is put first."""
         return self._tokenize(text, special=True, begin=True)
 
     def tokenize_conversation(self, text: str) -> list[int]:
-        """Ids of a conversation in the model's template, which has its begin token already."""
+        """Ids of a conversation in the model's template, which already contains its begin token."""
         return self._tokenize(text, special=True)
 
     def tokenize_text(self, text: str) -> list[int]:
-        """Ids of a text that follows a prompt: nothing is added, and what looks like a special token is plain text.
+        """Ids of a text that follows a prompt: nothing is added, and a written-out special token stays plain text.
 
         SentencePiece begins every text with a space of its own; it is taken away again, by tokenizing behind a newline.
         """
@@ -92,17 +92,17 @@ class LlamaModel:
         return ids
 
     def text_bytes(self, ids: Sequence[int]) -> bytes:
-        """What the ids stand for, in UTF-8; special tokens stand for nothing."""
+        """The UTF-8 bytes of the ids; special tokens give none."""
         return b"".join(self.piece(token) for token in ids)
 
     def piece(self, token: int) -> bytes:
-        """The bytes of one token, which need not be whole characters."""
+        """The bytes of one token, which may be incomplete characters."""
         if token not in self._pieces:
             self._pieces[token] = self._read_piece(token, _PIECE_BYTES)
         return self._pieces[token]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text that the ids stand for; what is not UTF-8 becomes replacement characters."""
+        """The text of the ids; bytes that are not UTF-8 become replacement characters."""
         return self.text_bytes(ids).decode(errors="replace")
 
     @functools.cached_property
@@ -113,19 +113,19 @@ class LlamaModel:
             return frozenset(token for token in range(self.vocabulary_size) if is_end(self._vocabulary, token))
 
     def special_ids(self, texts: Sequence[str]) -> frozenset[int]:
-        """The tokens among these texts that are one special token each: such a text never shows in an output."""
+        """The ids of those texts that are a single special token, and so never show in an output."""
         tokenized = [self._tokenize(text, special=True) for text in texts]
         return frozenset(ids[0] for ids in tokenized if len(ids) == 1 and not self.piece(ids[0]))
 
     def names(self) -> dict[str, str]:
-        """The begin and end token as a template names them, empty where there is none."""
+        """The begin and end token under the names that templates use; empty if there is none."""
         with self._opened():
             ids = self._api.llama_vocab_bos(self._vocabulary), self._api.llama_vocab_eos(self._vocabulary)
             texts = [self._api.llama_vocab_get_text(self._vocabulary, one) if one >= 0 else b"" for one in ids]
         return dict(zip(("bos_token", "eos_token"), (text.decode(errors="replace") for text in texts), strict=True))
 
     def _load_split(self) -> int:
-        """Load a Q4_1 file's weights in their faster form; 0 if that cannot be done or is not faster here."""
+        """Load a Q4_1 file's weights in their faster form; 0 if that is not possible or not faster here."""
         if not (is_split(self.path) and self._api.ggml_cpu_has_avx2()):
             return 0
         params = self._api.llama_model_default_params()
@@ -147,7 +147,7 @@ class LlamaModel:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[None]:
-        """Keep the model from being closed by another thread meanwhile."""
+        """In this context no other thread can close the model."""
         with self._lock:
             if not self.handle:
                 raise BackendError(f"{self.path.name}: the model is not loaded any more")

@@ -1,8 +1,8 @@
-"""Choosing the next token out of logits: temperature, then top-p, and nothing else. Pure.
+"""Chooses the next token from logits: temperature, then top-p, and nothing else. Pure.
 
 Top-p keeps the smallest set of most likely tokens whose probabilities, at the given temperature, add up to at least p;
-ties are ordered by token number. One uniform number decides: the token at which the kept probabilities, added up in
-that order, pass it. So a sample follows from its own numbers and logits alone.
+ties are ordered by token number. One uniform random number selects the token: the first one at which the cumulative
+kept probabilities, in that order, exceed it. So a sample depends on its own random numbers and logits alone.
 
 Log-probabilities are those of the unmodified model: temperature 1, all tokens.
 
@@ -40,7 +40,7 @@ def sample_token(logits: NDArray[np.float32], sampling: Sampling, number: float)
 
 
 def _choose(shifted: NDArray[np.float32], sampling: Sampling, number: float) -> int:
-    """A token at random out of those that top-p keeps; the highest of the `shifted` logits is 0."""
+    """A random token from those that top-p keeps; the highest of the `shifted` logits is 0."""
     weights = np.exp(shifted / np.float32(sampling.temperature))
     if sampling.top_p >= 1:
         return _pass(weights.astype(np.float64), number)
@@ -56,7 +56,7 @@ def _choose(shifted: NDArray[np.float32], sampling: Sampling, number: float) -> 
 
 
 def _pass(weights: NDArray[np.float64], number: float) -> int:
-    """The first place where the weights added up pass that part of their sum."""
+    """The first index at which the cumulative weights exceed the given fraction of their sum."""
     sums = np.cumsum(weights)
     place = int(np.searchsorted(sums, number * sums[-1], side="right"))
     # rounding may leave the number at the very sum: then the last place that has a weight

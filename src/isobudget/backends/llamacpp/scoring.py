@@ -1,10 +1,10 @@
 """Log-probabilities of given texts after a prompt, by llama.cpp: no sampling, one forward pass over their tree.
 
-The logits are the engine's own. Beside most quantised weights it rounds activations to 8 bits, and a last bit that
-falls otherwise in another batch is carried on: with SmolLM2 135M in Q4_1, the same text in other company scores by some
-0.02 nats per token otherwise, and a token by 0.03 than with exact arithmetic, at random and without bias. Files whose
-weights are in 16 or 32 bits are scored with keys and values in 32 bits, and have next to none of this. Small models of
-known architecture are scored without any, see `isobudget.backends.llamacpp.exact`.
+The logits are the engine's own. With most quantised weights it rounds activations to 8 bits, and a last bit that is
+rounded differently in another batch propagates. With SmolLM2 135M in Q4_1, the score of the same text in another batch
+differs by about 0.02 nats per token, and a token's score differs from exact arithmetic by 0.03, at random and without
+bias. Files with weights in 16 or 32 bits are scored with keys and values in 32 bits, which nearly removes the effect.
+Small models of known architecture are scored without it, see `isobudget.backends.llamacpp.exact`.
 
 Not covered: models with an encoder.
 """
@@ -43,7 +43,7 @@ _PROMPT = 0
 
 
 class LlamaScorer(TextScorer):
-    """Scores texts under one model, whose weights must stay open longer; for several threads, one at a time."""
+    """Scores texts under one model, whose weights must stay open. Safe for several threads, which take turns."""
 
     def __init__(self, model: LlamaModel, threads: int) -> None:
         api = load_api()
@@ -75,7 +75,7 @@ class LlamaScorer(TextScorer):
             return scores
 
     def _read_prompt(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> None:
-        """Have the prompt in sequence 0 of a context with room for it and for what is computed at the same time."""
+        """Load the prompt into sequence 0 of a context with room for it and for the tokens computed at the same time."""
         cells = len(prompt) + max(self.batch_tokens, *(len(text) for text in texts))
         context = self._context
         fits = context is not None and context.tokens >= cells
@@ -90,7 +90,7 @@ class LlamaScorer(TextScorer):
         self._prompt = prompt
 
     def _compute(self, part: Branch, is_last: bool) -> NDArray[np.float32]:
-        """The logits of a part's tokens; after the last part of a text what was computed of it is forgotten."""
+        """The logits of a part's tokens; after the last part of a text, its tokens are removed from the context."""
         start, tree = part
         context = self._context
         assert context is not None

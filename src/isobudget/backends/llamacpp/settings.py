@@ -31,12 +31,12 @@ class LlamaCppSettings(BackendSettings):
     """A GGUF model inside this process.
 
     Attributes:
-        model: the path of the GGUF file; where it is looked up first (studies, commands), also a name of the catalogue.
-        slots: samples generated at the same time; None takes 16, and 32 for weights that the engine multiplies slower
-            beside few samples (all but Q4_0, Q4_1 and Q8_0).
-        threads: CPU threads; None takes every core that this process may use.
-        context_tokens: room for prompt and completion of each sample; None derives it from the problems of a study,
-            and takes 1024 elsewhere. Scoring takes what it needs.
+        model: path of the GGUF file; in studies and commands also a name from the catalogue.
+        slots: samples generated at the same time; None means 16, or 32 for weights that the engine multiplies less
+            efficiently for few samples (all but Q4_0, Q4_1 and Q8_0).
+        threads: number of CPU threads; None means all cores that this process may use.
+        context_tokens: room for prompt and completion of each sample; None derives it from the problems of a study, and
+            means 1024 elsewhere. Scoring uses as much as it needs.
         exact: whether texts are scored in 32 bits rather than by the engine; None does so where the model is covered
             and its weights expand to at most 1 GiB.
     """
@@ -54,11 +54,11 @@ class LlamaCppSettings(BackendSettings):
 
     @property
     def room(self) -> int:
-        """Tokens of prompt and completion that fit into a slot."""
+        """Tokens of prompt and completion that fit into one slot."""
         return self.context_tokens or 1024
 
     def serves(self, wanted: BackendSettings) -> bool:
-        """More room for a sample than is wanted does no harm."""
+        """True also if a sample has more room than wanted, which does no harm."""
         if isinstance(wanted, LlamaCppSettings) and self.room >= wanted.room:
             return self.model_copy(update={"context_tokens": wanted.context_tokens}) == wanted
         return self == wanted
@@ -70,13 +70,13 @@ class LlamaCppSettings(BackendSettings):
 
     @property
     def lanes(self) -> int:
-        """Groups of slots that go on by themselves, with threads of their own. Reads the file's header."""
+        """Number of independent groups of slots, each with its own threads. Reads the file's header."""
         threads = self.threads or usable_cores()
         return max(1, min(threads, self.at_once // self._lane_slots)) if threads > 1 else 1
 
     @property
     def label(self) -> str:
-        """What the engine is and how it runs, for the label of measured seconds."""
+        """The engine and how it runs, for the label of measured seconds."""
         lanes = f" in {self.lanes} lanes" if self.lanes > 1 else ""
         return f"llama.cpp on CPU, {self.threads or usable_cores()} threads, {self.at_once} slots{lanes}"
 
@@ -85,20 +85,20 @@ class LlamaCppSettings(BackendSettings):
         return _LANE_SLOTS[are_even(Path(self.model))]
 
     def on_cores(self, cores: int) -> Self:
-        """With a thread for each of them, unless threads are stated."""
+        """With one thread per core, unless threads are stated."""
         return self if self.threads else self.model_copy(update={"threads": cores})
 
     def facts(self) -> dict[str, Any]:
-        """Which engine; the file, its checksum and where it is from are recorded with the weights."""
+        """The engine. The file, its checksum and its source are recorded with the weights."""
         return {"backend": self.backend, "engine": self.label}
 
     @classmethod
     def recorded_fields(cls, facts: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG003
-        """None: the model's name says which file it is."""
+        """Nothing: the model's name identifies the file."""
         return {}
 
 
 def context_for(characters: int, completion_tokens: int) -> int:
-    """Room for a prompt of this many characters and its completion, rounded up."""
+    """Tokens for a prompt of this many characters and its completion, rounded up."""
     need = characters / _CHARACTERS_PER_TOKEN + completion_tokens
     return int(-(-need // _CONTEXT_STEP) * _CONTEXT_STEP)

@@ -1,23 +1,22 @@
 """Continuous batching: every slot generates a sample of its own, and takes the next one as soon as that ends.
 
-A lane goes on in steps; each adds one token to every sample under way, whichever problem it belongs to. A
-prompt is computed once, alone and whole, into a sequence of its own, and copied for each of its samples. It stays until
-the place is needed for another prompt, and samples of prompts that are there begin before others. So a problem's
-samples compute their prompt once, whether they come in one call or in many. A prompt that begins as one that is there,
-with the same examples say, goes on from there. Where there are several lanes (`lanes`), each has slots of its own, and
-they copy prompts from one another.
+A lane works in steps; each step adds one token to every sample in flight, whichever problem it belongs to. A prompt is
+computed once, by itself, into its own sequence, and copied for each of its samples. It is kept until its place is
+needed for another prompt, and samples of kept prompts start before others. So the prompt of a problem is computed once,
+whether its samples are requested in one call or in many. If a prompt has the same beginning as a kept one, such as the
+same examples, only the rest is computed. If there are several lanes (`lanes`), each has its own slots, and they copy
+prompts from one another.
 
-Every sequence has memory of its own, in the order of its tokens, and its rows are computed alike beside any others. So
-a sample is the same, bit by bit, whatever is generated beside it, where the engine multiplies its kind of weights alike
-for few rows and for many. Where only a single row is an exception (`split_form`), it gets another one for company, so
-that there never is one. Samples stand in a row without holes, as the engine wants them: the last one moves into a
-hole that no new one fills.
+Every sequence has its own memory, in token order. If the engine multiplies its kind of weights in the same way for few
+rows and for many, a sample is bitwise the same whatever is generated beside it. If only a single row is computed
+differently (`split_form`), an unused row is added, so that there never is a single one. The engine needs adjacent
+sequences: if a sample ends and no new one takes its slot, the last sample moves there.
 
-A prompt's time, that of what was left to compute, is recorded apart, in whole, by every sample that uses it; a step's
-is shared by the samples that it advances, which also record whether slots were idle meanwhile.
+The time of computing a prompt (without its reused beginning) is recorded separately, in full, by every sample that uses
+it. The time of a step is shared by its samples, which also record whether slots were idle meanwhile.
 
 Source: Yu et al. 2022 (Orca) for batching by iterations. Not covered: several prompts computed at once by one lane;
-where weights are quantised a row costs about the same beside many as beside few, so that there is little to gain.
+with quantised weights the cost per row hardly depends on the number of rows, so there is little to gain.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _BATCH_TOKENS = 512
 
 @dataclass(slots=True)
 class _Prompt:
-    """A computed prompt: where it is, what follows it, and what computing it cost."""
+    """A computed prompt: its sequence, the logits after it, and the cost of computing it."""
 
     sequence: int
     logits: Logits
@@ -49,21 +48,21 @@ class _Prompt:
 
 
 class Slots:
-    """The samples that a lane generates. For the one thread that drives it.
+    """The samples that a lane generates. Use it only from the thread that runs the lane.
 
     Args:
-        model: with weights; it must stay open longer.
+        model: a model with weights; it must stay open longer.
         slots: samples generated at the same time.
-        context_tokens: room for prompt and completion of each.
+        context_tokens: tokens for prompt and completion of each sample.
         threads: CPU threads.
         clock: charges its steps.
-        lanes: what it shares with other lanes; None if it is the only one.
+        lanes: state shared with other lanes; None if this is the only one.
 
     Attributes:
         prompt_tokens: tokens of prompts computed so far.
 
     Raises:
-        BackendError: the engine does not make such a context.
+        BackendError: the engine cannot create such a context.
     """
 
     def __init__(
@@ -94,13 +93,13 @@ class Slots:
 
     @property
     def has_room(self) -> bool:
-        """Whether a sample may begin."""
+        """Whether another sample can start."""
         return None in self._samples or len(self._samples) < self._slots
 
     def choose(self, waiting: list[Request]) -> SampleOfRequest | None:
-        """Take the sample that is to begin next out of what waits.
+        """Take the next sample to start from the waiting requests.
 
-        A request of which nothing is left to generate is removed from the list.
+        A request without remaining samples is removed from the list.
         """
         waiting[:] = [request for request in waiting if request.waiting]
         request = self._best(waiting)
@@ -112,7 +111,7 @@ class Slots:
         return None
 
     def _best(self, waiting: Sequence[Request]) -> Request | None:
-        """A request whose prompt is there, else one whose prompt no other lane computes just now."""
+        """A request whose prompt is kept here, else one whose prompt no other lane is computing now."""
         here = next((one for one in waiting if one.prompt_ids in self._prompts), None)
         if here or not waiting:
             return here
@@ -125,7 +124,7 @@ class Slots:
         return next((one for one in waiting if one.prompt_ids == free), waiting[0])
 
     def begin(self, unit: SampleOfRequest) -> None:
-        """Begin a sample, with the first token behind its prompt."""
+        """Start a sample with the first token after its prompt."""
         request = unit[0]
         if not self.is_busy:
             self._clock.idle()
@@ -165,7 +164,7 @@ class Slots:
         self._advance(places, samples, logits[: len(samples)], idle=self._lanes.have_room)
 
     def fail(self, error: Exception) -> None:
-        """End every sample that is being generated."""
+        """End every running sample with an error."""
         for sample in self._samples:
             if sample:
                 sample.request.fail(error)
@@ -177,7 +176,7 @@ class Slots:
         self._context.close()
 
     def _tell_room(self) -> None:
-        """Have the other lanes know whether there is an empty slot here."""
+        """Tell the other lanes whether there is an empty slot here."""
         if self.has_room == self._is_full:
             self._is_full = not self.has_room
             self._lanes.fill(1 if self._is_full else -1)
@@ -185,7 +184,7 @@ class Slots:
     def _advance(
         self, places: Sequence[int], samples: Sequence[SampleInFlight], logits: Logits, *, idle: bool = False
     ) -> None:
-        """Sample the next token at these places."""
+        """Sample the next token in these slots."""
         sampled = [sample_token(row, one.sampling, one.number()) for row, one in zip(logits, samples, strict=True)]
         self._clock.charge([sample.charge for sample in samples], [1] * len(samples), idle)
         leaving = take_tokens(samples, [token for token, _ in sampled], [logprob for _, logprob in sampled])
@@ -194,7 +193,7 @@ class Slots:
                 self._samples[place] = None
 
     def _close_holes(self) -> list[SampleInFlight]:
-        """The samples, now without holes between them."""
+        """Close gaps between running samples; returns the samples."""
         samples = self._samples
         for place in range(len(samples)):
             while samples and samples[-1] is None:
@@ -205,7 +204,7 @@ class Slots:
         return [sample for sample in samples if sample]
 
     def _computed(self, ids: tuple[int, ...]) -> _Prompt:
-        """The prompt, computed or copied from another lane if it is not there."""
+        """The computed prompt: kept, copied from another lane, or computed now."""
         computed = self._prompts.pop(ids, None)
         if computed is None:
             with self._lanes.computing(ids) as waited:
@@ -226,7 +225,7 @@ class Slots:
         return computed
 
     def _compute(self, ids: tuple[int, ...], sequence: int, source: int, alike: int) -> _Prompt:
-        """Compute a prompt into a sequence, from what another one holds on or what another lane has computed."""
+        """Compute a prompt into a sequence, starting from another sequence or from a prompt of another lane."""
         paid = Charge()
         elsewhere, saved = self._lanes.longest_beginning(ids)
         if saved and elsewhere > alike and self._restored(sequence, saved):
@@ -239,19 +238,19 @@ class Slots:
         return _Prompt(sequence, logits, paid)
 
     def _restored(self, sequence: int, saved: SavedPrompt) -> bool:
-        """Have a sequence hold what another lane has computed; whether the engine took it."""
+        """Copy a prompt computed by another lane into a sequence; returns whether the engine accepted it."""
         if self._context.is_copied(sequence):
             self.step()
         return self._context.restore(sequence, saved.state)
 
     def _beginning(self, ids: tuple[int, ...]) -> tuple[int, int]:
-        """The sequence that begins as this prompt for longest, and for how many tokens."""
+        """The sequence with the longest common beginning with this prompt, and the number of its tokens."""
         kept = [(shared_tokens(ids, other), prompt.sequence) for other, prompt in self._prompts.items()]
         tokens, sequence = max(kept, default=(0, 0))
         return (sequence, tokens) if tokens else (0, 0)
 
     def _forget_all(self, error: BackendError) -> None:
-        """What the context holds is not known any more: start over."""
+        """Start over, because the state of the context is unknown after an error."""
         self.fail(error)
         self._free_for_prompts += [prompt.sequence for prompt in self._prompts.values()]
         self._prompts = {}
@@ -259,7 +258,7 @@ class Slots:
 
 
 def generate_from(inbox: Inbox[Request], slots: Slots, lanes: Lanes) -> None:
-    """Generate what comes into the inbox until that is closed; what a lane's thread does."""
+    """Generate requests from the inbox until it is closed; runs in a lane's thread."""
     error: Exception = BackendError("the model was closed before this sample was generated")
     try:
         while slots.is_busy or inbox.wait():

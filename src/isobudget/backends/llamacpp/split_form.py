@@ -1,26 +1,25 @@
-"""Q4_1 matrices in a form that the engine multiplies faster: Q4_0 ones, and an adapter for what these leave out.
+"""Loads Q4_1 matrices in a form that the engine multiplies faster: as Q4_0 matrices and an adapter for the difference.
 
-A block of 32 weights in Q4_1 is a scale d, a least value m and 32 numbers q of 4 bits, in Q4_0 it is d and q alone:
+A block of 32 weights in Q4_1 has a scale d, a minimum m and 32 numbers q of 4 bits; in Q4_0 it has only d and q:
 
     d q + m  =  d (q - 8)  +  (m + 8 d)
 
-So the same q and d make a Q4_0 matrix, and what is missing is one number for each block, the same for its 32 inputs. A
-low-rank adapter can hold that: its first matrix adds up the inputs of each block, its second has m + 8 d for each row
-and block. Nothing is rounded beyond what the engine rounds anyway (inputs to 8 bits, in both forms).
+So the same q and d form a Q4_0 matrix, and the difference is one number for each block, the same for its 32 inputs. A
+low-rank adapter can add it: its first matrix adds up the inputs of each block, its second has m + 8 d for each row and
+block. Nothing is rounded beyond what the engine rounds anyway (inputs to 8 bits, in both forms).
 
-It is worth it because the engine lays out Q4_0 matrices anew for the processor as it loads them, and multiplies 4 or
-more samples by 8 rows at a time; Q4_1 it does not, and multiplies row by row. Measured on an AMD EPYC with AVX2,
+This is worthwhile because the engine rearranges Q4_0 matrices for the processor when it loads them, and multiplies 4 or
+more samples by 8 rows at a time; Q4_1 matrices are multiplied row by row. Measured on an AMD EPYC with AVX2,
 SmolLM2-135M in this form over the file as it is, processor time: 0.65 to 0.7 with 8 or 16 samples, 0.75 with 4, 1.0
-with 2 or 3, 0.45 to 0.6 for prompts (docs/experiments.md, 2026-11-30). It was tried on x86-64 with AVX2 alone, so only
-there is it used.
+with 2 or 3, 0.45 to 0.6 for prompts (docs/experiments.md, 2026-11-30). It was only tested on x86-64 with AVX2, so it is
+only used there.
 
-A single row is another matter. The adapter's second matrix is in 32 bits, which the engine adds up in another order for
-one row than for two or more; so a sample that is alone is computed with a row beside it that nobody needs (`slots`).
+A single row needs care. The adapter's second matrix is in 32 bits, and the engine adds up its products in another order
+for one row than for two or more. So a single sample is computed together with an unused row (`slots`).
 
-The file and the adapter are written into memory, not to disk: there is nothing to keep, to lock or to clean up, and
-copying them takes less time than reading the file. While they are loaded the matrices are in memory twice, so
-large files stay as they are. The adapter can only be used where the engine asks for it, so only architectures whose
-computation is known to do so are covered.
+The file and the adapter are written to memory, not to disk: there is nothing to keep, lock or clean up, and copying
+them takes less time than reading the file. During loading the matrices are in memory twice, so large files are loaded
+unchanged. The engine applies adapters only in some architectures, so only those are covered.
 
 Source: the blocks' layout in llama.cpp's ``ggml/src/ggml-common.h``, adapters in its ``src/llama-adapter.cpp``.
 """
@@ -58,7 +57,7 @@ _Bytes = NDArray[np.uint8]
 
 
 def is_split(path: Path) -> bool:
-    """Whether a file's weights are loaded in this form, given a processor for which that is faster."""
+    """Whether a file's weights are loaded in this form, on a processor for which it is faster."""
     try:
         header = read_gguf_header(path)
     except ModelError:
@@ -73,7 +72,7 @@ def is_split(path: Path) -> bool:
 
 
 def loaded_bytes(path: Path) -> int:
-    """Bytes of a file's weights as they are loaded."""
+    """Size in bytes of a file's weights after loading."""
     if not is_split(path):
         return path.stat().st_size
     header = read_gguf_header(path)
@@ -84,11 +83,11 @@ def loaded_bytes(path: Path) -> int:
 
 @contextlib.contextmanager
 def split_files(path: Path) -> Iterator[tuple[Path, Path]]:
-    """The model's file and the adapter's, in memory; they are gone afterwards.
+    """Files of the model and the adapter, in memory; they are removed at the end of the context.
 
     Raises:
         ModelError: the file cannot be read.
-        OSError: there is no memory for them.
+        OSError: there is not enough memory for them.
     """
     header = read_gguf_header(path)
     with _in_memory(_model_file(header)) as model, _in_memory(_adapter_file(header)) as adapter:
@@ -113,7 +112,7 @@ def _split_tensors(header: GgufHeader) -> Mapping[str, Tensor]:
 
 
 def _model_file(header: GgufHeader) -> Iterator[bytes]:
-    """The file with its Q4_1 matrices in Q4_0; everything else is what it was."""
+    """The file with its Q4_1 matrices as Q4_0; everything else is unchanged."""
     stored, split = np.memmap(header.path, np.uint8, "r"), _split_tensors(header)
     alignment = int(str(header.metadata.get("general.alignment", ALIGNMENT)))
     kinds = {name: "Q4_0" if name in split else tensor.kind for name, tensor in header.tensors.items()}
@@ -134,7 +133,7 @@ def _model_file(header: GgufHeader) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A matrix of the adapter for the matrix `of`: the sums over blocks, or what each adds."""
+    """A matrix of the adapter for the matrix `of`: the sums over blocks, or the amount that each block adds."""
 
     of: str
     kind: str

@@ -1,7 +1,7 @@
-"""A conversation put into a model's own template, which its GGUF file holds: a text in Jinja's language. Pure.
+"""Puts a conversation into a model's own chat template, a Jinja text in its GGUF file. Pure.
 
-Templates come with weights from strangers, so they run in Jinja's sandbox, with the settings and functions that
-templates of the Hugging Face hub are written for.
+Templates come with untrusted weights, so they run in Jinja's sandbox, with the settings and functions that templates on
+the Hugging Face Hub expect.
 
 Source: transformers' documentation on writing chat templates. Not covered: tools, images.
 """
@@ -40,7 +40,7 @@ def render_conversation(template: str, chat: Chat, names: Mapping[str, str]) -> 
 
 
 def _to_json(value: Any, indent: int | None = None, **_: Any) -> str:
-    """Jinja's own filter writes for web pages: it would escape signs that a prompt must keep."""
+    """A value as JSON. Jinja's own filter is meant for web pages: it would escape characters that a prompt must keep."""
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 

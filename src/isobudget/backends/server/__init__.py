@@ -1,9 +1,9 @@
 """Models behind OpenAI-compatible servers.
 
-`backend` is the face; `session` generates, `calls` sends and repeats, `faults` says what failures mean, `keys` which
-key goes to which server and `proxies` on which way, `scoring` scores by echo, `loop` is the event loop's thread. Pure
-are `requests` and `answers`, `features` (what may be refused), `usage` (what is counted). `traits`, `tally` and
-`counting` keep what was noticed of the server, of its samples, and of its counts.
+`backend` has the interface; `session` generates, `calls` sends and retries, `faults` interprets failures, `keys`
+decides which key goes to which server and `proxies` on which route, `scoring` scores by echo, `loop` is the event
+loop's thread. `requests`, `answers`, `features` (what may be refused) and `usage` (what is counted) are pure. `traits`,
+`tally` and `counting` keep observations of the server, of its samples, and of its counts.
 """
 
 from typing import TYPE_CHECKING

@@ -1,17 +1,18 @@
-"""What is read from a server's answer. Pure: no network.
+"""Reads a server's answer. Pure: no network.
 
-Servers differ in what they count and give back. The rules here:
+Servers differ in what they count and return. The rules are:
 
-- **texts**: a message without `content` is an empty text; of a list of parts the texts are joined, and what the model
-  thought is kept apart. Half of a surrogate pair, which is not text, becomes U+FFFD.
-- **faults**: a choice that cannot be read, or that the server broke off, is marked and costs no other choice.
-- **tokens**: usage counts all choices of an answer together (llama.cpp: only one of them). For one choice it is taken
-  as it is. For several, the log-probability tokens give each choice's count, if they add up to the usage; where the
-  usage is larger by one for every choice that stopped, the end tokens are missing from the list and are added.
-  Otherwise the counts are unknown (None), and the caller asks for one sample at a time.
-- **log-probabilities** are those of the kept text only: tokens that begin behind its end (stop text, end token) are
-  left out, since some servers list them and others do not.
-- **stop texts** are cut off here as well: harmless where the server did it, and needed where it takes only some.
+- **texts**: a message without `content` is an empty text. In a list of parts the texts are joined, and reasoning is
+  kept separately. Half of a surrogate pair, which is not text, becomes U+FFFD.
+- **faults**: a choice that cannot be read, or that the server broke off, is marked; the other choices are kept.
+- **tokens**: usage counts all choices of an answer together (llama.cpp: only one of them). For a single choice it is
+  used directly. For several, the log-probability tokens give each choice's count, if they add up to the usage; where
+  the usage is larger by one for every choice that stopped, the end tokens are missing from the list and are added.
+  Otherwise the counts are unknown (None), and the caller requests one sample at a time.
+- **log-probabilities** are those of the kept text only: tokens that begin after its end (stop text, end token) are left
+  out, because only some servers list them.
+- **stop texts** are cut off here as well: this is harmless if the server did it, and needed if it accepts only some of
+  them.
 """
 
 from __future__ import annotations
@@ -46,16 +47,16 @@ _TOKENS_BESIDE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One output as the server gave it.
+    """One output as returned by the server.
 
     Attributes:
-        text: the output, stop text perhaps included.
-        finish: the server's word in small letters, None if it gave none.
+        text: the output, which may include the stop text.
+        finish: the server's finish reason in lower case, None if it gave none.
         tokens: size in bytes and log-probability of every token, None if the server gave none.
-        thought: what the model thought, which is not part of the text.
+        thought: the model's reasoning, which is not part of the text.
         fault: why this is not a sample; empty if it is one.
-        broken_off: whether the server ended it for reasons of its own, so that it is to be asked for again.
-        is_cut: whether text or thought were longer than any sample is, and were cut.
+        broken_off: whether the server ended it for its own reasons, so that it should be requested again.
+        is_cut: whether text or reasoning exceeded the maximum length and was cut.
     """
 
     text: str
@@ -69,11 +70,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """A server's answer: its choices, and what it counted (None: it did not say), see `usage.Usage`.
+    """A server's answer: its choices, and its counts (None if not stated), see `usage.Usage`.
 
     Attributes:
         model: the name of the model that answered; empty if the server does not say.
-        oddities: what was mended in reading it; a sentence each.
+        oddities: corrections made in reading it; one sentence each.
     """
 
     choices: tuple[Choice, ...]
@@ -85,7 +86,7 @@ class ServerAnswer:
 
 
 def read_answer(data: Any) -> ServerAnswer:
-    """Read a decoded answer of either call.
+    """Read a decoded answer of a chat or completions call.
 
     Raises:
         TransientError: it holds no choices, or the server broke all of them off.
@@ -112,9 +113,9 @@ def read_answer(data: Any) -> ServerAnswer:
 
 
 def believable(answer: ServerAnswer, prompt: Prompt) -> ServerAnswer:
-    """The answer without a count of the prompt's tokens that cannot be: a token has a byte at least.
+    """The answer without an impossible count of prompt tokens: a token has at least one byte.
 
-    Servers put a system prompt and the chat template's tokens before it, for which there are `_TOKENS_BESIDE`.
+    Servers may add a system prompt and the chat template's tokens, for which `_TOKENS_BESIDE` are allowed.
     """
     size = sum(len(text.encode(errors="replace")) for text in texts_of(prompt))
     if answer.prompt_tokens == believable_count(answer.prompt_tokens, size):
@@ -124,7 +125,7 @@ def believable(answer: ServerAnswer, prompt: Prompt) -> ServerAnswer:
 
 
 def believable_count(prompt_tokens: int | None, prompt_bytes: int) -> int | None:
-    """A count of a prompt's tokens; None where it is more than a prompt of this many bytes can have."""
+    """A count of prompt tokens; None if it exceeds what a prompt of this many bytes can have."""
     return None if prompt_tokens is None or prompt_tokens > prompt_bytes + _TOKENS_BESIDE else prompt_tokens
 
 
@@ -142,7 +143,7 @@ def _has_surrogate(choices: list[Any]) -> bool:
 
 
 def _read_choice(choice: Any) -> Choice:
-    """A choice; what cannot be read for its form is a fault, and is not asked for again."""
+    """Read a choice. If its form is not readable, it is a fault and not requested again."""
     try:
         text, thought = _texts_of(choice)
     except (KeyError, TypeError, AttributeError) as error:
@@ -159,7 +160,7 @@ def _read_choice(choice: Any) -> Choice:
 
 
 def _texts_of(choice: Any) -> tuple[str, str]:
-    """The text and the thought of a choice of either call."""
+    """The text and the reasoning of a choice of either call."""
     if "message" not in choice:
         return _joined(choice["text"])
     message = choice["message"] or {}
@@ -169,7 +170,7 @@ def _texts_of(choice: Any) -> tuple[str, str]:
 
 
 def _joined(content: Any) -> tuple[str, str]:
-    """Text and thought of a content: text, nothing, or a list of parts, each of them text or an object with a type."""
+    """Text and reasoning of a content: a text, nothing, or a list of parts, each a text or an object with a type."""
     if content is None or isinstance(content, str):
         return content or "", ""
     text, thought = "", ""
@@ -187,7 +188,7 @@ def _joined(content: Any) -> tuple[str, str]:
 
 
 def _read_tokens(logprobs: Any) -> tuple[tuple[int, float], ...] | None:
-    """Tokens in the form of chat (llama.cpp uses it for completions too) or of completions; None for no known form."""
+    """Tokens in the form of chat (which llama.cpp also uses for completions) or of completions; None for other forms."""
     try:
         listed = logprobs.get("content")
         if listed is not None:
@@ -199,12 +200,12 @@ def _read_tokens(logprobs: Any) -> tuple[tuple[int, float], ...] | None:
 
 
 def _logprob(value: float | None) -> float:
-    """Servers write minus infinity as null, or as the lowest number that they know."""
+    """A log-probability; servers write minus infinity as null, or as their lowest number."""
     return -math.inf if value is None else float(value)
 
 
 def _bytes(token: str, raw: list[int] | None) -> int:
-    """Size of a token in bytes; a piece of a character that cannot be shown counts as one byte."""
+    """Size of a token in bytes; an incomplete character counts as one byte."""
     if raw is not None:
         return len(raw)
     if token.startswith("bytes:"):
@@ -219,7 +220,7 @@ def cut(text: str, stop: Sequence[str]) -> str:
 
 
 def count_tokens(answer: ServerAnswer) -> list[int] | None:
-    """Tokens that the model produced for each choice; None if they cannot be known (see above)."""
+    """Number of tokens that the model produced for each choice; None if they cannot be known (see above)."""
     listed = [len(one.tokens) for one in answer.choices if one.tokens is not None]
     whole = len(listed) == len(answer.choices)
     used = answer.completion_tokens
@@ -267,7 +268,7 @@ def is_known(finish: str | None) -> bool:
 
 
 def finish_reason(choice: Choice, text: str, tokens: int, max_tokens: int) -> FinishReason:
-    """`STOP` if a stop text was cut off here; else by the server's word, or without a known one by the tokens."""
+    """`STOP` if a stop text was cut off here; else by the server's finish reason; if that is unknown, by the tokens."""
     if text != choice.text:
         return FinishReason.STOP
     if choice.finish is None or not is_known(choice.finish):
@@ -285,7 +286,7 @@ def generation_of(
     seconds: float,
     seed: int,
 ) -> Generation:
-    """A choice of an answer as a sample: its text cut at a stop text, with the log-probabilities of what is kept."""
+    """A choice as a sample: its text cut at a stop text, with the log-probabilities of the kept tokens."""
     text = cut(choice.text, sampling.stop)
     logprobs = kept_logprobs(choice, text)
     total = math.fsum(logprobs) if logprobs else math.nan
@@ -304,9 +305,9 @@ def generation_of(
 
 
 def look_alike(answer: ServerAnswer, temperature: float) -> bool:
-    """Whether the choices are the same text although chance would hardly give it twice: one seed used for all.
+    """Whether the choices are equal although that is very unlikely by chance, because one seed was used for all.
 
-    The bound is far out (60 nats), because a temperature below 1 makes a text likelier than its log-probability says.
+    The bound is large (60 nats), because a temperature below 1 makes a text more likely than its log-probability says.
     """
     first = answer.choices[0]
     if len(answer.choices) < 2 or temperature < 0.5 or any(one.text != first.text for one in answer.choices):

@@ -1,8 +1,9 @@
-"""Work of the HTTP client in a task of its own, so that it is cancelled in the one way that the client is ready for.
+"""Runs work of the HTTP client in its own task, so that it is cancelled in the way that the client supports.
 
-The client's pool closes several connections in a row, and shields that from the cancellation of anyio's scopes, which
-it is written for. asyncio's own goes through such a shield: a call that was cancelled there left the other connections
-open until they were collected. So whoever is cancelled here by asyncio ends the work by a scope, and waits for its end.
+The client's pool closes several connections in a row, and shields this from cancellation by anyio's scopes.
+Cancellation by asyncio ignores the shield: a call cancelled at that point left the other connections open until they
+were garbage-collected. So if asyncio cancels a caller here, the work is ended by an anyio scope, and the caller waits
+for its end.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 @contextlib.asynccontextmanager
 async def _apart(work: Callable[[], Awaitable[T]]) -> AsyncIterator[asyncio.Task[T]]:
-    """The work as a task that has ended when the context is left."""
+    """Run the work as a task that has ended when the context is left."""
     import anyio
 
     scope = anyio.CancelScope()
@@ -39,13 +40,13 @@ async def _apart(work: Callable[[], Awaitable[T]]) -> AsyncIterator[asyncio.Task
 
 
 async def run_apart(work: Callable[[], Awaitable[T]]) -> T:
-    """The result of the work; its error if it fails."""
+    """The result of the work, or its error."""
     async with _apart(work) as task:
         return await asyncio.shield(task)
 
 
 async def iterate_apart(items: Callable[[], AsyncIterator[T]]) -> AsyncIterator[T]:
-    """What an iterator yields, which is made, gone through and closed apart; it is an item ahead at most."""
+    """Yield the items of an iterator that is created, advanced and closed in its own task, at most one item ahead."""
     came: asyncio.Queue[tuple[T, ...]] = asyncio.Queue(1)
 
     async def go_through() -> None:

@@ -1,13 +1,13 @@
 """A model behind an OpenAI-compatible server: vLLM, llama-server, SGLang, TGI, Ollama, OpenAI itself.
 
-The official async client does the transport, on an event loop in a thread of its own; `generate` blocks only the
-thread that calls it. Several samples of a prompt are asked for in one request where the server honours that, which is
-checked on its answers (`traits`, `answers`); failed requests are repeated (`calls`).
+The official async client does the transport, on an event loop in a thread of its own; `generate` blocks only the thread
+that calls it. Several samples of a prompt are requested in one call if the server supports that, which is checked from
+its answers (`traits`, `answers`); failed requests are retried (`calls`).
 
-What is recorded: **seed** is the seed asked for; a request for several samples carries the first one's, and llama.cpp
-and vLLM take seed + i for sample i of it. **seconds** is busy time of this client, shared among the samples in flight:
-what the server's engine itself spent on a sample cannot be seen from here, and other users of the server, the network
-and its queue are inside. Requests that were lost and repeated are not charged. **joules** are unknown (NaN).
+What is recorded: **seed** is the requested seed; a request for several samples contains the first one's, and llama.cpp
+and vLLM use seed + i for its sample i. **seconds** is busy time of this client, shared among the samples in flight. It
+includes the network, the server's queue and its other users, because the engine's own time for a sample cannot be seen
+from here. Requests that were lost and retried are not charged. **joules** are unknown (NaN).
 
 Not covered: streaming, tools, images.
 """
@@ -33,15 +33,15 @@ T = TypeVar("T")
 
 
 class ServerBackend:
-    """One model of a server. Opening it asks the server who it is.
+    """One model of a server. Opening it queries the server's kind and version.
 
     Args:
-        settings: see there.
+        settings: settings of the server.
         wait: waits this many seconds before a request is sent or repeated.
 
     Raises:
         MissingExtraError: the client `openai` is not installed.
-        BackendError: the server cannot be reached, wants another key, or would be sent one in the clear.
+        BackendError: the server cannot be reached, requires another key, or the key would be sent unencrypted.
     """
 
     def __init__(self, settings: ServerSettings, wait: Wait = asyncio.sleep) -> None:
@@ -106,10 +106,10 @@ class ServerBackend:
 
 
 async def open_session(settings: ServerSettings, key: ApiKey, wait: Wait) -> ServerSession:
-    """Ask the server who it is and what it can.
+    """Query the server's kind, version and features.
 
     Raises:
-        BackendError: it cannot be reached, or wants another key.
+        BackendError: the server cannot be reached, or requires another key.
     """
     calls = Calls(settings, key, wait)
     try:

@@ -1,7 +1,8 @@
-"""Answers no longer than any that is asked for: a server that never ends one would fill the memory of this process.
+"""Limits the length of answers, because a server that never ends one would fill this process's memory.
 
-What is counted is what comes over the wire. Compressed answers are not asked for; one that comes all the same may be as
-long as fits the bound after deflate's highest ratio. One that is packed closer (br, zstd) is not unpacked.
+Bytes are counted as received. Compressed answers are not requested. If one arrives anyway, its limit is lower by
+deflate's highest compression ratio, so that it stays within the bound when unpacked. Formats that compress more (br,
+zstd) are not unpacked.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ HEADERS = {"accept-encoding": "identity"}
 
 
 def bounded_transport(http: Any, **options: Any) -> Any:
-    """The HTTP client's transport, whose answers break off with an `UnreadableError` beyond the bound.
+    """The HTTP client's transport; an answer beyond the bound fails with an `UnreadableError`.
 
     Args:
         http: the client's module.

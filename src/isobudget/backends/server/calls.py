@@ -1,12 +1,12 @@
-"""Calls to a server over HTTP: repeated where that helps, and paced. What failures mean is in `faults`.
+"""Calls to a server over HTTP: retried if that helps, and rate-limited. Failures are interpreted in `faults`.
 
-A call is repeated after 408, 409, 425, 429, 5xx, a timeout, a lost connection, and an answer without JSON or choices;
-at most `attempts` times in all. What came but cannot be read for its form is not asked for again. After failed attempt
-i (from 0) it waits a random time, uniform from 0 to ``2^i x 2 s`` and at most 60 s ("full jitter"), and never less than
-the server's Retry-After, which holds back all other calls as well. Any other 4xx is final. The official client does the
-transport, on the way that `proxies` chooses; its own silent repeats are switched off.
+A call is retried after 408, 409, 425, 429, 5xx, a timeout, a lost connection, and an answer without JSON or choices, up
+to `attempts` tries in all. An answer in an unreadable form is not requested again. After failed attempt i (from 0) it
+waits a random time, uniform from 0 to ``2^i x 2 s`` and at most 60 s ("full jitter"), and never less than the server's
+Retry-After, which delays all other calls as well. Any other 4xx is final. The official client does the transport, on
+the route that `proxies` chooses; its own silent retries are switched off.
 
-The key is sent and nowhere else kept: it is taken out of every message.
+The key is only sent, and removed from every message.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _CONNECT_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
-    """What came of one call: the answer as read, its share of busy time, and the time from request to answer."""
+    """The result of one call: the answer, its share of busy time, and the time from request to answer."""
 
     value: T
     seconds: float
@@ -59,11 +59,11 @@ class Reply(Generic[T]):
 
 
 class Calls:
-    """Calls to one server. To be made, used and closed on one event loop.
+    """Calls to one server. Create, use and close it on one event loop.
 
     Args:
-        settings: of the server; relative paths begin at their `base_url`.
-        key: what opens it, see `keys.find_key`.
+        settings: settings of the server; paths are relative to their `base_url`.
+        key: the API key, see `keys.find_key`.
         wait: waits this many seconds.
     """
 
@@ -107,22 +107,22 @@ class Calls:
         attempts: int | None = None,
         lost_only: bool = False,
     ) -> Reply[T]:
-        """POST the body (GET if it is None) and read the JSON that comes back.
+        """POST the body (GET if it is None) and read the JSON answer.
 
         Args:
             path: relative to the base URL, or a whole URL on the same server.
             body: JSON.
-            read: makes the result of the decoded answer; raises `TransientError`, or KeyError, TypeError, ValueError,
-                where it is not as it should be.
-            size: how many samples are asked for, for sharing busy time.
-            attempts: instead of the settings' number.
-            lost_only: whether it is repeated only where no answer came.
+            read: turns the decoded answer into the result; raises `TransientError`, or KeyError, TypeError, ValueError,
+                if the answer is invalid.
+            size: number of requested samples, for sharing busy time.
+            attempts: maximum number of tries, instead of the settings' number.
+            lost_only: whether to retry only if no answer came.
 
         Raises:
             RefusedError: the server refuses.
-            UnreadableError: an answer came in a form that cannot be read.
+            UnreadableError: the answer cannot be read.
             UnsendableError: the body cannot be written; nothing was sent.
-            TransientError: it could not be reached, or did not answer properly, in all attempts.
+            TransientError: the server could not be reached or did not answer properly, in all attempts.
         """
         check_sendable(body)
         most = attempts or self._settings.attempts
@@ -164,7 +164,7 @@ class Calls:
             raise TransientError(f"the answer cannot be read ({what}): {shown!r}", "unreadable answer") from None
 
     async def _pace(self) -> None:
-        """Wait until a request may go out: after the server's Retry-After, and by the rate in the settings."""
+        """Wait until a request may be sent: after the server's Retry-After, and within the rate in the settings."""
         now = time.monotonic()
         start = max(now, self._not_before)
         if self._settings.requests_per_minute:
@@ -173,12 +173,12 @@ class Calls:
             await self._wait(start - now)
 
     async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """POST the body and yield the objects of the stream that comes back. Nothing is repeated.
+        """POST the body and yield the objects of the streamed answer. Nothing is retried.
 
         Raises:
             RefusedError: the server refuses.
             UnsendableError: the body cannot be written; nothing was sent.
-            TransientError: it could not be reached, or did not answer properly, or broke off.
+            TransientError: the server could not be reached, did not answer properly, or broke off.
         """
         check_sendable(body)
         async with self._places:
@@ -211,7 +211,7 @@ class Calls:
 
     @contextlib.contextmanager
     def _translated_errors(self) -> Iterator[None]:
-        """The client's errors as ours."""
+        """Translate the client's errors into ours."""
         try:
             yield
         except (TimeoutError, self._openai.APITimeoutError) as error:

@@ -1,7 +1,8 @@
-"""Tokens that a server does not state: counted by its own tokenizer, or estimated from the length of the text.
+"""Token counts that a server does not state: counted by its own tokenizer, or estimated from the text's length.
 
-A prompt has one count. A server that states less than half of what it stated for another sample of the same prompt
-leaves out what it had cached (Ollama states 0, or only what is new); the larger count is taken for both.
+All samples of a prompt have the same count. If a server states less than half of what it stated for another sample of
+the same prompt, it leaves out cached tokens (Ollama states 0, or only new tokens); the larger count is then used for
+both.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ class Counting:
     """Counts for one server.
 
     Args:
-        scorer: asks the server's tokenizer.
-        note: takes what the user has to know.
+        scorer: queries the server's tokenizer.
+        note: receives notes for the user.
     """
 
     def __init__(self, scorer: ServerScorer, note: Callable[[str], None]) -> None:
@@ -29,11 +30,11 @@ class Counting:
         self._prompts: dict[Prompt, int] = {}
 
     async def prompt(self, prompt: Prompt, stated: list[int]) -> list[int]:
-        """Tokens of one prompt for each of its samples.
+        """The prompt tokens of each sample of one prompt.
 
         Args:
-            prompt: of all samples.
-            stated: what the server stated for each, 0 for nothing.
+            prompt: the prompt of all samples.
+            stated: the server's count for each sample, 0 if not stated.
         """
         most = max([*stated, self._prompts.get(prompt, 0)])
         if most == 0:
@@ -44,7 +45,7 @@ class Counting:
         return [most if 2 * count < most else count for count in stated]
 
     async def completion(self, text: str) -> int:
-        """Tokens of a text, the thought before it included."""
+        """The tokens of a text, including the reasoning before it."""
         return await self._count(text, "samples") if text else 0
 
     async def _count(self, text: Prompt, what: str) -> int:

@@ -1,8 +1,9 @@
-"""What goes wrong with calls to a server: which failures are worth another try, how long to wait, what to say.
+"""Failures of calls to a server: which are worth a retry, how long to wait, and the message.
 
-A server's words are shown without the key. On 401 and 403 they are not shown at all, for they often quote a part of it.
+A server's message is shown without the key. On 401 and 403 it is not shown at all, because it often quotes a part of
+the key.
 
-What may have come from a proxy names the proxy.
+If the answer may have come from a proxy, the message names the proxy.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ _REPEATED = frozenset({408, 409, 425, 429})
 
 
 class TransientError(BackendError):
-    """Asking again may help.
+    """A failure after which a retry may help.
 
     Attributes:
         kind: a few words, for counting.
-        after_seconds: what the server asked to wait, None if it did not say.
+        after_seconds: waiting time requested by the server, None if not stated.
     """
 
     def __init__(self, message: str, kind: str, after_seconds: float | None = None) -> None:
@@ -50,12 +51,12 @@ class TransientError(BackendError):
 
 
 class RefusedError(BackendError):
-    """The server understood and refuses (4xx); asking the same again does not help.
+    """The server understood the request and refuses it (4xx); the same request will fail again.
 
     Attributes:
         status: the HTTP status.
-        words: what the server said; for comparing, not for showing.
-        field: the field at fault, if the server named it apart from its words.
+        words: the server's message; for comparing, not for showing.
+        field: the field at fault, if the server named it outside its message.
     """
 
     def __init__(self, message: str, status: int, words: str, field: str = "") -> None:
@@ -66,19 +67,19 @@ class RefusedError(BackendError):
 
 
 class UnreadableError(BackendError):
-    """An answer came, and was perhaps paid for, in a form that cannot be read; it is not asked for again."""
+    """The answer, which may have been charged, cannot be read; it is not requested again."""
 
     again = False
 
 
 class UnsendableError(BackendError):
-    """A request cannot be written, so that nothing was sent: half a surrogate pair in a text, a number that is none."""
+    """The request cannot be encoded, so nothing was sent: half a surrogate pair in a text, or a number that JSON lacks."""
 
     again = False
 
 
 def check_sendable(body: Any) -> None:
-    """Raise `UnsendableError` if a body cannot be written as JSON in UTF-8."""
+    """Raise `UnsendableError` if a body cannot be encoded as JSON in UTF-8."""
     try:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
@@ -91,17 +92,17 @@ def check_sendable(body: Any) -> None:
 def status_error(
     error: openai.APIStatusError, key: ApiKey, clean: Callable[[str], str], now: float, way: str = ""
 ) -> BackendError:
-    """What an HTTP status that is an error means.
+    """The error that an HTTP error status means.
 
     Args:
-        error: as the client raised it.
-        key: what was sent to open the server.
-        clean: takes the key out of a text.
-        now: in seconds since 1970, for dates in Retry-After.
-        way: the proxy that may have answered instead of the server; empty for none.
+        error: the client's error.
+        key: the API key that was sent.
+        clean: removes the key from a text.
+        now: time in seconds since 1970, for dates in Retry-After.
+        way: the proxy that may have answered instead of the server; empty if there is none.
 
     Returns:
-        `TransientError`, `RefusedError`, or a `BackendError` where nothing helps but the user.
+        `TransientError`, `RefusedError`, or a `BackendError` that only the user can resolve.
     """
     status, words, field = error.status_code, clean(_server_words(error)), str(error.param or "")
     if status in (401, 403):
@@ -124,8 +125,8 @@ def backoff_seconds(attempt: int, asked: float | None, chance: float) -> float:
     """How long to wait after failed attempt number `attempt` (from 0).
 
     Args:
-        attempt: how many attempts failed before this one.
-        asked: what the server asked for, in seconds; never less than this is waited.
+        attempt: number of failed attempts before this one.
+        asked: waiting time requested by the server, in seconds; the result is never less.
         chance: uniform in [0, 1).
     """
     window = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0**attempt)
@@ -133,7 +134,7 @@ def backoff_seconds(attempt: int, asked: float | None, chance: float) -> float:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """What `Retry-After-Ms` or `Retry-After` (seconds, or a date of RFC 9110) says; None if nothing."""
+    """The waiting time from `Retry-After-Ms` or `Retry-After` (seconds, or a date of RFC 9110); None if not stated."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000.0
@@ -156,11 +157,11 @@ def _number(text: str | None) -> float | None:
 
 
 def decoded(answer: Any, clean: Callable[[str], str]) -> Any:
-    """The answer as JSON, which comes as text under a wrong content type. Some gateways put an error into a 200.
+    """The answer as JSON; with a wrong content type it comes as text. Some gateways return an error with status 200.
 
     Raises:
-        TransientError: it is not JSON, or reports an error.
-        UnreadableError: it is a stream.
+        TransientError: the answer is not JSON, or reports an error.
+        UnreadableError: the answer is a stream.
     """
     if isinstance(answer, str) and answer.lstrip().startswith(("data:", "event:")):
         raise UnreadableError("the server streams its answers, though none was asked for as a stream")
@@ -176,7 +177,7 @@ def decoded(answer: Any, clean: Callable[[str], str]) -> Any:
 
 
 def _server_words(error: openai.APIStatusError) -> str:
-    """What the server said was wrong; of a list of faults, each one's place and message without what was sent."""
+    """The server's error message; for a list of faults, each one's place and message without the sent data."""
     body = error.body
     if not isinstance(body, dict):
         return str(body) if isinstance(body, str) else error.response.text
@@ -187,13 +188,13 @@ def _server_words(error: openai.APIStatusError) -> str:
 
 
 def shortened(text: str, most: int = 200) -> str:
-    """A text on one line, cut."""
+    """A text on one line, shortened."""
     text = " ".join(mended(text).split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def cleaner(key: str) -> Callable[[str], str]:
-    """Takes the key out of a text."""
+    """A function that removes the key from a text."""
     bearer = re.compile(r"Bearer\s+\S+")
 
     def clean(text: str) -> str:

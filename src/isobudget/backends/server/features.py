@@ -1,8 +1,8 @@
-"""What a request may hold that a server refuses, and what is done without it. Pure.
+"""The parts of a request that a server may refuse, and how to do without them. Pure.
 
-A refusal that names a feature is believed; else one feature after another is left out until the server accepts. What it
-once accepted is not left out later. Temperature and top-p are left out only where leaving them out means the same: at
-1, or top-p in greedy decoding.
+If a refusal names a feature, that one is left out; otherwise one feature after another is left out until the server
+accepts. A feature that was accepted once is never left out later. Temperature and top-p are left out only where leaving
+them out means the same: at 1, or top-p in greedy decoding.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FIXED = re.compile(r"\btemperature\b|\btop_?p\b", re.IGNORECASE)
 
 
 class Feature(StrEnum):
-    """What a server may refuse, in the order in which suspects are left out."""
+    """Features that a server may refuse, in the order in which they are left out."""
 
     SAMPLES = "several samples per request"
     LOGPROBS = "log-probabilities"
@@ -83,12 +83,12 @@ class Fallback:
 
 
 def without(feature: Feature) -> str:
-    """What a server does that refuses a feature, and what follows; after "the server"."""
+    """What a server does that refuses a feature, and the consequence; a phrase to follow "the server"."""
     return _REFUSABLE[feature].without
 
 
 def features_of(body: Mapping[str, Any], neutral: Mapping[str, Any]) -> set[Feature]:
-    """Which of the things that a server may refuse, and that can be left out, this request holds."""
+    """The refusable features in this request that can be left out."""
     held = {
         Feature.SAMPLES: "n" in body,
         Feature.LOGPROBS: "logprobs" in body,
@@ -104,12 +104,12 @@ def features_of(body: Mapping[str, Any], neutral: Mapping[str, Any]) -> set[Feat
 
 
 def fallback(refusal: RefusedError, held: set[Feature], accepted: set[Feature]) -> Fallback | None:
-    """What to leave out next after a refusal; None: nothing that could help.
+    """The feature to leave out next after a refusal; None if leaving one out cannot help.
 
     Args:
-        refusal: what the server said.
-        held: what the refused request held.
-        accepted: what the server took at least once.
+        refusal: the server's refusal.
+        held: features of the refused request.
+        accepted: features that the server accepted at least once.
     """
     if refusal.status not in _MAY_NAME or _TOO_LONG.search(refusal.words):
         return None
@@ -127,7 +127,7 @@ def fallback(refusal: RefusedError, held: set[Feature], accepted: set[Feature]) 
 
 
 def remedy(refusal: RefusedError, body: Mapping[str, Any]) -> str:
-    """What the user can do about a refusal that nothing was left out for; empty if nothing is known."""
+    """What the user can do about a refusal for which no feature was left out; empty if nothing is known."""
     if refusal.status in _MAY_MEAN and _FIXED.search(refusal.field or refusal.words):
         asked = f"temperature {body.get('temperature', 1)} and top_p {body.get('top_p', 1)}"
         return f" The study asks for {asked}; if only 1 is taken, set temperature = 1.0 and top_p = 1.0 in [sampling]."

@@ -1,15 +1,14 @@
-"""Which key goes to which server.
+"""Decides which API key goes to which server.
 
-A study names a `url`, and whoever wrote the study chose it; the key is the user's. So the key that many people have in
-their environment, ``OPENAI_API_KEY``, goes to OpenAI alone, over TLS. A server of anybody else gets the key of the
-variable that `key_env` names, and without that none. What else the official client would take from the environment
-(organisation, project, custom headers) goes to OpenAI alone too.
+The author of a study chooses its `url`, but the key belongs to the user. So ``OPENAI_API_KEY``, which many people have
+in their environment, is only sent to OpenAI, over TLS. Any other server gets the key in the variable that `key_env`
+names, or none. Other values that the official client takes from the environment (organisation, project, custom headers)
+are only sent to OpenAI, too.
 
-Over plain http a key travels in the clear: it is sent to this machine and to local networks only, the latter with a
-note.
+Over plain http a key is unencrypted, so it is only sent to this machine and to local networks, the latter with a note.
 
-Not covered: whether a server deserves the key of a variable that `key_env` names. That is the user's word, or that of
-whoever wrote the study.
+Not covered: whether a server deserves the key in the variable that `key_env` names. The user or the author of the study
+decides that.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ _LOCAL_NAME = re.compile(r"[a-z][a-z0-9_-]*|.+\.(?:local|internal)")
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What opens a server.
+    """The API key for a server.
 
     Attributes:
-        secret: the key, "" for none. The representation leaves it out.
-        variable: the environment variable that it comes from; "" where none is looked at.
+        secret: the key, "" for none; it is not part of the repr.
+        variable: the environment variable that holds it; "" if none is used.
         named: whether the settings name that variable.
-        note: what the user has to know of the way that it travels; "" for nothing.
+        note: a warning about how the key is sent; "" for none.
     """
 
     secret: str
@@ -50,7 +49,7 @@ class ApiKey:
         return f"Key(variable={self.variable!r})"
 
     def refused(self, status: int) -> str:
-        """What to do after a server answered 401 or 403."""
+        """What to do after a server has answered 401 or 403."""
         message = f"the server answered {status}: "
         if self.secret:
             return f"{message}the key in the environment variable {self.variable} is not accepted"
@@ -64,11 +63,11 @@ def find_key(url: str, key_env: str | None) -> ApiKey:
     """The key for a server.
 
     Args:
-        url: of the server, checked before.
+        url: URL of the server, already checked.
         key_env: the variable that holds its key; "" for none; None for `OPENAI_VARIABLE`, if the server is OpenAI's.
 
     Raises:
-        BackendError: the variable holds no key, or the key would travel in the clear.
+        BackendError: the variable holds no key, or the key would be sent unencrypted.
     """
     named = key_env is not None
     variable = key_env or "" if named else OPENAI_VARIABLE if is_openai(url) else ""
@@ -115,7 +114,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def foreign_headers(url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the headers that the official client takes from the environment, and that are not for this server."""
+    """Names of the headers that the official client takes from the environment but that are not meant for this server."""
     if is_openai(url):
         return ()
     lines = environment.get("OPENAI_CUSTOM_HEADERS", "").split("\n")

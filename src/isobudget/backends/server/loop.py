@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, so that calls which wait for a server block only the thread that asks.
+"""An event loop in its own thread, so that calls that wait for a server block only the calling thread.
 
 `LoopThread.run` may be called from many threads at once. Closing cancels what is in flight and leaves neither task nor
 thread behind.
@@ -28,7 +28,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work on the loop and wait for its result. Ctrl-C here ends the work too.
+        """Run the work on the loop and wait for its result. Ctrl-C here ends the work too.
 
         Raises:
             BackendError: the loop was closed, before or meanwhile.
@@ -47,7 +47,7 @@ class LoopThread:
             raise
 
     def close(self, last: Coroutine[Any, Any, None]) -> None:
-        """Cancel what is in flight, do `last`, end the loop and its thread."""
+        """Cancel running work, run `last`, then end the loop and its thread."""
         with self._lock:
             self._open = False
         asyncio.run_coroutine_threadsafe(self._end(last), self._loop).result()

@@ -1,8 +1,8 @@
-"""Several small pools of connections in place of a large one.
+"""Several small connection pools instead of a large one.
 
-The HTTP client's pool looks at all its connections twice a call, and asks the system about each that is idle: a hundred
-of them double what a call costs. So calls go to the first pool that has room. A few calls at a time stay in the first
-one, and use its connections again.
+The HTTP client's pool checks all its connections twice per call, with a system call for each idle one: a hundred of
+them double the cost of a call. So each call goes to the first pool with room. A few simultaneous calls all use the
+first pool and reuse its connections.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _EACH = 8
 
 
 def spread(http: ModuleType, make: Callable[[], Any], most: int) -> Any:
-    """A transport over pools, which are made when they are needed.
+    """A transport over several pools, which are created on demand.
 
     Args:
-        http: httpx, under the name that the client has it by.
+        http: the httpx module, as the client imports it.
         make: makes a transport with a pool of its own.
-        most: calls at the same time that there are pools for; further ones go to the emptiest pool.
+        most: number of simultaneous calls for which pools are created; further calls go to the emptiest pool.
     """
     stream: Any = type("Stream", (_Stream, http.AsyncByteStream), {})
     pools: Any = type("Pools", (_Pools, http.AsyncBaseTransport), {})
@@ -30,7 +30,7 @@ def spread(http: ModuleType, make: Callable[[], Any], most: int) -> Any:
 
 
 class _Stream:
-    """An answer's body; its pool has room again when it is closed."""
+    """An answer's body; closing it frees its place in the pool."""
 
     def __init__(self, stream: Any, leave: Callable[[], None]) -> None:
         self._stream, self._leave, self._open = stream, leave, True
@@ -64,7 +64,7 @@ class _Pools:
         return response
 
     def _choose(self) -> int:
-        """The first pool with room, a new one if none has, or the one with the fewest calls where no more are made."""
+        """The first pool with room, else a new one, or the one with the fewest calls if no more may be created."""
         place = next((at for at, calls in enumerate(self._under_way) if calls < _EACH), None)
         if place is None and len(self._pools) < self._most:
             self._pools.append(self._make())

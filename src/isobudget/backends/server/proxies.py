@@ -1,8 +1,8 @@
-"""The way to a server: straight, or through the proxy that the environment names.
+"""The route to a server: direct, or through the proxy named in the environment.
 
-This machine and private networks are reached straight, whatever the environment says: a proxy cannot reach them, and
-would read the key that plain http carries. Other servers are reached as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY
-say; a key goes there over https alone, which a proxy only passes on (see `keys`).
+This machine and private networks are reached directly, whatever the environment says: a proxy cannot reach them, and
+could read a key sent over plain http. Other servers are reached as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
+Keys are only sent to them over https, which a proxy cannot read (see `keys`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_CONNECTIONS, _KEPT_CONNECTIONS = 1000, 100
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that the environment names: its URL, which may hold a password, and the variable."""
+    """A proxy from the environment: its URL, which may contain a password, and the variable."""
 
     url: str
     variable: str
@@ -34,13 +34,13 @@ class Proxy:
 
     @property
     def label(self) -> str:
-        """How messages name it, without user and password."""
+        """The proxy's name in messages, without user and password."""
         scheme, _, rest = self.url.partition("://")
         return f"through the proxy {scheme}://{rest.rpartition('@')[2].rstrip('/')} of {self.variable}"
 
 
 def find_proxy(url: str) -> Proxy | None:
-    """The proxy on the way to a server; None if it is reached straight."""
+    """The proxy on the route to a server; None for a direct connection."""
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or is_local(host) or urllib.request.proxy_bypass(parts.netloc):
@@ -54,15 +54,15 @@ def find_proxy(url: str) -> Proxy | None:
 
 
 def open_client(openai: Any, proxy: Proxy | None, calls: int) -> Any:
-    """The official client's HTTP client, which goes this way and no other.
+    """The official client's HTTP client, restricted to this route.
 
     Args:
         openai: the official client.
-        proxy: the way.
-        calls: at the same time, at most.
+        proxy: the proxy; None for a direct connection.
+        calls: maximum number of simultaneous calls.
 
     Raises:
-        BackendError: the proxy is of a kind that cannot be used, or its URL is none.
+        BackendError: the kind of proxy is not supported, or its URL is not valid.
     """
     base = openai.DefaultAsyncHttpxClient.__mro__[1]  # of httpx, under the name that this client has it by
     http = importlib.import_module(base.__module__.partition(".")[0])

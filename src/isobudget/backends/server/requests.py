@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server is asked. Pure: no network."""
+"""Requests to an OpenAI-compatible server. Pure: no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completio
 
 
 def group_seeds(seeds: Sequence[int], most: int) -> list[list[int]]:
-    """Split seeds into runs of consecutive numbers, none longer than `most`: each can be asked for in one request."""
+    """Split seeds into runs of consecutive numbers, at most `most` long: one request can ask for each run."""
     groups: list[list[int]] = []
     for seed in seeds:
         if groups and len(groups[-1]) < most and seed == groups[-1][-1] + 1:
@@ -33,17 +33,17 @@ def request_body(
     without: frozenset[Feature] = frozenset(),
     neutral: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The request for one sample per seed; only for the first if several samples are done without.
+    """The request for one sample per seed; only for the first if `n` is left out.
 
     Args:
-        api: which call.
-        model: its name at the server.
+        api: the kind of call.
+        model: the model's name at the server.
         prompt: text for completions, a conversation for chat.
         sampling: temperature, top-p, limit and stop texts.
-        seeds: the first is sent.
-        without: what this server refuses. Temperature and top-p are sent all the same where leaving them out would
+        seeds: seeds of the samples; only the first is sent.
+        without: features that this server refuses. Temperature and top-p are sent anyway if leaving them out would
             change the sampling.
-        neutral: fields that switch off what this server would add on its own.
+        neutral: fields that switch off the server's own additions to sampling.
     """
     body: dict[str, Any] = {"model": model, **({} if Feature.NEUTRAL in without else neutral or {})}
     if isinstance(prompt, Chat):

@@ -1,11 +1,11 @@
 """Log-probabilities of given text from a server, by echoing it: completions with ``echo`` and ``logprobs``.
 
-The prompt and the text are made into tokens apart from each other by the server's own ``/tokenize`` (vLLM and SGLang
-have it beside /v1), joined, and sent as tokens, so that what is scored is exactly what was asked for. One token is
-generated along with it, since most servers generate at least one; it is not looked at.
+The server's own ``/tokenize`` (which vLLM and SGLang have beside /v1) tokenizes the prompt and the text separately. The
+tokens are joined and sent as tokens, so that exactly these are scored. The server also generates one token, because
+most servers cannot generate none; it is ignored.
 
 llama.cpp's server takes ``echo`` and ignores it, and OpenAI refuses it with log-probabilities: such servers cannot
-score, which is established by trying and never guessed.
+score. This is found out by trying, never guessed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ServerScorer:
         self._model = model
 
     async def works(self) -> bool:
-        """Try it on two tokens. A server that cannot be asked now counts as one that cannot."""
+        """Try scoring on two tokens. If the server cannot be reached now, it counts as unable to score."""
         try:
             tokens = (await self._tokens("a b", special=False, attempts=1))[:2]
             await self._echo(tokens, len(tokens), attempts=1)
@@ -43,7 +43,7 @@ class ServerScorer:
         return bool(tokens)
 
     async def count(self, text: Prompt, *, special: bool) -> int:
-        """How many tokens a prompt or a text has, as the server counts; `special` adds what begins a prompt."""
+        """How many tokens a prompt or text has by the server's count; `special` adds the tokens that begin a prompt."""
         return len(await self._tokens(text, special=special, attempts=1))
 
     async def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> list[Score]:
@@ -60,7 +60,7 @@ class ServerScorer:
         return Score(tuple(values), len(head), seconds)
 
     async def _tokens(self, prompt: Prompt, *, special: bool, attempts: int | None = None) -> list[int]:
-        """A text's or a conversation's tokens. The fields that name the text differ between servers: all are sent."""
+        """The tokens of a text or conversation. Servers name the field of the text differently, so all names are sent."""
         body: dict[str, Any] = {"model": self._model, "add_special_tokens": special, "add_special": special}
         if isinstance(prompt, Chat):
             body["messages"] = [{"role": one.role, "content": one.content} for one in prompt.messages]
@@ -69,7 +69,7 @@ class ServerScorer:
         return (await self._calls.call(f"{self._root}/tokenize", body, _read_tokens, attempts=attempts)).value
 
     async def _echo(self, tokens: list[int], last: int, attempts: int | None = None) -> tuple[list[float], float]:
-        """Log-probabilities of the last tokens. The very first of all has none: nothing stands before it."""
+        """Log-probabilities of the last tokens. The first token of all has none, because nothing precedes it."""
         body = {"model": self._model, "prompt": tokens, "echo": True, "logprobs": 1, "max_tokens": 1}
         reply = await self._calls.call("/completions", body, _read_echo, attempts=attempts)
         begin = max(1, len(tokens) - last)

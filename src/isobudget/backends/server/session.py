@@ -1,11 +1,11 @@
-"""Generating samples with an opened server: what is asked for, what can be kept of the answers, and what was noticed.
+"""Generates samples with an opened server: requests, usable answers, and observations.
 
-A group of samples is asked for in one request. Whatever such a request does not give, or gives in a way that cannot be
-kept (`answers.count_tokens`, `answers.look_alike`), is asked for again one sample at a time, each with its
-own seed. So the right number of samples comes back from any server that gives at least one.
+A group of samples is requested in one call. Samples that are missing from its answer, or cannot be used
+(`answers.count_tokens`, `answers.look_alike`), are requested again one at a time, each with its own seed. So any server
+that returns at least one sample per call gives the right number of samples.
 
-What makes a group be thrown away does not depend on whether its samples are good, so nothing is selected by it. A
-request that fails costs the samples of no other: those that came are kept (`PartlyAnsweredError`).
+The reason for discarding a group never depends on whether its samples are good, so this causes no selection bias. A
+failed request does not affect the samples of others: those that came are kept (`PartlyAnsweredError`).
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ Answered = Generation | BackendError | None
 
 
 class ServerSession:
-    """An opened server. Everything but `describe` runs on its event loop.
+    """An opened server. Everything except `describe` runs on its event loop.
 
     Args:
-        settings: how it is reached.
-        calls: open calls to it; the caller closes them.
-        server: who it is.
-        can_score: whether it was seen to give log-probabilities of given text.
-        notes: what else the user has to know.
+        settings: settings of the server.
+        calls: an open `Calls`; the caller closes it.
+        server: kind and version of the server.
+        can_score: whether it was found able to score given text.
+        notes: further notes for the user.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class ServerSession:
         return await self._scorer.score(prompt, texts, ids)
 
     async def _outcomes(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Answered]:
-        """What became of each seed."""
+        """The result for each seed."""
         # some servers refuse to give the one greedy sample several times
         most = self._traits.most_samples if sampling.temperature > 0 else 1
         groups = group_seeds(seeds, most)
@@ -116,7 +116,7 @@ class ServerSession:
         return [one for group in given for one in group]
 
     async def _group(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Answered]:
-        """One request; what it did not give of several samples is asked for again."""
+        """One request for several samples; missing ones are requested again."""
         try:
             outcomes = await self._ask(prompt, sampling, seeds)
         except BackendError as error:
@@ -154,7 +154,7 @@ class ServerSession:
     async def _kept(
         self, reply: Reply[ServerAnswer], prompt: Prompt, sampling: Sampling, seeds: Sequence[int]
     ) -> list[Answered]:
-        """What can be kept of the answer to a request for these seeds: for each a sample, an error, or nothing."""
+        """The usable part of the answer to a request for these seeds: for each a sample, an error, or None."""
         traits = self._traits
         answer = believable(reply.value, prompt)
         reply = replace(reply, value=answer)
@@ -241,6 +241,6 @@ class ServerSession:
 
 
 def _with_prompt(generation: Generation, count: int) -> Generation:
-    """The sample with its prompt's tokens; they are billed to the first of its request, which states none so far."""
+    """The sample with its number of prompt tokens. The first sample of a request is billed for them."""
     billed = count if generation.billed_prompt_tokens is None else generation.billed_prompt_tokens
     return replace(generation, prompt_tokens=count, billed_prompt_tokens=billed)

@@ -16,7 +16,7 @@ Api = Literal["completions", "chat"]
 
 
 def _plain(url: str) -> str:
-    """The URL, if it is one and holds nothing but an address."""
+    """The URL, if it is valid and contains only an address."""
     try:
         parts = urllib.parse.urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -41,12 +41,13 @@ class ServerSettings(BackendSettings):
         model: the model's name at the server.
         url: base URL, usually ending in ``/v1``, which is added if the URL names no path.
         api: ``completions`` continues text; ``chat`` answers conversations by the model's own template.
-        key_env: the environment variable that holds the key; unset or empty: no key is sent. By default OPENAI_API_KEY
-            for https://api.openai.com, and none for any other server. Keys themselves have no place in a study.
-        concurrency: most requests at the same time.
-        timeout_seconds: for one request, from connecting to the end of its answer.
-        attempts: how often one request is tried in all.
-        requests_per_minute: most requests per minute; None sets no limit.
+        key_env: the environment variable that holds the key; if it is unset or empty, no key is sent. By default
+            OPENAI_API_KEY for https://api.openai.com, and none for any other server. Keys themselves do not belong in a
+            study.
+        concurrency: maximum number of simultaneous requests.
+        timeout_seconds: limit for one request, from connecting to the end of its answer.
+        attempts: maximum number of tries of one request.
+        requests_per_minute: maximum rate; None for no limit.
     """
 
     needs: ClassVar[Needs] = Needs(("openai",), "openai", "reaching a model through a server")
@@ -67,17 +68,17 @@ class ServerSettings(BackendSettings):
 
     @property
     def base_url(self) -> str:
-        """The URL in the form that paths are added to."""
+        """The base URL, to which paths are appended."""
         url = self.url.rstrip("/")
         return url if urllib.parse.urlsplit(url).path else f"{url}/v1"
 
     @property
     def devices(self) -> None:
-        """A server does not tell what it runs on."""
+        """None: a server does not state its hardware."""
         return
 
     def refuses(self, prompt: Prompt) -> str:
-        """A conversation goes to `chat`, text to `completions`."""
+        """Why this API cannot take the prompt: conversations need `chat`, texts need `completions`."""
         if isinstance(prompt, Chat) and self.api != "chat":
             return (
                 'a conversation, but api = "completions" continues text. Set api = "chat", or a prompt format that '
@@ -91,5 +92,5 @@ class ServerSettings(BackendSettings):
         return ""
 
     def facts(self) -> dict[str, Any]:
-        """With the call that is made, also where it is the default."""
+        """The recorded facts, including the API even if it is the default."""
         return super().facts() | {"url": self.url, "api": self.api}

@@ -1,6 +1,6 @@
-"""What the samples of a server have in common that a success rate would hide.
+"""Properties of a server's samples that a success rate would hide.
 
-- **Empty texts**: a model that thinks may use up `max_tokens` before it answers.
+- **Empty texts**: a reasoning model may use up `max_tokens` before it answers.
 - **Equal texts**: a cache, or a server that ignores temperature and seed, gives the same answer again and again.
 """
 
@@ -26,7 +26,7 @@ class _Prompt:
 
 @dataclass(slots=True)
 class AnswerTally:
-    """Counts samples; `notes` says what is to be said of them."""
+    """Counts samples; `notes` describes what is unusual about them."""
 
     samples: int = 0
     empty: int = 0
@@ -48,7 +48,7 @@ class AnswerTally:
             seen.is_equal &= seen.first == hash(text)
 
     def notes(self) -> list[str]:
-        """A sentence for each thing that all or some samples have in common."""
+        """One sentence for each property that all or some samples share."""
         notes = []
         if self.empty_thoughts:
             notes.append(

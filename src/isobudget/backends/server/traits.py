@@ -1,11 +1,10 @@
-"""What kind of server answers, and what was noticed of it.
+"""What kind of server answers, and what was observed about it.
 
-Servers that speak the OpenAI API differ in what they honour. Nothing is assumed: a request asks for everything, and
-what a server refuses (`features`) or silently leaves out is remembered, stated once in the description, and done
-without from then on.
+Servers with the OpenAI API differ in what they support. Nothing is assumed: a request asks for everything. What a
+server refuses (`features`) or silently ignores is remembered, stated once in the description, and no longer requested.
 
-Sampling is to be temperature and top-p alone. Fields that switch off a server's own additions are sent to servers that
-identify themselves; facts and sources are in docs/backends-server.md.
+Sampling should be temperature and top-p alone. Servers that identify themselves are sent fields that switch off their
+own additions; facts and sources are in docs/backends-server.md.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
 class ServerKind(StrEnum):
-    """Servers that can be told apart."""
+    """The kinds of servers that can be distinguished."""
 
     LLAMA_CPP = "llama.cpp server"
     VLLM = "vLLM server"
@@ -72,7 +71,7 @@ _OTHERWISE_REPEATABLE = "seeds are sent; whether the server honours them is not 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Who answers: its kind, its version ("" if it does not say), where, and the models that it lists, if it does."""
+    """The server: its kind, its version ("" if not stated), its address, and the models that it lists, if any."""
 
     kind: ServerKind
     version: str
@@ -81,23 +80,23 @@ class Server:
 
     @property
     def label(self) -> str:
-        """For the label of measured seconds."""
+        """The server's name in the label of measured seconds."""
         return f"{' '.join(filter(None, (self.kind, self.version)))} at {self.host}"
 
     @property
     def neutral(self) -> dict[str, Any]:
-        """Fields that switch off what it would add to temperature and top-p."""
+        """Fields that switch off the server's additions to temperature and top-p."""
         return _NEUTRAL[self.kind]
 
 
 @dataclass(slots=True)
 class Traits:
-    """What was noticed of a server.
+    """What was observed about a server.
 
     Attributes:
-        refused: done without from now on.
-        accepted: what it took at least once.
-        notes: a sentence for each thing noticed, in order.
+        refused: features no longer requested.
+        accepted: features accepted at least once.
+        notes: one sentence for each observation, in order.
     """
 
     refused: set[Feature] = field(default_factory=set)
@@ -106,7 +105,7 @@ class Traits:
 
     @property
     def most_samples(self) -> int:
-        """How many samples to ask for at once."""
+        """How many samples to request at once."""
         return 1 if Feature.SAMPLES in self.refused else MOST_SAMPLES
 
     def note(self, sentence: str) -> None:
@@ -114,7 +113,7 @@ class Traits:
         self.notes[sentence] = None
 
     def refuse(self, feature: Feature, sentence: str | None = None) -> None:
-        """Do without this from now on."""
+        """Stop requesting this feature."""
         if feature not in self.refused:
             self.refused.add(feature)
             self.note(f"the server {sentence or without(feature)}")
@@ -122,9 +121,9 @@ class Traits:
             self.notes.pop(f"the server {without(Feature.MORE_STOPS)}", None)
 
     def learn(self, left_out: list[Fallback], held: set[Feature]) -> None:
-        """A request was accepted that held `held`, after these were left out.
+        """Note that a request with the features `held` was accepted after the features `left_out` were removed.
 
-        Those that the server named are believed. Of the others only the last is known to have been at fault.
+        Features named by the server are refused. Of the others only the last one is known to have been at fault.
         """
         self.accepted |= held
         for place, one in enumerate(left_out):
@@ -133,15 +132,17 @@ class Traits:
 
 
 def root_of(url: str) -> str:
-    """Where the server's own calls lie, beside /v1."""
+    """The URL below which the server's own calls are, beside /v1."""
     return url.removesuffix("/v1")
 
 
 async def identify(calls: Calls, url: str, model: str) -> Server:
-    """Ask the server who it is, and whether it lists the model. One that does not say so is `Kind.UNKNOWN`.
+    """Query the server's kind, and whether it lists the model.
+
+    A server that does not identify itself is `Kind.UNKNOWN`.
 
     Raises:
-        BackendError: it cannot be reached, or wants another key.
+        BackendError: the server cannot be reached, or requires another key.
     """
     parts = urllib.parse.urlsplit(url)
     listed: dict[str, str] = {}
@@ -161,7 +162,7 @@ async def identify(calls: Calls, url: str, model: str) -> Server:
 
 
 def _read_owners(data: Any) -> dict[str, str]:
-    """The models that a server lists, each with its owner; none if the list is in no known form."""
+    """The models that a server lists, each with its owner; empty if the form of the list is not known."""
     models = data.get("data") if isinstance(data, dict) else None
     known = [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
     return {mended(str(one.get("id", ""))): str(one.get("owned_by", "")).lower() for one in known}
@@ -178,7 +179,7 @@ async def _version(calls: Calls, url: str, kind: ServerKind) -> str:
 
 
 def first_traits(server: Server, settings: ServerSettings) -> Traits:
-    """What is known of a server before it is asked for samples."""
+    """What is known about a server before samples are requested."""
     traits, kind, api = Traits(), server.kind, settings.api
     if server.models and settings.model not in server.models:
         more = f" and {len(server.models) - _LISTED} more" if len(server.models) > _LISTED else ""

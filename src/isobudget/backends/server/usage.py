@@ -1,10 +1,10 @@
-"""What a server says that a request used, in tokens. Pure.
+"""A server's statement of the tokens that a request used. Pure.
 
-- **0 completion tokens** is a count: an answer may be empty. **0 prompt tokens** is none: Ollama leaves out what it has
-  cached, and no request is without a prompt.
-- **Reasoning tokens** are part of `completion_tokens` in OpenAI's form. Where `total_tokens` says that they are not (it
-  is the sum of prompt, completion and reasoning), they are added, since the model produced them and they are billed.
-- **Cached tokens** are a part of the prompt's that was billed at a lower price.
+- **0 completion tokens** is a valid count: an answer may be empty. **0 prompt tokens** is not: Ollama leaves out cached
+  tokens, and no request is without a prompt.
+- **Reasoning tokens** are part of `completion_tokens` in OpenAI's form. If `total_tokens` shows that they are not (it
+  is the sum of prompt, completion and reasoning), they are added, because the model produced them and they are billed.
+- **Cached tokens** are the part of the prompt tokens billed at a lower price.
 - Numbers that no request can have (fractions, negative ones, 2^31 and more) count as not stated.
 """
 
@@ -19,13 +19,13 @@ _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that one request used, all its choices together; None where the server does not say.
+    """Tokens that one request used, for all its choices together; None if not stated.
 
     Attributes:
-        prompt_tokens: of the prompt, each >= 1.
-        completion_tokens: produced, reasoning included.
-        cached_tokens: of the prompt's, those that a cache gave.
-        oddities: what a reader has to know of these numbers; a sentence each.
+        prompt_tokens: tokens of the prompt, at least 1.
+        completion_tokens: produced tokens, including reasoning.
+        cached_tokens: prompt tokens that came from a cache.
+        oddities: remarks on these numbers; one sentence each.
     """
 
     prompt_tokens: int | None = None
@@ -35,7 +35,7 @@ class Usage:
 
 
 def read_usage(stated: Any) -> Usage:
-    """Read the `usage` of an answer, whatever it is."""
+    """Read the `usage` of an answer; it may be any value."""
     if not isinstance(stated, dict):
         return Usage()
     oddities = [
@@ -56,7 +56,7 @@ def read_usage(stated: Any) -> Usage:
 
 
 def _count(value: Any) -> int | None:
-    """A whole number of tokens, also if it is written as 20.0."""
+    """An integer number of tokens, even if written as 20.0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST or value != int(value):
         return None
     return int(value)
@@ -68,7 +68,7 @@ def _nested(stated: dict[str, Any], outer: str, inner: str) -> Any:
 
 
 def _reasoning_outside(stated: dict[str, Any], prompt: int | None, completion: int | None) -> int:
-    """Reasoning tokens that `completion_tokens` leaves out, by the total; 0 where nothing says so."""
+    """Reasoning tokens that `completion_tokens` leaves out, judging by the total; 0 if unknown."""
     total = _count(stated.get("total_tokens"))
     if total is None or not prompt or completion is None:
         return 0

@@ -1,12 +1,12 @@
-"""vLLM in this process' service: one engine, fed by many threads.
+"""vLLM in this process: one engine, used by many threads.
 
-`generate` is called from many threads, one prompt each. One thread drives the engine: it hands in whatever has come,
-steps, and gives out what has ended, so that samples of all problems are batched continuously. Each sample is a request
-of its own with its own seed; the engine's prefix caching computes the prompt that they share once. One request for n
-samples would be hardly cheaper, and its samples' seeds would depend on n.
+`generate` is called from many threads, one prompt each. One thread runs the engine: it adds new requests, steps the
+engine, and delivers finished samples, so that samples of all problems are batched continuously. Each sample is a
+request of its own with its own seed; the engine's prefix caching computes the prompt that they share once. One request
+for n samples would hardly be cheaper, and the seeds of its samples would depend on n.
 
-Sampling is temperature and top-p, as in the paper; the defaults that a model brings along are switched off.
-Log-probabilities are those of the unmodified model at temperature 1.
+Sampling is temperature and top-p, as in the paper; a model's own defaults are switched off. Log-probabilities are those
+of the unmodified model at temperature 1.
 
 Not covered: several engines side by side, LoRA, speculative decoding.
 """
@@ -51,7 +51,7 @@ _LOOK_SECONDS = 2.0
 
 @dataclass(slots=True)
 class _Request:
-    """One request to the engine: tokens of the prompt, how to sample, and what the engine has said so far."""
+    """One request to the engine: prompt tokens, sampling settings, and the engine's output so far."""
 
     prompt_ids: tuple[int, ...]
     arguments: dict[str, Any]
@@ -172,7 +172,7 @@ class Vllm:
         return self._tokens
 
     def _ask(self, requests: Iterable[_Request]) -> list[_Request]:
-        """Put requests to the engine and wait for all of them."""
+        """Send requests to the engine and wait for all of them."""
         asked = list(requests)
         for request in asked:
             if not self._inbox.put(request):
@@ -180,7 +180,7 @@ class Vllm:
         return [self._wait(request) for request in asked]
 
     def _wait(self, request: _Request) -> _Request:
-        """Wait for an answer, but not for ever: a step of an engine whose process has died may never end."""
+        """Wait for an answer, but not forever: if the engine's process has died, a step may never end."""
         while True:
             try:
                 return request.future.result(_LOOK_SECONDS)
@@ -232,7 +232,7 @@ class Vllm:
 
 
 def _step(engine: Any, flying: dict[str, _Request], clock: StepClock) -> None:
-    """One step of the engine: charge it, and give out what has ended."""
+    """Run one step of the engine: charge it, and deliver finished samples."""
     answers = [(flying[answer.request_id], answer) for answer in engine.step() if answer.request_id in flying]
     new = [len(answer.outputs[0].token_ids) - request.tokens for request, answer in answers]
     clock.charge([request.charge for request, _ in answers], new)
@@ -248,7 +248,7 @@ def _step(engine: Any, flying: dict[str, _Request], clock: StepClock) -> None:
 
 @contextlib.contextmanager
 def _children_without_interrupts() -> Iterator[None]:
-    """Processes that are started meanwhile do not get Ctrl-C: what is in flight can still come back after it."""
+    """Processes started in this context do not receive Ctrl-C, so that samples in flight can still finish after it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -264,7 +264,7 @@ def import_vllm() -> Any:
     """vLLM's module.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: vLLM is not installed.
     """
     # its log would bury the progress shown here, and it reports its use to its makers unless told not to
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")

@@ -1,4 +1,4 @@
-"""What vLLM is asked and what is read from its answers: pure functions, without vLLM.
+"""Requests to vLLM and the reading of its answers: pure functions, without vLLM.
 
 Written against vLLM's offline interface (`LLM`, `SamplingParams`, `RequestOutput`, `CompletionOutput`) as of 0.33.
 """
@@ -16,8 +16,9 @@ from isobudget.errors import BackendError
 
 
 def sampling_arguments(sampling: Sampling, seed: int, end_ids: Iterable[int] = ()) -> dict[str, Any]:
-    """The arguments of `vllm.SamplingParams` for one sample; `end_ids` are tokens that end it besides those that the
-    model names: stop texts that are one special token each.
+    """The arguments of `vllm.SamplingParams` for one sample.
+
+    `end_ids` are tokens that end it in addition to the model's own: stop texts that are a single special token.
     """
     return {
         "n": 1,
@@ -45,10 +46,10 @@ def scoring_arguments() -> dict[str, Any]:
 def read_completion(
     answer: Any, decode: Decode, seed: int, charge: Charge, latency_seconds: float, model: str
 ) -> Generation:
-    """One sample out of a finished `RequestOutput`.
+    """Convert a finished `RequestOutput` into one sample.
 
-    The engine's tokens hold the end token and those of the stop text, its text does not. Which tokens the text is made
-    of is established by decoding them again.
+    The engine's tokens include the end token and those of the stop text; its text does not. So the tokens are decoded
+    again to find out which of them form the text.
 
     Raises:
         BackendError: the engine broke the sample off.
@@ -82,6 +83,6 @@ def read_completion(
 
 
 def read_prompt_logprobs(answer: Any, prompt_tokens: int) -> tuple[float, ...]:
-    """The log-probabilities of the tokens behind the first `prompt_tokens` of a scored request."""
+    """The log-probabilities of the tokens after the first `prompt_tokens` of a scored request."""
     ids, known = answer.prompt_token_ids, answer.prompt_logprobs
     return tuple(float(known[place][ids[place]].logprob) for place in range(prompt_tokens, len(ids)))

@@ -1,9 +1,9 @@
-"""Ends an engine's own processes when the process that started them dies without a word (kill -9, out of memory).
+"""Ends an engine's processes if the process that started them is killed (kill -9, out of memory).
 
-Such processes would hold the device's memory for ever. A small process waits at a pipe that only this process can write
-to. When the pipe ends without a farewell, it ends every process that was started with the guard's mark in its
-environment, and what those started: first by SIGTERM, then by SIGKILL. Linux only, since it looks into /proc; elsewhere
-nothing is guarded.
+Such processes would hold the device's memory forever. A small guard process reads a pipe that only this process can
+write to. If the pipe closes without a farewell message, it ends every process that was started with the guard's mark in
+its environment, and their children: first by SIGTERM, then by SIGKILL. This works on Linux only, because it reads
+/proc; elsewhere nothing is guarded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SECONDS_TO_END = 5.0
 
 
 class Guard:
-    """Watches over the processes that are started within `marking`, until it is released."""
+    """Guards processes started within `marking`, until it is released."""
 
     def __init__(self) -> None:
         self._mark = secrets.token_hex(16)
@@ -33,7 +33,7 @@ class Guard:
 
     @contextlib.contextmanager
     def marking(self) -> Iterator[None]:
-        """Processes that are started meanwhile are guarded from their first moment on."""
+        """Processes started in this context are guarded from their start."""
         if sys.platform == "linux":
             # alone in its session: what ends this process by a signal to the group does not end the watcher
             self._watcher = subprocess.Popen(
@@ -58,7 +58,7 @@ class Guard:
                     os.environ[name] = value
 
     def release(self) -> None:
-        """The processes have been ended; nothing is left to watch over."""
+        """Stop guarding: the processes have ended."""
         watcher, self._watcher = self._watcher, None
         if watcher is None:
             return
@@ -68,7 +68,7 @@ class Guard:
 
 
 def _watch(mark: str) -> None:
-    """What the watcher does."""
+    """The main loop of the guard process."""
     if sys.stdin.buffer.read():
         return
     entry = f"{_MARK}={mark}".encode()
@@ -82,7 +82,7 @@ def _watch(mark: str) -> None:
 
 
 def _marked(entry: bytes) -> Iterator[int]:
-    """The processes with this entry in the environment that they were started with."""
+    """The processes that were started with this entry in their environment."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # another user's, or gone
             if entry in (folder / "environ").read_bytes().split(b"\0"):

@@ -13,12 +13,12 @@ class VllmSettings(HubSettings):
     """A model run by vLLM.
 
     Attributes:
-        tensor_parallel: devices that share the model.
-        memory_fraction: part of each device's memory that vLLM takes.
-        dtype: what it computes in, as vLLM writes it; ``auto`` takes what the weights are stored in.
-        quantization: how the weights are quantized, as vLLM writes it (`fp8`, `awq`, ...); None takes what they say.
-        context_tokens: room for prompt and completion of a sample; None takes what the model knows.
-        concurrency: samples generated at the same time, at most.
+        tensor_parallel: number of devices that share the model.
+        memory_fraction: fraction of each device's memory that vLLM uses.
+        dtype: number type in vLLM's notation; ``auto`` is that of the stored weights.
+        quantization: quantization in vLLM's notation (`fp8`, `awq`, ...); None means that stated in the weights.
+        context_tokens: tokens for prompt and completion of a sample; None means the model's maximum.
+        concurrency: maximum number of samples generated at the same time.
     """
 
     needs: ClassVar[Needs] = Needs(("vllm",), "vllm", "running models by vLLM")
@@ -37,15 +37,15 @@ class VllmSettings(HubSettings):
 
     @property
     def devices(self) -> int:
-        """As many as share the model."""
+        """The number of devices that share the model."""
         return self.tensor_parallel
 
     def gpus_held(self, there_are: bool) -> int:  # noqa: ARG002
-        """As many as share the model; it needs them."""
+        """The number of devices that share the model, which it always needs."""
         return self.tensor_parallel
 
     def hardware(self) -> Hardware | None:
-        """The GPU that is named, as many as share the model."""
+        """The named GPU, with the number of devices that share the model."""
         return Hardware(self.gpu, self.tensor_parallel, self.concurrency) if self.gpu else None
 
     def engine_arguments(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The walls around a sample: namespaces, Landlock, seccomp, memory."""
+"""Confinement of a sample: namespaces, Landlock, seccomp, memory limits."""

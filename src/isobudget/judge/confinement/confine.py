@@ -1,8 +1,8 @@
-"""All layers around a zygote, in their order, and what of them this machine grants.
+"""All layers of confinement around a zygote, in order, and which of them this machine grants.
 
 Namespaces and a private root where the kernel grants them, then no privileges, Landlock, limits, and the system call
-filter. What a machine does not offer is reported and never assumed; `require` says when that is too little to run code
-that nobody has read.
+filter. A layer that the machine does not offer is reported as missing. `require` refuses to run untrusted code if too
+few layers are left.
 
 Not covered here: faults of the kernel, and what one process can learn of others through shared hardware.
 """
@@ -68,7 +68,7 @@ class Setting(NamedTuple):
     Attributes:
         base: an empty folder that belongs to the worker.
         packages: folders of installed packages that samples may import from.
-        number: the worker's number, from which root derives an unused user.
+        number: the worker's number; when running as root, it determines which unused user the worker becomes.
         without: layers to leave out, by name, for tests of the others.
         memory_mb: resident memory that a sample may take, in MiB.
     """
@@ -81,12 +81,12 @@ class Setting(NamedTuple):
 
 
 class Confined(NamedTuple):
-    """A process behind its layers.
+    """A process inside its layers of confinement.
 
     Attributes:
-        layers: the names of all that stand.
-        scratch: the folder that it may write in.
-        threads: the most that a sample's user may run, as `RLIMIT_NPROC` takes it.
+        layers: the names of all active layers.
+        scratch: the folder that the process may write in.
+        threads: the most threads that a sample's user may run, in the form of `RLIMIT_NPROC`.
     """
 
     layers: list[str]
@@ -95,7 +95,10 @@ class Confined(NamedTuple):
 
 
 def enter_namespaces(setting: Setting) -> list[str]:
-    """The namespaces granted; the caller must fork to be inside the pid namespace."""
+    """Enter the namespaces that the kernel grants; returns their names.
+
+    The caller must fork to be in the pid namespace.
+    """
     return [] if "namespaces" in setting.without else namespaces.enter()
 
 
@@ -105,12 +108,13 @@ def confine(
     on_streams: Callable[[list[int]], None],
     calls: Callable[[], bytes] = seccomp.zygote_program,
 ) -> Confined:
-    """Put up the remaining layers around this process.
+    """Add the remaining layers around this process.
 
     Args:
-        setting: how.
-        granted: the namespaces that there are.
-        on_streams: is given descriptors of the samples' input, output and errors, while they can still be sent on.
+        setting: how to confine it.
+        granted: the namespaces already entered.
+        on_streams: called with the descriptors of the samples' input, output and errors while descriptors can still be
+            sent to another process.
         calls: makes the system call filter.
     """
     threads = most_threads(granted)
@@ -142,10 +146,10 @@ def confine(
 
 
 def most_threads(granted: Collection[str]) -> int:
-    """How many tasks the user of a sample may have; to be asked before `/proc` is out of sight.
+    """How many threads the user of a sample may have; call it while `/proc` is still visible.
 
-    The kernel counts all that runs as a user, whoever started it. Where that is also somebody else's user, what else
-    it runs must not be why a sample cannot start a thread.
+    The kernel counts all threads of a user together. If the sample's user also runs other processes, their threads are
+    added to the limit, so that they do not keep a sample from starting its own.
     """
     if os.geteuid() == 0 or ("user" in granted and _kernel() >= COUNTED_APART):
         return THREADS
@@ -157,7 +161,7 @@ def _kernel() -> tuple[int, ...]:
 
 
 def _tasks_of(user: int) -> int:
-    """Threads of all processes of a user that can be seen."""
+    """Number of visible threads in all processes of a user."""
     count = 0
     for name in filter(str.isdecimal, os.listdir("/proc")):
         # Processes end while they are counted.
@@ -168,7 +172,7 @@ def _tasks_of(user: int) -> int:
 
 
 def limit_tester(memory_mb: int) -> bool:
-    """Limits of a tester of foreign tests: of files as a sample, and of its address space."""
+    """Limit this process as a tester of foreign tests: files as for a sample, and its address space."""
     return set_limits({resource.RLIMIT_AS: memory_mb << 20, resource.RLIMIT_FSIZE: FILE_KB << 10})
 
 
@@ -183,7 +187,7 @@ def _readable_by_others() -> bool:
 
 
 def limit_worker() -> bool:
-    """Limits that hold for the zygote and all samples alike."""
+    """Set the limits that the zygote and all samples share."""
     return set_limits(
         {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: MOST_FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS}
     )
@@ -191,9 +195,9 @@ def limit_worker() -> bool:
 
 @functools.lru_cache(maxsize=8)
 def sample_limits(cpu_seconds: float, memory_mb: int, file_kb: int, threads: int) -> ResourceLimits:
-    """Limits of one sample, as `setrlimit` takes them.
+    """Limits of one sample, in the form of `setrlimit`.
 
-    CPU seconds are whole here, a backstop to the exact clock that the zygote reads.
+    CPU seconds are rounded to whole seconds: this limit is a backstop to the exact clock that the zygote reads.
     """
     wanted = {
         resource.RLIMIT_CPU: int(cpu_seconds) + 2,
@@ -210,7 +214,7 @@ def _at_most(limit: int, value: int) -> int:
 
 
 def set_limits(wanted: Mapping[int, int]) -> bool:
-    """Set limits of this process, soft and hard, never above the hard ones that it has; False if one was refused."""
+    """Set the soft and hard limits of this process, never above its current hard limits; False if one was refused."""
     stands = True
     for limit, value in wanted.items():
         most = _at_most(limit, value)
@@ -222,10 +226,10 @@ def set_limits(wanted: Mapping[int, int]) -> bool:
 
 
 def missing(layers: Collection[str]) -> list[str]:
-    """What is lacking for untrusted code: limits, no privileges, a filter, and Landlock or namespaces.
+    """The missing layers that untrusted code needs: limits, no-new-privileges, a filter, and Landlock or namespaces.
 
-    Without the filter a sample could fork, and what it forks would be there when the next samples run. An ordinary user
-    is required also inside namespaces: root of the machine is never given to a sample.
+    Without the filter a sample could fork, and its children would still run beside the next samples. An ordinary user
+    is required even inside namespaces: a sample never runs as root.
     """
     lacking = [layer for layer in NEEDED if layer not in layers]
     apart = {"pid namespace", "network namespace", "private root file system"} <= set(layers)
@@ -235,10 +239,10 @@ def missing(layers: Collection[str]) -> list[str]:
 
 
 def require(layers: Collection[str]) -> None:
-    """Refuse to run untrusted code where too little would hold it.
+    """Refuse to run untrusted code if a necessary layer is missing.
 
     Raises:
-        JudgeError: layers that matter are missing; the message names them.
+        JudgeError: necessary layers are missing; the message names them.
     """
     lacking = missing(layers)
     if lacking:
@@ -249,9 +253,9 @@ def require(layers: Collection[str]) -> None:
 
 
 def bootstrap(module: str, *arguments: Any, entry: str = "main") -> str:
-    """Source that loads one module of this folder by path and calls its entry.
+    """Source code that loads one module of this folder by path and calls its entry function.
 
-    The whole package is not imported: its own `__init__` files import far more than a worker needs.
+    The package itself is not imported, because its `__init__` files import far more than a worker needs.
     """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     call = ", ".join(repr(argument) for argument in arguments)
@@ -266,9 +270,9 @@ def bootstrap(module: str, *arguments: Any, entry: str = "main") -> str:
 
 
 def remove_contents(folder: str) -> bool:
-    """Empty a scratch folder that a sample has used; False if something resists.
+    """Empty a scratch folder after a sample; False if something could not be removed.
 
-    Folders within folders are moved up first, so that no depth is too deep.
+    Nested folders are first moved up, so that no nesting is too deep to remove.
     """
     moved = 0
     with contextlib.suppress(OSError):

@@ -1,13 +1,13 @@
-"""A confined process of another interpreter, on a copy of a folder that nobody in it can change: a guest.
+"""A confined process of another interpreter, on a read-only copy of a folder: a guest.
 
-The copy lies in memory, bounded in size, at the folder's own path, so that configuration and editable installs find
-it. It is read-only but for the files that the setting names; those are single files mounted one by one, which can be
-written and neither removed nor renamed. Interpreter and packages are seen read-only at their own paths, also where
-these lie below a home that is otherwise not there. Beyond that a guest has what a sample has: no network, no `/proc`,
-an ordinary user, no capabilities, Landlock, limits. The system call filter is put up by the guest's own code, which
-gets it from its host, since it takes away the right to execute that this process needs to become the other interpreter.
+The copy is in memory, bounded in size, at the folder's own path, so that configuration and editable installs find it.
+It is read-only except for the files that the setting names. Those are mounted one by one: they can be written, but not
+removed or renamed. The interpreter and its packages are visible read-only at their own paths, even below a home folder
+that is otherwise hidden. In all else a guest is confined as a sample is: no network, no `/proc`, an ordinary user, no
+capabilities, Landlock, limits. The system call filter is sent by the host and installed by the guest's own code. It
+cannot be installed earlier, because it forbids the `exec` by which this process becomes the other interpreter.
 
-It refuses to start where namespaces are not granted: without a private root there is no view.
+A guest refuses to start where namespaces are not granted, because then there is no private root to hold the copy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NEEDED = ("private root file system", "pid namespace", "network namespace", "ord
 
 
 def main(base: str, descriptor: int) -> NoReturn:
-    """Be a guest. The setting comes as one frame over the control socket, and why there is none goes back over it."""
+    """Run as a guest. The setting arrives as one frame over the control socket; a failure to start is reported over it."""
     control = socket(fileno=descriptor)
     setting = receive(control)
     try:
@@ -53,16 +53,16 @@ def main(base: str, descriptor: int) -> NoReturn:
 
 
 def send(control: socket, value: Any) -> None:
-    """One frame to the other side."""
+    """Send one frame to the other side."""
     data = json.dumps(value).encode()
     control.sendall(LENGTH.pack(len(data)) + data)
 
 
 def receive(control: socket) -> Any:
-    """One frame of the other side.
+    """Receive one frame from the other side.
 
     Raises:
-        EOFError: it is gone.
+        EOFError: the other side has closed the socket.
     """
     (length,) = LENGTH.unpack(_exactly(control, LENGTH.size))
     return json.loads(_exactly(control, length))
@@ -127,7 +127,7 @@ def _outermost(paths: Iterable[str]) -> list[str]:
 
 
 def copy(source: str, target: str, files: Iterable[str], writable: Iterable[str]) -> None:
-    """Copy files by their relative paths, readable for all; those that are to be written begin empty."""
+    """Copy files by their relative paths, readable for all; writable files begin empty."""
     places = set(writable)
     for name in files:
         path, place = os.path.join(source, name), os.path.join(target, name)
@@ -163,7 +163,7 @@ def _overlay(view: str, writable: Iterable[str], program: str) -> None:
 
 
 def _execute(setting: Mapping[str, Any], control: socket, layers: list[str]) -> NoReturn:
-    """Become the other interpreter; of all descriptors it keeps the control socket."""
+    """Replace this process by the other interpreter; of all descriptors only the control socket stays open."""
     descriptor = control.fileno()
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):

@@ -1,4 +1,4 @@
-"""System call filters for a guest, in which a project's own tests run: refused calls fail, they do not kill.
+"""System call filters for a guest, which runs a project's own tests: refused calls fail and do not kill.
 
 Test suites try many things and go on without them (a socket to see whether there is IPv6, say). What a sample may not
 do is refused here with EPERM; nothing more is allowed. The server of a guest, which forks, keeps `fork`, `kill` and
@@ -32,7 +32,7 @@ _ATTRIBUTES = ((188, 5), (189, 6), (190, 7), (191, 8), (192, 9), (193, 10), (194
 
 
 def server_program(allow_subprocess: bool) -> bytes:
-    """The filter of the server of a guest and of all that it forks."""
+    """The filter of a guest's server and of all its children."""
     program = seccomp.start()
     for number in ALLOWED.values():
         program.on_number(number, seccomp.RET_ALLOW)
@@ -53,7 +53,7 @@ def server_program(allow_subprocess: bool) -> bytes:
 
 
 def candidate_program(allow_subprocess: bool) -> bytes:
-    """What a process that runs a candidate gives up beyond the server's filter."""
+    """The further filter of a process that runs a candidate: it removes calls that the server keeps."""
     program = seccomp.start()
     if not allow_subprocess:
         for name in ("recvmsg", "pidfd_open"):
@@ -69,7 +69,7 @@ def candidate_program(allow_subprocess: bool) -> bytes:
 
 
 def _clone(program: seccomp.FilterProgram, forbidden: int) -> None:
-    """A process or thread may be made, in no new namespace."""
+    """Allow making a process or thread, but not in a new namespace."""
     program.add(seccomp.JUMP_EQUAL, SPECIAL["clone"], 0, 4)
     program.add(seccomp.LOAD, seccomp.OFFSET_ARGUMENTS)
     program.add(seccomp.JUMP_SET, forbidden, 1, 0)

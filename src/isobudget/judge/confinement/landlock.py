@@ -1,8 +1,7 @@
-"""Landlock: what of the file system a process may still reach, and that it may neither connect, bind nor signal others.
+"""Landlock: limits which files a process can reach, and forbids it to connect, to bind and to signal other processes.
 
-A ruleset lists what stays allowed; everything else that the kernel's version of Landlock can govern is refused, for
-this process and all that it starts, for good. Needs Linux 5.13 (files), 6.7 (TCP) and 6.12 (signals, abstract
-sockets).
+A ruleset lists what stays allowed. Everything else that the kernel's version of Landlock can govern is refused for
+good, for this process and all its children. Needs Linux 5.13 (files), 6.7 (TCP) and 6.12 (signals, abstract sockets).
 
 Not covered: descriptors that are already open, and metadata (`stat` of a path that is not readable).
 """
@@ -36,7 +35,7 @@ EXECUTE = 1
 
 
 class Reachable(NamedTuple):
-    """Paths that stay reachable: folders that may be listed, paths that may be read, also written, or also executed."""
+    """Paths that stay reachable, by permission: list a folder, read, write, or execute."""
 
     listed: tuple[str, ...]
     readable: tuple[str, ...]
@@ -54,12 +53,12 @@ def _syscall(number: int, *arguments: object) -> int:
 
 
 def version() -> int:
-    """The kernel's version of Landlock, 0 if it has none."""
+    """The kernel's Landlock ABI version; 0 if it has none."""
     return max(_syscall(SYS_CREATE_RULESET, None, 0, CREATE_RULESET_VERSION), 0)
 
 
 def restrict(reach: Reachable) -> list[str]:
-    """Restrict this process; needs no-new-privileges. Returns what is governed, if anything."""
+    """Restrict this process, which must have no-new-privileges set. Returns the kinds of access that are now governed."""
     abi = version()
     if abi == 0:
         return []

@@ -1,11 +1,11 @@
-"""Watching the resident memory of samples, and what they keep on disk, from outside their confinement.
+"""Watches from outside how much memory and disk space confined samples use.
 
-The address space of a sample is limited by the kernel, with room for what is only reserved or mapped: numerical
-libraries and threads reserve far more than they use. What counts is resident memory. The zygote's outer process sees
-`/proc`, while nothing inside does: it looks at a sample that has run for some time and kills it when it holds too much.
-The peak that the kernel reports at the end is compared, too, so that the verdict does not depend on when was looked.
+The limit is on resident memory. The kernel also limits a sample's address space, but generously: numerical libraries
+and threads reserve far more than they use. The zygote's outer process can see `/proc`; processes inside the confinement
+cannot. It checks a sample that has run for some time, and kills it if it holds too much. The peak that the kernel
+reports at the end is checked too, so that short peaks count whenever the watcher looked.
 
-Not covered: memory that a sample takes between two looks, which the address space bounds.
+Not covered: memory that a sample takes between two checks; only the address space bounds that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_ENTRIES = 2_000
 
 
 def used_bytes(folder: str) -> int:
-    """Bytes that the files below a folder take; beyond `MOST_ENTRIES` files it counts as full."""
+    """Bytes that the files below a folder use; a folder with more than `MOST_ENTRIES` files counts as full."""
     total, entries, folders = 0, 0, [folder]
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as listing:
@@ -43,18 +43,18 @@ def used_bytes(folder: str) -> int:
 
 
 def _listed(children: int) -> set[bytes]:
-    """The processes in a list of children."""
+    """The process ids in a list of children, as read from `/proc`."""
     return set(os.pread(children, 4096, 0).split())
 
 
 class Watch:
-    """A view of `/proc` that was opened before the private root closed it off."""
+    """A view of `/proc`, opened before the private root hides it."""
 
     def __init__(self) -> None:
         """Open the view.
 
         Raises:
-            OSError: there is no `/proc` that lists children.
+            OSError: `/proc` is missing or does not list children.
         """
         self.proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -64,14 +64,14 @@ class Watch:
             raise
 
     def close(self) -> None:
-        """Close the view, in the process that is to be confined."""
+        """Close the view; called in the process that is to be confined."""
         os.close(self.proc)
 
     def run(self, zygote: int, most_mb: int, scratch: str) -> None:
-        """Watch the child that a zygote has at a time, or its children; returns when the zygote has ended.
+        """Watch the zygote's current child, or its children; returns when the zygote has ended.
 
-        A scratch folder on disk is bounded, too. One in memory, inside a private root, has a size of its own; what is
-        seen of it from here is empty.
+        The size of a scratch folder on disk is bounded too. A scratch folder in memory, inside a private root, has its
+        own size limit and looks empty from here.
         """
         children = self._open(f"{zygote}/task/{zygote}/children")
         poller = select.poll()
@@ -112,10 +112,10 @@ class Watch:
 
 
 def watched_fork(control: socket, scratch: str, most_mb: int) -> bool:
-    """Go on in a child, inside the pid namespace; the outer process watches over memory, if it can, and then ends.
+    """Continue in a child inside the pid namespace; the outer process watches its memory, if it can, and then ends.
 
     Returns:
-        In the child alone: whether it is watched.
+        Whether the child is watched. Only the child returns.
     """
     watch: Watch | None = None
     with contextlib.suppress(OSError):

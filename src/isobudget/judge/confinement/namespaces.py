@@ -1,8 +1,7 @@
-"""Private namespaces, a private root file system, and giving up privileges: Linux, through ctypes.
+"""Private namespaces, a private root file system, and giving up privileges (Linux, through ctypes).
 
-Each function puts up one layer around the calling process and says whether it stands. Root takes the namespaces by
-its own right and then becomes an unused ordinary user; an ordinary user takes them inside a user namespace of its
-own.
+Each function adds one layer around the calling process and says whether it is active. Root creates the namespaces
+directly and then becomes an unused ordinary user. An ordinary user creates them inside a new user namespace.
 """
 
 from __future__ import annotations
@@ -52,9 +51,9 @@ def _libc() -> ctypes.CDLL:
 
 
 def enter() -> list[str]:
-    """Move into private namespaces, as many as the kernel grants; returns their names.
+    """Move into as many private namespaces as the kernel grants; returns their names.
 
-    The pid namespace holds the children forked afterwards, not the caller.
+    The pid namespace contains children forked afterwards, not the caller itself.
     """
     if not LINUX:
         return []
@@ -92,15 +91,15 @@ def make_root(
     scratch_options: bytes = SCRATCH_OPTIONS,
     prepare: Callable[[str], None] | None = None,
 ) -> bool:
-    """Make `base` the root: read-only views of the paths, and an own small scratch folder. Needs a mount namespace.
+    """Make `base` the root: read-only views of the paths, and a small private scratch folder. Needs a mount namespace.
 
     Args:
         base: an empty folder.
-        paths: what is to be seen, under the same names.
-        scratch: the name that the scratch folder gets; writable, in memory, nothing in it can be executed.
-        scratch_options: its size and mode, as mount takes them.
-        prepare: is called with `base` before the paths are shown, while all of the machine's files can be read: it
-            puts more below `base`, which is read-only afterwards.
+        paths: files and folders to show, at the same paths.
+        scratch: path of the scratch folder: writable, in memory, not executable.
+        scratch_options: size and mode of the scratch folder, as mount options.
+        prepare: called with `base` before the paths are shown, while all files of the machine can still be read. It may
+            put more files below `base`; afterwards they are read-only.
     """
     libc = _libc()
     pivot_root = SYS_PIVOT_ROOT.get(os.uname().machine)
@@ -133,18 +132,18 @@ def make_root(
 
 
 def mount_memory(path: str, options: bytes, *, executable: bool = False) -> bool:
-    """A file system in memory at a folder; `executable`, where libraries in it are to be loaded."""
+    """Mount a file system in memory on a folder; `executable` if libraries in it must be loadable."""
     flags = MS_NOSUID | MS_NODEV | (0 if executable else MS_NOEXEC)
     return bool(_libc().mount(b"tmpfs", os.fsencode(path), b"tmpfs", flags, options) == 0)
 
 
 def bind(path: str, place: str) -> bool:
-    """Show `path`, a file or a folder, at `place`, which is there and of the same kind."""
+    """Show the file or folder `path` at `place`, which exists and is of the same kind."""
     return bool(_libc().mount(os.fsencode(path), os.fsencode(place), None, MS_BIND, None) == 0)
 
 
 def open_streams(private_root: bool) -> list[int]:
-    """Files in memory for what samples read and print: with names inside a private root, else without any."""
+    """Files in memory for the input and output of samples: named if there is a private root, anonymous otherwise."""
     if not private_root:
         return [os.memfd_create(os.path.basename(name)) for name in STREAMS]
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
@@ -156,7 +155,7 @@ def open_streams(private_root: bool) -> list[int]:
 
 
 def _show(libc: ctypes.CDLL, base: str, path: str) -> None:
-    """Bind one path below `base`, with the symbolic links on its way."""
+    """Bind one path below `base`, and recreate the symbolic links on the way to it."""
     place = ""
     parts = path.strip("/").split("/")
     for index, part in enumerate(parts):
@@ -177,7 +176,7 @@ def _show(libc: ctypes.CDLL, base: str, path: str) -> None:
 
 
 def become_nobody(number: int) -> bool:
-    """Root only: become an ordinary user whom no file belongs to, for good."""
+    """Become, for good, an ordinary user that owns no files (root only)."""
     for uid in (FIRST_UNUSED_USER + number, NOBODY):
         try:
             os.setgroups([])
@@ -190,7 +189,7 @@ def become_nobody(number: int) -> bool:
 
 
 def drop_capabilities() -> bool:
-    """Give up all capabilities for good: none now, none by exec."""
+    """Give up all capabilities for good, now and across exec."""
     if not LINUX:
         return False
     libc = _libc()
@@ -201,17 +200,17 @@ def drop_capabilities() -> bool:
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies."""
+    """Ask the kernel to kill this process when its parent dies."""
     if LINUX:
         _libc().prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
 
 
 def hide_memory() -> None:
-    """Let no process of the same user look into this one."""
+    """Keep other processes of the same user from reading this process's memory."""
     if LINUX:
         _libc().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def cpu_clock(pid: int) -> int:
-    """The clock id that reads the CPU seconds of another process, as `clock_getcpuclockid` makes it (Linux)."""
+    """The clock id that reads another process's CPU time, computed as `clock_getcpuclockid` does (Linux)."""
     return (~pid << 3) | 2

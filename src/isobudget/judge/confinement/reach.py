@@ -1,7 +1,7 @@
 """What a sample may read: the standard library, installed packages, shared libraries, time zones, a few devices.
 
-Packages that bring the answers of benchmarks along, this one among them, stay out of reach, and so does everything
-else: home folders, configuration, `/proc`, `/sys`.
+Packages that contain answers of benchmarks, including this one, stay out of reach. So does everything else: home
+folders, configuration, `/proc`, `/sys`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def standard_library() -> str:
 
 
 def library_folders() -> list[str]:
-    """Folders that hold shared libraries, the interpreter's own among them."""
+    """Folders that hold shared libraries, including the interpreter's own."""
     folders = [*LIBRARY_FOLDERS, os.path.join(sys.base_prefix, "lib")]
     for folder in list(folders):
         folders += [entry.path for entry in _entries(folder) if entry.name.endswith("-linux-gnu")]
@@ -66,7 +66,7 @@ def reach(packages: Iterable[str], scratch: str, streams: tuple[str, ...] = ()) 
 
 
 def roots(packages: Iterable[str]) -> list[str]:
-    """The folders and files that a private root file system is put together from."""
+    """The folders and files that make up a private root file system."""
     wanted = [standard_library(), *packages, *library_folders(), *FILES, *DEVICES]
     kept: list[str] = []
     for path in sorted(path for path in set(wanted) if os.path.exists(path)):

@@ -1,9 +1,9 @@
-"""The system call filter, assembled here as classic BPF and installed through prctl.
+"""The system call filter, assembled as classic BPF and installed through prctl.
 
-There are two. The zygote installs the large one once: an allow-list of what a computing Python program and the zygote's
-own work need. Every sample then adds a small one of its own, which takes away what only the zygote may do (fork, kill,
-receive descriptors) and pins signals and limits to the sample's own process. Calls that only an attack needs kill the
-process (`forbidden` in the verdict); all others that are not allowed fail with EPERM.
+There are two filters. The zygote installs the large one once: an allow-list of the calls that computing in Python and
+the zygote's own work need. Every sample then adds a small one of its own. It forbids what only the zygote may do (fork,
+kill, receive descriptors) and lets signals and limits apply only to the sample's own process. Calls that only an attack
+needs kill the process (`forbidden` in the verdict); all other calls that are not allowed fail with EPERM.
 
 Not covered: what an allowed call does inside the kernel.
 """
@@ -44,13 +44,16 @@ AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = 1, 1, 0x80000
 
 
 class FilterProgram:
-    """A BPF program under construction. Every rule is a few instructions that fall through where they do not apply."""
+    """A BPF program under construction.
+
+    Each rule is a few instructions; calls that it does not match go on to the next.
+    """
 
     def __init__(self) -> None:
         self.code: list[tuple[int, int, int, int]] = []
 
     def add(self, operation: int, value: int, hit: int = 0, miss: int = 0) -> None:
-        """Append one instruction; `hit` and `miss` are how many of the next ones a jump skips."""
+        """Append one instruction; `hit` and `miss` are how many instructions to skip on a match and otherwise."""
         self.code.append((operation, hit, miss, value))
 
     def on_number(self, number: int, action: int) -> None:
@@ -59,7 +62,7 @@ class FilterProgram:
         self.add(RETURN, action)
 
     def on_argument(self, number: int, argument: int, values: tuple[int, ...], matching: int, otherwise: int) -> None:
-        """Act on one system call by whether the low half of an argument is among the values."""
+        """Act on one system call depending on whether the low half of an argument is among the values."""
         self.add(JUMP_EQUAL, number, 0, len(values) + 3)
         self.add(LOAD, OFFSET_ARGUMENTS + 8 * argument)
         for index, value in enumerate(values):
@@ -68,7 +71,7 @@ class FilterProgram:
         self.add(RETURN, matching)
 
     def packed(self) -> bytes:
-        """The program as the kernel reads it."""
+        """The program in the kernel's binary form."""
         return b"".join(struct.pack("HBBI", *instruction) for instruction in self.code)
 
 
@@ -87,12 +90,12 @@ SERVER_CALLS = (
 
 
 def column() -> int:
-    """Which of a call's two numbers is this machine's: 0 on x86-64, 1 on aarch64."""
+    """The column of this machine's architecture in the table of call numbers: 0 for x86-64, 1 for aarch64."""
     return list(ARCHITECTURES).index(os.uname().machine)
 
 
 def start() -> FilterProgram:
-    """A program that kills calls of another architecture, with the number of the call loaded."""
+    """The beginning of every program: kill calls of another architecture, then load the number of the call."""
     program = FilterProgram()
     program.add(LOAD, OFFSET_ARCHITECTURE)
     program.add(JUMP_EQUAL, ARCHITECTURES[os.uname().machine], 1, 0)
@@ -105,7 +108,10 @@ def start() -> FilterProgram:
 
 
 def zygote_program(also: tuple[str, ...] = ()) -> bytes:
-    """The allow-list that the zygote and all its children live under; `also` are deadly calls that are allowed."""
+    """The allow-list for the zygote and all its children.
+
+    `also` lists calls that it allows and that would kill otherwise.
+    """
     program, refused = start(), RET_ERRNO | errno.EPERM
     for number in (*ALLOWED.values(), *(DEADLY[name] for name in also)):
         program.on_number(number, RET_ALLOW)
@@ -128,15 +134,15 @@ def zygote_program(also: tuple[str, ...] = ()) -> bytes:
 
 
 def tester_program() -> bytes:
-    """What a tester of foreign tests lives under: as a zygote, and it hands descriptors to one."""
+    """The filter of a tester of foreign tests: a zygote's, and sending descriptors to a zygote is allowed."""
     return zygote_program(also=("sendmsg",))
 
 
 def sample_program(private_root: bool = True, *, receives: bool = False) -> bytes:
-    """What a sample gives up beyond the zygote's filter; `OWN_PID` stands where its own pid has to.
+    """The filter of a sample, on top of the zygote's; `OWN_PID` stands where the sample's own pid is filled in.
 
-    Without a private root, modes and times of files are not changed either: Landlock does not govern them. A tester of
-    foreign tests gives up the same, and `receives` what its zygotes send.
+    Without a private root, changing the modes and times of files is forbidden too, because Landlock does not govern it.
+    A tester of foreign tests gets the same filter, but `receives`: it may receive descriptors from its zygotes.
     """
     program, refused = start(), RET_ERRNO | errno.EPERM
     for name in () if private_root else ("chmod", "fchmod", "fchmodat", "utimensat"):
@@ -183,7 +189,7 @@ class _FilterProgram(ctypes.Structure):
 
 
 class Installer:
-    """A program made ready, so that installing it after a fork takes one system call and touches little memory."""
+    """A prepared program: installing it after a fork takes one system call and touches little memory."""
 
     def __init__(self, program: bytes) -> None:
         self._buffer = bytearray(program)
@@ -196,12 +202,12 @@ class Installer:
         self._prctl(PR_GET_DUMPABLE, self._address, 0, 0, 0)
 
     def install(self) -> bool:
-        """Put this thread and all that it starts under the program, for good; needs no-new-privileges."""
+        """Put this thread and all its children under the program, for good; needs no-new-privileges."""
         for place in self._places:
             struct.pack_into("I", self._buffer, place, os.getpid())
         return bool(self._prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._address, 0, 0) == 0)
 
 
 def available() -> bool:
-    """Whether this machine's architecture is one that the filter knows. The kernel's own word comes with `install`."""
+    """Whether the filter knows this machine's architecture. Only `install` shows whether the kernel accepts a filter."""
     return os.name == "posix" and sys.platform.startswith("linux") and os.uname().machine in ARCHITECTURES

@@ -1,9 +1,9 @@
 """Numbers of the system calls that the filter knows, on x86-64 and on aarch64.
 
-Four groups: what a computing Python program needs, what nothing but an attack needs, what is refused as not supported,
-and what is looked at more closely or is left to the zygote alone. Every other call fails with EPERM. Each entry is a
-name and its two numbers, `-` where an architecture does not have the call. Source: the Linux kernel's asm/unistd_64.h
-and asm-generic/unistd.h.
+There are four groups: calls that computing in Python needs; calls that only an attack needs; calls that are refused as
+not supported; and calls that are checked further or allowed to the zygote alone. Every other call fails with EPERM.
+Each entry is a name and its two numbers, `-` where an architecture does not have the call. Source: the Linux kernel's
+asm/unistd_64.h and asm-generic/unistd.h.
 """
 
 from __future__ import annotations

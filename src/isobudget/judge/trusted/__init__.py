@@ -1,1 +1,1 @@
-"""The trusted side: knows the tests, and never runs a line of the sample."""
+"""The trusted side: it knows the tests, and never runs any code of the sample."""

@@ -1,12 +1,13 @@
-"""One text for a value of plain data, so that equal values have equal texts: what agreement between samples counts.
+"""A canonical text for plain data: equal values have equal texts, so that agreeing samples can be counted.
 
 Equality is Python's own, with these exceptions: nan agrees with nan, equal times in different zones are equal, a
-`Counter` is the dict that it is, a decimal number with more than 2,000 digits before or after its point agrees with no
-number of another type, and what is not plain data agrees by the name of its type. So `1`, `1.0`, `True` and
-`Fraction(2, 2)` have one text, and so have `{1, 2}` and `frozenset([2, 1])`; `[1]` and `(1,)` have two.
+`Counter` equals a dict of the same contents, a decimal number with more than 2,000 digits before or after its point
+agrees with no number of another type, and values that are not plain data agree if their types have the same name. So
+`1`, `1.0`, `True` and `Fraction(2, 2)` have one text, and so have `{1, 2}` and `frozenset([2, 1])`; `[1]` and `(1,)`
+have two.
 
-Nothing here calls a method of a sample's object: values come from the wire, which makes only plain data, and stand-ins
-are known by their exact type.
+No method of a sample's object is called here: values come from the wire, which creates only plain data, and stand-ins
+are recognized by their exact type.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ DECIMAL_DIGITS = 2_000
 
 
 def canonical(value: Any) -> str:
-    """The text of a value of plain data; values that are equal have equal texts.
+    """The canonical text of a value of plain data; equal values have equal texts.
 
     Returns:
-        At most `TEXT_CHARS` characters and, if it is cut there, `...sha256:` and the checksum of the whole text. It
-        begins with `?` for what is not plain data, and never with `!`, which marks errors in `Verdict.observed`.
+        At most `TEXT_CHARS` characters; a longer text is cut there and followed by `...sha256:` and the checksum of the
+        whole text. The text begins with `?` if the value is not plain data, and never with `!`, which marks errors in
+        `Verdict.observed`.
     """
     try:
         return bounded(_text(value))
@@ -43,7 +45,7 @@ def canonical(value: Any) -> str:
 
 
 def bounded(text: str) -> str:
-    """A text, or so much of it as is kept and the checksum of the whole."""
+    """The text, or its beginning followed by the checksum of the whole."""
     if len(text) <= TEXT_CHARS:
         return text
     return f"{text[:TEXT_CHARS]}...sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
@@ -77,7 +79,7 @@ def _float(value: float) -> str:
 
 
 def _fraction(value: Fraction) -> str:
-    """As the float or integer that it equals, if there is one."""
+    """The number as the float or integer that it equals, if there is one."""
     if value.denominator == 1:
         return _int(value.numerator)
     try:
@@ -99,7 +101,7 @@ def _decimal(value: Decimal) -> str:
 
 
 def _stripped(value: Decimal) -> str:
-    """Digits and exponent without the zeros at the end, which make no difference."""
+    """Digits and exponent of a number without insignificant zeros at the end."""
     sign, digits, exponent = value.as_tuple()
     text = "".join(map(str, digits)).strip("0")
     zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
@@ -128,7 +130,7 @@ def _dict(value: dict[Any, Any]) -> str:
 
 
 def _range(value: range) -> str:
-    """By its items: ranges with the same ones are equal."""
+    """The text of a range, by its items: ranges with the same items are equal."""
     if not value:
         return "range(0)"
     first, last = value[0], value[-1]

@@ -6,8 +6,9 @@
 | apps | as own | as own, and an expected list of one item also stands for that item |
 | livecodebench | the same lines after their ends are stripped, or equal decimals, exactly | equality |
 
-Whole numbers are ASCII digits with a sign. The tolerance is 1e-5 of the expected number (1e-8 at least) for printed text
-and 1e-6 of it for results, unless the problem states its own, which then is of the number, or of 1 where it is less.
+Whole numbers are ASCII digits with a sign. The tolerance is 1e-5 of the expected number (1e-8 at least) for printed
+text and 1e-6 of it for results, unless the problem states its own, which is then relative to the expected number, or to
+1 if that number is smaller.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def same_output(printed: str, expected: str, rules: str = "own", tolerance: floa
 
 
 def same_token(ours: str, expected: str, tolerance: float | None = None) -> bool:
-    """Whether a printed token stands for the expected one."""
+    """Whether a printed token matches the expected one."""
     if ours == expected:
         return True
     if _NUMBER.fullmatch(ours) is None:
@@ -60,7 +61,7 @@ def same_token(ours: str, expected: str, tolerance: float | None = None) -> bool
 
 
 def _whole(token: str) -> str | None:
-    """A number without a fraction in one form, of any length; None if it has another form."""
+    """A whole number (one without a fraction) in a normal form, of any length; None if the text is no whole number."""
     match = _ZEROS.fullmatch(token)
     if match is None:
         return None
@@ -90,7 +91,7 @@ _IN_ORDER: tuple[type, ...] = (tuple, list, deque, range, type({}.keys()), type(
 
 
 def plain(value: Any) -> Any:
-    """A result as JSON could hold it: what has items in order is a list, keys are texts."""
+    """A result reduced to JSON's types: sequences become lists, keys become strings."""
     if type(value) is Array:
         return plain(value.nested())
     if isinstance(value, _IN_ORDER) or hasattr(type(value), "__next__"):
@@ -101,7 +102,7 @@ def plain(value: Any) -> Any:
 
 
 def same_result(ours: Any, expected: Any, relative: float = 0.0, absolute: float = 0.0) -> bool:
-    """Whether a result is the expected one: of equal values and types of containers, floats within the bounds."""
+    """Whether a result equals the expected one: equal values and container types, floats within the tolerances."""
     if type(expected) in (float, complex) and type(ours) in (bool, int, float, complex):
         return _same_number(ours, expected, relative, absolute)
     if type(ours) is Array and type(expected) is Array:

@@ -1,13 +1,13 @@
-"""A worker whose tests are foreign: its tester is confined as a sample is, before it knows any test.
+"""A worker for foreign tests: its tester is confined as a sample is, before it knows any test.
 
-Tests, references and checkers that strangers send run in the tester. Here it is a process of its own inside namespaces,
-a private root, Landlock, limits and the system call filter, so that what they do reaches no file, network or process
-but the samples' of the same worker. The worker's first process stays outside: it never sees a test, and starts a zygote
-where the tester asks for one, which a confined process cannot.
+Tests, references and checkers from strangers run in the tester. Here the tester is a process of its own inside
+namespaces, a private root, Landlock, limits and the system call filter. Foreign code can therefore reach no file, no
+network, and no process except the samples of the same worker. The worker's first process stays outside and never sees a
+test. It starts zygotes at the tester's request, because a confined process cannot.
 
-What a tester says of its tests nobody but their owner has reason to believe; the judge checks its form.
+The judge checks only the form of a tester's answers. Only the owner of the tests has reason to believe their content.
 
-Not covered: time on the processor beyond the limits of a job, which whoever owns the judge ends with the worker.
+Not covered: CPU time that a tester uses beyond the limits of a job; the owner of the judge must then end the worker.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BEFORE = (
 
 
 def main(settings: WorkerSettings, started: Started) -> NoReturn:
-    """Be the worker's first process: fork its tester, then start zygotes for it until it ends."""
+    """Run as the worker's first process: fork its tester, then start zygotes for it until it ends."""
     setting = zygotes.setting_of(settings._replace(number=NUMBERS_OF_TESTERS + settings.number))
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -85,21 +85,21 @@ def _reap() -> None:
 
 
 class _Elsewhere(zygotes.Process):
-    """A zygote that is another process's child: it ends when its socket is closed, and is waited for there."""
+    """A zygote that is the child of another process: closing its socket ends it, and that process waits for it."""
 
     def __init__(self) -> None:
         super().__init__(0)
 
     def kill(self) -> None:
-        """Nothing: it sees that its socket is closed."""
+        """Do nothing: the zygote ends when its socket is closed."""
 
     def wait(self, timeout: float | None = None) -> int:  # noqa: ARG002
-        """Nothing."""
+        """Do nothing: its parent waits for it."""
         return 0
 
 
 def _confined(settings: WorkerSettings, setting: confine.Setting, started: Started, theirs: socket.socket) -> NoReturn:
-    """Be the tester: import what tests need, put up all layers, and serve jobs."""
+    """Run as the tester: import what tests need, add all layers of confinement, and serve jobs."""
     namespaces.die_with_parent()
     granted = confine.enter_namespaces(setting)
     inner = os.fork()
@@ -128,7 +128,7 @@ def _confined(settings: WorkerSettings, setting: confine.Setting, started: Start
 
 
 def _more(layers: list[str], settings: WorkerSettings) -> list[str]:
-    """Take what only a zygote needs, and limit memory; returns the layers that stand."""
+    """Add the layers that only a zygote needs, and limit memory; returns the active layers."""
     memory_mb = max(LEAST_MB, settings.limits.memory_mb) + HEADROOM_MB
     if not confine.limit_tester(memory_mb):
         layers = [layer for layer in layers if layer != "resource limits"]

@@ -1,6 +1,6 @@
-"""What programs of a benchmark find defined, as its own judge gives it: imports, and a limit on recursion.
+"""What a benchmark's own judge defines for programs: imports, and a recursion limit.
 
-Only what the text of a program may need is imported: NumPy where it is named.
+Only modules that a program's text may need are imported; NumPy only if the text names it.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ class TreeNode:
 
 
 def has_nodes(program: str) -> bool:
-    """Whether a program uses the classes of lists and trees of LeetCode."""
+    """Whether a program uses LeetCode's classes for lists and trees."""
     return "ListNode" in program or "TreeNode" in program
 
 
 def before(program: str, rules: str, *, calls: bool = False) -> str:
-    """What is run before a program of a benchmark, in its namespace.
+    """The code that runs before a program of a benchmark, in its namespace.
 
     Args:
-        program: its text.
-        rules: of `own`, `apps` or `livecodebench`.
-        calls: whether its functions are called; own programs that are run as a whole find nothing defined.
+        program: text of the program.
+        rules: the benchmark's rules: `own`, `apps` or `livecodebench`.
+        calls: whether the program's functions are called. With rules `own` and no calls, nothing is defined.
     """
     if rules == "own" and not calls:
         return ""

@@ -1,4 +1,4 @@
-"""The tester's handle on its zygote: starting a sample, ending it, and how it ended."""
+"""The tester's handle on its zygote: it starts samples, ends them, and reports how they ended."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ZygoteGoneError(Exception):
 
 
 class Scratch:
-    """A file in memory that one sample after another is given as its input or output."""
+    """A file in memory that serves one sample after another as input or output."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -44,11 +44,11 @@ class Scratch:
         os.lseek(self.descriptor, 0, os.SEEK_SET)
 
     def size(self) -> int:
-        """Bytes that have been written."""
+        """Number of bytes written."""
         return os.fstat(self.descriptor).st_size
 
     def take(self, most: int = -1) -> bytes:
-        """The contents, or as much as is wanted of them; the file is empty afterwards."""
+        """Read at most `most` bytes, then empty the file."""
         size = self.size()
         data = os.pread(self.descriptor, size if most < 0 else min(size, most), 0)
         if size:
@@ -58,7 +58,7 @@ class Scratch:
 
 
 class ProcessEnd(NamedTuple):
-    """How a sample's process ended, as the zygote saw it, and how much memory it might hold."""
+    """How a sample's process ended, as the zygote saw it, and the memory that it was allowed."""
 
     status: int
     seconds: float
@@ -68,21 +68,24 @@ class ProcessEnd(NamedTuple):
 
     @classmethod
     def of(cls, status: int, seconds: float, peak_kb: int, stopped: int, memory_mb: int) -> ProcessEnd:
-        """The end of a process that might hold `memory_mb`."""
+        """The end of a process that was allowed `memory_mb`."""
         return cls(status, seconds, peak_kb, stopped, memory_mb << 10)
 
     @property
     def crowded(self) -> bool:
-        """Whether it has held more than it might."""
+        """Whether the process held more memory than allowed."""
         return self.peak_kb > self.most_kb
 
     @property
     def nearly_crowded(self) -> bool:
-        """Whether it may have: the kernel's peak is that near."""
+        """Whether the kernel's peak is so near the limit that the process may have exceeded it."""
         return self.peak_kb > self.most_kb - PEAK_SLACK_KB
 
     def onto(self, verdict: Verdict) -> Verdict:
-        """A verdict with what the process used: what was ended at its limit has held that much."""
+        """A copy of the verdict with the process's CPU time and peak memory.
+
+        A process ended at its limit held at least that.
+        """
         at_limit = verdict.outcome is Outcome.OUT_OF_MEMORY and self.nearly_crowded
         peak_kb = max(self.peak_kb, self.most_kb) if at_limit else self.peak_kb
         return verdict._replace(seconds=self.seconds, peak_memory_mb=peak_kb / 1024)
@@ -110,7 +113,7 @@ class Host:
         self.input, self.output, self.errors = map(Scratch, self.streams)
 
     def fork(self, mode: bytes, limits: Limits | None = None) -> int:
-        """Start a sample, within the host's limits unless others are given; returns the tester's end of its wire."""
+        """Start a sample, within the given limits or else the host's; returns the tester's end of its wire."""
         limits = limits or self.limits
         if self.beat is not None:
             self.beat()
@@ -128,7 +131,7 @@ class Host:
         return ours.detach()
 
     def extend(self, cpu_seconds: float) -> None:
-        """Allow the sample that runs so much more CPU time, and wall time in proportion."""
+        """Allow the running sample more CPU time, and wall time in proportion."""
         if self.beat is not None:
             self.beat()
         more = zygote.REQUEST.pack(zygote.EXTEND, b" ", cpu_seconds, WALL_FACTOR * cpu_seconds, 0, 0)
@@ -138,7 +141,7 @@ class Host:
             raise ZygoteGoneError(str(error)) from error
 
     def end(self, op: bytes = zygote.KILL) -> ProcessEnd:
-        """Kill the sample if it still runs, or wait for its end, and report on it."""
+        """Kill the sample or wait for its end, depending on `op`, and report how it ended."""
         try:
             self.control.sendall(zygote.REQUEST.pack(op, b" ", 0.0, 0.0, 0, 0))
             data = self.control.recv(zygote.REPORT.size, socket.MSG_WAITALL)
@@ -150,7 +153,7 @@ class Host:
         return ProcessEnd.of(status, seconds, peak_kb, stopped, self.limits.memory_mb)
 
     def unless_printed_too_much(self, verdict: Verdict) -> Verdict:
-        """The verdict, or that the sample printed too much; empties the output for the next one."""
+        """The verdict, or `OUTPUT_LIMIT` if the sample printed too much; empties the output for the next sample."""
         allowed = self.limits.output_kb << 10
         if len(self.output.take(allowed + 1)) <= allowed:
             return verdict
@@ -158,7 +161,7 @@ class Host:
         return verdict._replace(outcome=Outcome.OUTPUT_LIMIT, detail=detail)
 
     def close(self) -> None:
-        """End the zygote with all that it started."""
+        """End the zygote and all that it started."""
         self.control.close()
         for descriptor in self.streams:
             os.close(descriptor)
@@ -173,7 +176,7 @@ class Host:
 
 
 def ended(report: ProcessEnd) -> Verdict:
-    """The outcome for a sample whose process ended before its tests did."""
+    """The verdict for a sample whose process ended before its tests did."""
     code = os.waitstatus_to_exitcode(report.status)
     if report.crowded:
         return Verdict(Outcome.OUT_OF_MEMORY, detail="the limit on resident memory was reached")

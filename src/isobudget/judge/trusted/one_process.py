@@ -1,10 +1,10 @@
 """Tests of a screened program, one after another in one process, with real descriptors.
 
-A process per test costs more than most tests. What `screening` accepts leaves nothing behind in its process, so a
-program may run there once per test, each time with a new namespace and new streams on the same descriptors, whose
-contents the tester replaces. The process serves one sample only. The verdict counts only if it is a plain one, and
-whatever else happens has the sample judged again, with a process for each test. The limits hold for all tests together,
-so that a sample which passes has kept them in each.
+Starting a process costs more than most tests. A program that `screening` accepts leaves nothing behind in its process,
+so it may run there once per test, each time with a new namespace and new streams. The streams use the same descriptors;
+the tester replaces their contents. The process serves one sample only. The verdict counts only if it is passed, failed
+or error. In every other case the sample is judged again, with a process for each test. The limits apply to all tests
+together, so a sample that passes has kept them in each test.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ UNSURE = ("MemoryError", "RecursionError", "SystemError")
 
 
 class WholeProgramTests(Protocol):
-    """Tests of whole programs."""
+    """Interface of tests of whole programs."""
 
     inputs: list[bytes]
 
     def name_of(self, number: int) -> str:
-        """What a test is called."""
+        """The display name of a test."""
 
     def allowed(self, number: int, limits: Limits) -> int:
-        """Bytes that a program may print in a test."""
+        """The most bytes that a program may print in a test."""
 
     def outcome_of(self, ran: Ran, number: int, limits: Limits) -> Verdict:
-        """What a run of a test comes to."""
+        """The verdict on one run of a test."""
 
 
 class Refused(NamedTuple):
-    """A program that must have a process for each test, in its compiled form if the process said it."""
+    """A program that needs a process for each test, with its compiled form if the process returned it."""
 
     compiled: str = ""
 
 
 def judge(tests: WholeProgramTests, host: Host, program: Program) -> Verdict | Refused:
-    """Judge a program in one process, or say that it must have one for each test."""
+    """Judge a program in one process, or say that it needs one for each test."""
     host.input.fill(b"")
     limits = host.limits
     cpu_seconds, wall_seconds = min(limits.cpu_seconds, MOST_CPU_SECONDS), min(limits.wall_seconds, MOST_WALL_SECONDS)
@@ -71,7 +71,7 @@ def judge(tests: WholeProgramTests, host: Host, program: Program) -> Verdict | R
 
 
 def _judge(tests: WholeProgramTests, host: Host, wires: int, program: Program) -> Verdict | Refused:
-    """Run the tests up to the first that does not pass; the process's word counts for how a run ended, as always."""
+    """Run the tests up to the first that does not pass. How a run ended is taken from the process's own report."""
     wire.send(wires, list(program))
     answer = wire.receive(wires)
     if type(answer) is list and len(answer) == 4 and answer[0] == "not compiled":

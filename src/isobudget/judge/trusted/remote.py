@@ -1,9 +1,9 @@
 """The tests' side of the wire: a session with one sample, and the stand-ins through which tests use what it defines.
 
-A stand-in of a function or class can be called; an instance can be filled, its attributes read, and it can be handed
-back; that is all.
-It takes part in no comparison, arithmetic, `in`, truth or text: a sample that returns such an object where plain data
-is expected has returned what cannot cross, and that is its verdict, whatever its own `__eq__` would say.
+The tests can call the stand-in of a function or class. They can set and read attributes of the stand-in of an instance,
+and pass it back to the sample. That is all. Comparison, arithmetic, `in`, truth value and conversion to text are not
+supported. A sample that returns such an object where plain data is expected fails for that reason, whatever its own
+`__eq__` would say.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _MUTABLE = (list, dict, set, bytearray, Array)
 
 
 class SampleEnded(BaseException):
-    """The sample's process is gone, or does not keep to the wire: no test can go on, whatever it catches."""
+    """The sample's process is gone or broke the protocol. No test can go on, whatever errors it catches."""
 
 
 class SampleRaisedError(Exception):
-    """The sample raised an error that is not one of Python's own, or could not be made here."""
+    """The sample raised an error that is not one of Python's own, or that could not be recreated here."""
 
 
 class SampleSession:
@@ -64,7 +64,10 @@ class SampleSession:
         self.returned_mutable = False
 
     def load(self, prelude: str, program: str, names: list[str]) -> tuple[str, dict[str, Any]]:
-        """Have the program compiled and run; returns `loaded`, `not compiled` or `raised`, and the names it defines."""
+        """Compile and run the program in the sample.
+
+        Returns `loaded`, `not compiled` or `raised`, and the names it defines.
+        """
         answer = self._ask(["load", prelude, program, names])
         if answer[0] in ("not compiled", "raised"):
             self._keep_error(answer)
@@ -80,7 +83,7 @@ class SampleSession:
             self._broken(str(error))
 
     def use(self, kind: str, number: int, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """Use one of the sample's objects; arguments that it changed are changed here too."""
+        """Use one of the sample's objects. If the sample changed an argument, the change is made here too."""
         values = [*args, *named.values()]
         try:
             with self.lock:
@@ -104,7 +107,7 @@ class SampleSession:
         return result
 
     def attribute(self, stand_in: StandIn, name: str) -> Any:
-        """An attribute of an object. If it is a method, it cannot be called: it would see what is expected of it."""
+        """An attribute of an object. A method obtained this way cannot be called: it could see the expected values."""
         known = set(self.stand_ins)
         value = _use(stand_in, "get", (name,), {})
         if type(value) is StandIn and (number := object.__getattribute__(value, "_number")) not in known:
@@ -146,7 +149,7 @@ class SampleSession:
         self.refuse(f"the sample's answer cannot be read: {what}")
 
     def refuse(self, why: str) -> NoReturn:
-        """Go no further with this sample."""
+        """End the session with this sample."""
         self.fault, self.said = self.fault or "broken", why
         raise SampleEnded from None
 
@@ -166,7 +169,7 @@ class SampleSession:
         return error
 
     def _call_back(self, number: int, forms: list[Any]) -> list[Any]:
-        """Call a function of the tests for the sample."""
+        """Call a function of the tests on behalf of the sample."""
         if type(number) is not int or not 0 <= number < len(self.functions) or type(forms) is not list:
             raise wire.WireError("a malformed call")
         values = self.unpacker.unpack_all(forms)
@@ -198,12 +201,12 @@ class SampleSession:
         return self.stand_ins[number]
 
     def close(self) -> None:
-        """Close the descriptor; the sample sees the end of the conversation."""
+        """Close the descriptor, which tells the sample that the session has ended."""
         os.close(self.descriptor)
 
 
 class UnsendableError(TypeError):
-    """The tests give the sample something that is neither plain data nor a function, or too much of it."""
+    """The tests pass the sample a value that is neither plain data nor a function, or is too large."""
 
 
 class StandIn:
@@ -250,17 +253,17 @@ for _name in _REFUSED.split():
 
 
 def attribute(stand_in: StandIn, name: str) -> Any:
-    """An attribute of its object, such as a method; not for the tests' own use."""
+    """An attribute of the stand-in's object, such as a method; not for use by the tests themselves."""
     return _use(stand_in, "get", (name,), {})
 
 
 def call_with_nodes(function: StandIn, arguments: list[Any]) -> Any:
-    """Call a function of the sample with lists and trees as nodes, where its annotations ask for them."""
+    """Call a function of the sample, converting lists and trees to nodes where its annotations ask for them."""
     return _use(function, "call with nodes", tuple(arguments), {})
 
 
 def type_name(stand_in: StandIn) -> str:
-    """The name of its object's type, as the sample says it."""
+    """The name of the object's type, as reported by the sample."""
     name: str = object.__getattribute__(stand_in, "_type")
     return name
 
@@ -271,7 +274,7 @@ def _use(stand_in: StandIn, kind: str, args: tuple[Any, ...], named: dict[str, A
 
 
 def holds_mutable(value: Any) -> bool:
-    """Whether the sample could change this value after it has returned it."""
+    """Whether the value is mutable, so that the sample could change it after returning it."""
     if type(value) is StandIn:
         # The object itself, wherever it goes.
         return False
@@ -281,7 +284,7 @@ def holds_mutable(value: Any) -> bool:
 
 
 def _assign(target: Any, value: Any) -> None:
-    """Give a mutable argument the contents that the sample left in its copy, down to nested ones of the same shape."""
+    """Give a mutable argument the contents of the sample's copy, including nested ones of the same shape."""
     if type(target) is not type(value):
         return
     if type(target) is list:

@@ -1,15 +1,16 @@
-"""Whether the tests of a problem may run apart from the sample: read from their syntax tree, by a positive list.
+"""Decides from the syntax tree of a problem's tests, by an allow-list, whether they may run apart from the sample.
 
-Apart, tests see copies of what the sample returns. That is exact only for tests that call with plain data and compare
-plain values. Accepted are: calls of the sample's functions with plain data; comparisons, arithmetic and subscripts;
-`is` with None, True and False; assertions, loops, comprehensions, functions of the tests' own; listed built-ins and
-modules; helpers of the prompt; changes of the tests' own data; instances of the sample's classes that are made, filled
-and handed back; of pytest, `parametrize` and `approx`. Everything else is an objection: attributes and changes of
-results, classes, `with`, `try`, `async`, decorators, fixtures, functions given to the sample.
+Tests that run apart see copies of what the sample returns. That makes no difference only if they pass plain data and
+compare plain values. Accepted are: calls of the sample's functions with plain data; comparisons, arithmetic and
+subscripts; `is` with None, True and False; assertions, loops, comprehensions, functions of the tests' own; listed
+built-ins and modules; helpers of the prompt; changes of the tests' own data; instances of the sample's classes that are
+created, given attributes and passed back; of pytest, `parametrize` and `approx`. Everything else is rejected: reading
+attributes of results or changing results, classes, `with`, `try`, `async`, decorators, fixtures, functions passed to
+the sample.
 
 `holds_results` says whether a result may still be in use when the sample is called again: the sample could then have
-changed it meanwhile, which a copy would not show. Not seen: a sample that keeps an argument and changes it in a later
-call.
+changed it meanwhile, which a copy would not show. Not covered: a sample that keeps an argument and changes it in a
+later call.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Reading(NamedTuple):
-    """What the rule says of tests: why they may not run apart, if so, and whether they hold results."""
+    """What the rule says about tests: whether they hold results, and why they may not run apart, if so."""
 
     objection: str
     holds_results: bool
@@ -55,11 +56,11 @@ def read(source: str, entry_point: str, asked: list[str], helpers: set[str], mod
     """Read tests by the rule.
 
     Args:
-        source: of the tests.
+        source: source code of the tests.
         entry_point: the sample's function under test.
         asked: other names that the tests take from the sample.
         helpers: names that the prompt defines for the tests.
-        module: what a pytest file imports the sample as; empty for other tests.
+        module: module name under which a pytest file imports the sample; empty for other tests.
     """
     reader = _Reader({entry_point, "candidate", *asked}, helpers, module)
     try:
@@ -96,7 +97,7 @@ class _Reader:
                 self._count(node)
 
     def _bind(self, nodes: list[ast.AST]) -> None:
-        """Work out what names stand for, until nothing new follows."""
+        """Work out which names stand for results of the sample, repeating until nothing new is found."""
         stored = (node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
         self.bound = {name.id for name in stored} | {node.arg for node in nodes if isinstance(node, ast.arg)}
         self.modules = set(MODULES - self.bound)
@@ -222,7 +223,7 @@ class _Reader:
                     raise _ObjectionError("the sample is given an iterator")
 
     def _count(self, statement: ast.stmt) -> None:
-        """See whether a statement keeps a result beyond the call that it came from."""
+        """Check whether a statement keeps a result after the call that returned it."""
         calls = [
             inner
             for inner in ast.walk(statement)

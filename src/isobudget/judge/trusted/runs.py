@@ -12,7 +12,7 @@ from isobudget.judge.verdict import Outcome, Verdict
 
 
 class Ran(NamedTuple):
-    """One run of a program: its compiled form for the next runs, how it ended, and what it printed."""
+    """One run of a program: its compiled form for later runs, how it ended, and what it printed."""
 
     compiled: str
     report: ProcessEnd
@@ -21,16 +21,16 @@ class Ran(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A program, and what is run before it in its namespace."""
+    """A program, and the code that runs before it in its namespace."""
 
     text: str
     before: str = ""
 
 
 def run_program(host: Host, program: Program, compiled: str, data: bytes, allowed: int = 0) -> Ran:
-    """Run a program on one input, in a process of its own, with room for this many bytes of output.
+    """Run a program on one input in a process of its own; it may print at most `allowed` bytes.
 
-    The compiled form is made by the first run's process and handed to the next ones as it is: only processes of the
+    The first run's process compiles the program; later runs receive the compiled form unchanged. Only processes of the
     same sample ever read it.
     """
     host.input.fill(data)
@@ -50,14 +50,14 @@ def run_program(host: Host, program: Program, compiled: str, data: bytes, allowe
 
 
 def complaint_of(host: Host) -> str:
-    """The last line that a program has written to its standard error."""
+    """The last line that a program wrote to standard error."""
     return host.errors.take(1 << 16).decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
 
 
 def ending_of(ran: Ran, allowed: int, *, may_exit: bool = False) -> Verdict | None:
-    """The outcome of a run that did not end as it should, or printed too much; None if it did end well.
+    """The verdict on a run that ended badly or printed too much; None if it ended well.
 
-    `may_exit` says that an exit status by `sys.exit` does not matter, as for the judges of some benchmarks.
+    With `may_exit`, the exit status given to `sys.exit` is ignored, as the judges of some benchmarks do.
     """
     code = os.waitstatus_to_exitcode(ran.report.status)
     if len(ran.printed) > allowed:

@@ -1,4 +1,4 @@
-"""Running tests over the wire against one loaded sample, and what comes of it."""
+"""Runs tests over the wire against one loaded sample, and turns what happens into a verdict."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ TESTS_SECONDS = 10.0
 
 
 class TestsOverrun(BaseException):
-    """The tests themselves took too long, for instance over a huge value that a sample answered."""
+    """The tests themselves took too long, for instance on a huge value that a sample returned."""
 
 
 class SessionTests(Protocol):
-    """Tests that use a loaded program over the wire."""
+    """Interface of tests that use a loaded program over the wire."""
 
     prelude: str
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """Number of tests."""
 
     @property
     def asked(self) -> list[str]:
-        """Names that are asked of the sample."""
+        """Names that the tests take from the sample."""
 
     def lacking(self, defined: dict[str, Any]) -> str:
-        """What the program should define and does not, or an empty string."""
+        """The name that the program should define but does not; an empty string if there is none."""
 
     def run(self, defined: dict[str, Any], held: set[int]) -> None:
-        """Run them; the numbers of those that held are added."""
+        """Run the tests; the numbers of those that held are added to `held`."""
 
     def first_failing(self, error: BaseException) -> str:
-        """Which test an error came out of."""
+        """The test that raised the error."""
 
 
 class WireVerdict(NamedTuple):
@@ -69,13 +69,13 @@ def judge_over_wire(tests: SessionTests, host: Host, program: str) -> WireVerdic
 
 
 def _uncharged(host: Host, cpu_seconds: float) -> None:
-    """Give sample and tests more time for what the wire itself takes of both."""
+    """Give sample and tests the extra time that the wire itself costs both of them."""
     host.extend(cpu_seconds)
     CpuWatch.extend(cpu_seconds)
 
 
 def run_tests(tests: SessionTests, session: remote.SampleSession, program: str, held: set[int]) -> Verdict:
-    """Load the program and run the tests; what the outcome is, as far as the sample lived to its end."""
+    """Load the program and run the tests; returns the verdict as far as it can be known before the process has ended."""
     try:
         with CpuWatch(TESTS_SECONDS):
             return _run(tests, session, program, held)
@@ -106,7 +106,7 @@ def _run(tests: SessionTests, session: remote.SampleSession, program: str, held:
 
 
 def of_exception(error: BaseException, session: remote.SampleSession) -> Verdict:
-    """The outcome of an error that ended the tests: the sample's own, a failed assertion, or something else."""
+    """The verdict for an error that ended the tests: the sample's own error, a failed assertion, or another."""
     if error is session.raised:
         return Verdict(of_error(session.said), detail=session.said)
     try:
@@ -121,20 +121,20 @@ def of_exception(error: BaseException, session: remote.SampleSession) -> Verdict
 
 
 def one_line(text: str) -> str:
-    """A text as one line of printable characters, shortened."""
+    """The text shortened to one line of printable characters."""
     line = " ".join(text[: 4 * DETAIL_CHARS].split())[:DETAIL_CHARS]
     return "".join(char if char.isprintable() else "\ufffd" for char in line)
 
 
 def of_error(error: str) -> Outcome:
-    """The outcome for an error that the sample reports of itself."""
+    """The outcome for an error that the sample reports as its own."""
     return Outcome.OUT_OF_MEMORY if error.startswith("MemoryError") else Outcome.ERROR
 
 
 class CpuWatch:
-    """Ends what runs within it by `TestsOverrun`, once this process has spent so much CPU time on it.
+    """Raises `TestsOverrun` in its `with` block once this process has used the given CPU time there.
 
-    Not covered: a single call in C that takes longer. The judge ends the worker then.
+    Not covered: a single call into C that takes longer; the judge then ends the worker.
     """
 
     watching = False
@@ -144,7 +144,7 @@ class CpuWatch:
 
     @classmethod
     def extend(cls, cpu_seconds: float) -> None:
-        """Allow what runs now so much more."""
+        """Allow the current block more CPU time."""
         if cls.watching:
             signal.setitimer(signal.ITIMER_PROF, signal.getitimer(signal.ITIMER_PROF)[0] + cpu_seconds)
 
@@ -160,7 +160,7 @@ class CpuWatch:
 
 
 def watch_tests() -> None:
-    """Make `CpuWatch` work; once per process."""
+    """Install the signal handler of `CpuTimeLimit`; call it once per process."""
     signal.signal(signal.SIGPROF, _overrun)
 
 

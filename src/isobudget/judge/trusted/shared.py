@@ -1,10 +1,10 @@
-"""Tests that run in one process with the sample, as in plain Python: what a pass needs.
+"""Tests that run in one process with the sample, as in plain Python: what counts as a pass.
 
-The sample can reach its tests there. What makes a pass hard to forge: the tests that must pass are known before the
-sample is loaded (from a run with the reference, or from the tests' syntax tree); every one must be reported, in order,
-each report signed with a key that is given out before the sample is loaded and that no module holds; the run must be
-completed. Ending early, a missing report, a forged one, or a test that the reference runs and the sample skips is no
-pass.
+The sample can reach its tests there. Three rules make a pass hard to forge. The tests that must pass are known before
+the sample is loaded: from a run with the reference, or from the tests' syntax tree. Every test must be reported, in
+order; each report is signed with a key that is given out before the sample is loaded and that no module holds. The run
+must be completed. So there is no pass if the process ends early, if a report is missing or forged, or if the sample
+skips a test that the reference runs.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _OPTIONAL = re.compile(r"skip|xfail|expectedFailure|\bfixture\b")
 
 
 class ForgedError(Exception):
-    """A message is not the runner's."""
+    """A message was not signed by the test runner."""
 
 
 class Reports(NamedTuple):
-    """What a run reported: outcomes by test, the first failure (test, error, detail, line), and how it ended."""
+    """What a run reported: outcomes by test, the first failure (test, error, detail, line), and how the run ended."""
 
     outcomes: dict[str, str]
     failure: tuple[str, str, str, int] | None
@@ -46,7 +46,7 @@ class Reports(NamedTuple):
 
 
 class SharedTests:
-    """A problem's tests, to be run in one process with samples."""
+    """A problem's tests, to run in one process with samples."""
 
     def __init__(self, case: Case, host: Host) -> None:
         """Learn which tests must pass, before any sample is loaded."""
@@ -88,7 +88,7 @@ class SharedTests:
         return report.onto(host.unless_printed_too_much(verdict)), reports
 
     def _verdict(self, reports: Reports) -> Verdict | None:
-        """What the reports come to; None if the process ended before it had completed the tests."""
+        """The verdict from the reports; None if the process ended before it had completed the tests."""
         if not reports.compiled:
             assert reports.failure is not None
             return Verdict(Outcome.SYNTAX_ERROR, detail=reports.failure[2])
@@ -107,14 +107,14 @@ class SharedTests:
         return Verdict(Outcome.PASSED)
 
     def _missing(self, passed: set[str]) -> str:
-        """A test that had to pass and is not among those that did; an empty string if there is none."""
+        """A required test that did not pass; an empty string if there is none."""
         if self.required is not None:
             return min(self.required - passed, default="" if passed else "(any)")
         run = {test.partition("[")[0].rpartition("::")[2] for test in passed}
         return min(set(self.names) - run, default="" if passed else "(any)")
 
     def _test_name(self, test: str, line: int) -> str:
-        """What a test is called: a pytest test by its name, else the statement."""
+        """The display name of a test: a pytest test's name, or else the statement."""
         tests = self.case.tests
         if self.case.kind == "PytestFile":
             return test
@@ -125,7 +125,7 @@ class SharedTests:
 
 
 def _names(case: Case) -> list[str]:
-    """The tests that there are, from their text alone."""
+    """The names of the tests, read from their text alone."""
     if case.kind == "AssertList":
         return [str(number) for number in range(len(case.tests["asserts"]))]
     if case.kind == "CheckFunction":
@@ -138,7 +138,7 @@ def _names(case: Case) -> list[str]:
 
 
 def _is_collected(node: ast.ClassDef) -> bool:
-    """Whether pytest takes the tests of a class, and none of them may be skipped."""
+    """Whether pytest collects the tests of a class and none of them may be skipped."""
     named = node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
     own = {one.name for one in node.body if isinstance(one, ast.FunctionDef)}
     refused = any(ast.unparse(one) == "__test__ = False" for one in node.body)
@@ -146,22 +146,22 @@ def _is_collected(node: ast.ClassDef) -> bool:
 
 
 def _marks(body: list[ast.stmt]) -> list[ast.expr]:
-    """What `pytestmark` marks all tests of a module or class with."""
+    """The marks that `pytestmark` applies to all tests of a module or class."""
     marks = (node for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark")
     return [node.value for node in marks]
 
 
 def _may_skip(marks: list[ast.expr]) -> bool:
-    """Whether a test is marked so that it need not pass, or is a fixture."""
+    """Whether the marks allow a test not to pass, or make it a fixture."""
     return any(_OPTIONAL.search(ast.unparse(one)) for one in marks)
 
 
 def _listen(wires: int, given: dict[str, Any]) -> Reports:
-    """Hand out the tests and take the reports.
+    """Send the tests and collect the reports.
 
     Raises:
-        ForgedError: a report is not signed as it must be.
-        WireError: the process ended, or says what cannot be read.
+        ForgedError: a report has a wrong signature.
+        WireError: the process ended, or sent something that cannot be read.
     """
     key = os.urandom(32)
     outcomes: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """A worker of the judge: the trusted process that runs tests, with the zygote beside it that runs samples.
 
 It takes jobs from the judge over its standard input and answers over its standard output, both framed `marshal` between
-processes that trust each other. Problems are sent once and kept; a job names its problem and brings a program.
+processes that trust each other. Problems are sent once and kept; a job names its problem and contains a program.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ Launch = Callable[[WorkerSettings, str], Started]
 
 
 class Streams(NamedTuple):
-    """Where jobs come from, and where answers go."""
+    """Where jobs are read from, and where answers are written to."""
 
     jobs: BinaryIO
     answers: BinaryIO
 
 
 class KnownProblem:
-    """A problem that the tester knows, and what is known of its tests."""
+    """A problem that the tester has received, and what it found out about the tests."""
 
     def __init__(self, case: Case) -> None:
         """Prepare the tests.
 
         Raises:
-            Exception: whatever is wrong with them.
+            Exception: any error in the tests.
         """
         self.case = case
         self.tests = prepare(case)
@@ -84,9 +84,9 @@ class Tester:
         return self._host
 
     def shared_host(self, problem: KnownProblem) -> Host:
-        """The zygote of processes that run a problem's tests and a sample, started when it is first needed.
+        """The zygote for running a problem's tests in one process with a sample; started when it is first needed.
 
-        There is one with pytest and one without, so that pytest makes no other fork dearer.
+        There is one with pytest and one without, so that only forks that need pytest pay for it.
         """
         use = "pytest" if problem.case.kind == "PytestFile" else "source"
         if use not in self._shared_hosts:
@@ -95,18 +95,18 @@ class Tester:
         return self._shared_hosts[use]
 
     def beat(self) -> None:
-        """Tell the judge now and then that a sample with many processes is still worked on."""
+        """Tell the judge from time to time that a sample with many processes is still being worked on."""
         if time.monotonic() - self.last_beat > BEAT_SECONDS:
             self.last_beat = time.monotonic()
             self.answer("alive")
 
     def answer(self, *message: Any) -> None:
-        """Say something to the judge."""
+        """Send a message to the judge."""
         self.answers.write(answer_frame(*message))
         self.answers.flush()
 
     def add_problem(self, key: int, case: Case) -> None:
-        """Prepare a problem's tests; if they are wrong, the verdict on each of its samples says so."""
+        """Prepare a problem's tests. If they are wrong, every verdict on its samples says so."""
         try:
             self.problems[key] = KnownProblem(case)
         except Exception as error:
@@ -142,7 +142,10 @@ class Tester:
         self._host, self._shared_hosts = None, {}
 
     def judge_once(self, problem: KnownProblem, program: str) -> Verdict:
-        """Judge where the problem's tests are to run. That is decided before any sample of it is loaded."""
+        """Judge a program where its problem's tests must run.
+
+        That is decided before any sample of the problem is loaded.
+        """
         if not problem.decided:
             if not self.may_split(problem):
                 problem.together = SharedTests(problem.case, self.shared_host(problem))
@@ -152,7 +155,7 @@ class Tester:
         return problem.tests.judge(self.host, program)
 
     def may_split(self, problem: KnownProblem) -> bool:
-        """Whether tests run apart from a sample with nothing lost: by the rule, and the reference passes that way."""
+        """Whether tests give the same verdict apart from a sample: the rule accepts them, and the reference passes."""
         if self.settings.trust != "auto":
             return self.settings.trust == Trust.SPLIT
         reading = problem.tests.read()  # type: ignore[attr-defined]
@@ -171,10 +174,10 @@ class Tester:
 
 
 def end_with(life: int) -> None:
-    """Have the kernel end this process when the judge is gone, also while it is within a call in C.
+    """Let the kernel end this process when the judge is gone, even within a call into C.
 
-    The judge holds the other end of the pipe and never writes. The signal that says so is one that ends a process. A
-    signal for the death of the parent would be one for the death of the thread that started this process.
+    The judge holds the other end of the pipe and never writes. When that end closes, the kernel sends a signal that
+    ends this process. The parent-death signal would not do: it is sent when the thread that started this process ends.
     """
     fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(life, F_SETSIG, signal.SIGKILL)
@@ -195,7 +198,7 @@ def main(settings: WorkerSettings, started: Started) -> NoReturn:
 
 
 def take_streams() -> Streams:
-    """The way to the judge, out of the way of tests that print or read."""
+    """The streams to the judge, moved to other descriptors so that tests may print or read."""
     streams = Streams(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
     for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
         os.dup2(os.open(os.devnull, flags), descriptor)
@@ -203,7 +206,7 @@ def take_streams() -> Streams:
 
 
 def serve(tester: Tester, jobs: BinaryIO, layers: list[str]) -> NoReturn:
-    """Say which layers of confinement stand, and serve jobs until there are no more."""
+    """Report the active layers of confinement, then serve jobs until there are no more."""
     watch_tests()
     tester.answer("ready", layers)
     try:

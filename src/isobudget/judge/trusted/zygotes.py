@@ -1,7 +1,7 @@
-"""How a tester comes by a zygote: forked from the worker's beginning, or launched anew.
+"""How a tester gets a zygote: forked when the worker starts, or launched as a new process.
 
-The first zygote is forked before the worker knows any test. A tester that knows tests forks no more, since the fork
-would bring them along: a zygote that replaces another is launched as an interpreter of its own.
+The first zygote is forked before the worker knows any test. A tester that knows tests does not fork any more, because
+the child would contain them. A zygote that replaces another is therefore launched as a new interpreter.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ NUMBERS = itertools.count(1)
 
 
 class Process:
-    """A child of this process, by its number."""
+    """A child of this process, known by its pid."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end and return its status; raises `TimeoutError` when that takes too long."""
+        """Wait for the process to end and return its status; raises `TimeoutError` after `timeout` seconds."""
         handle = os.pidfd_open(self.pid)
         try:
             poller = select.poll()
@@ -48,7 +48,7 @@ class Process:
 
 
 class Started(NamedTuple):
-    """A zygote that is coming up: its process, the descriptor of its control socket, and its folder."""
+    """A zygote that is starting: its process, the descriptor of its control socket, and its folder."""
 
     process: Process
     control: int
@@ -56,7 +56,7 @@ class Started(NamedTuple):
 
 
 def fork(settings: WorkerSettings) -> Started:
-    """Fork the first zygote. Only for a process that has no tests in its memory."""
+    """Fork the first zygote. Only call this while no tests are in memory."""
     setting = setting_of(settings)
     ours, theirs = socketpair()
     pid = os.fork()
@@ -73,7 +73,7 @@ def fork(settings: WorkerSettings) -> Started:
 
 
 def launch(settings: WorkerSettings, use: str = "") -> Started:
-    """Start a zygote as an interpreter of its own; `use` as of `zygote.begin`."""
+    """Start a zygote as a new interpreter; `use` as in `zygote.begin`."""
     setting = setting_of(settings)
     ours, theirs = socketpair()
     code = confine.bootstrap("untrusted.zygote", tuple(setting), theirs.fileno(), use, entry="begin")
@@ -89,7 +89,7 @@ def launch(settings: WorkerSettings, use: str = "") -> Started:
 
 
 def setting_of(settings: WorkerSettings) -> confine.Setting:
-    """Make a folder for a zygote, or for a tester; how it is to be confined."""
+    """Make a folder for a zygote or a tester, and return how to confine it."""
     base = os.path.join(settings.base, str(next(NUMBERS)))
     os.mkdir(base, 0o700)
     return confine.Setting(base, settings.packages, settings.number, settings.without, settings.limits.memory_mb)

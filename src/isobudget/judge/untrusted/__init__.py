@@ -1,1 +1,1 @@
-"""The untrusted side: the zygote and the process that runs the sample. Knows no test."""
+"""The untrusted side: the zygote and the process that runs the sample. It knows no tests."""

@@ -1,4 +1,4 @@
-"""What every way of running a sample needs: compiling it, a module for it, and its errors in words."""
+"""What every way of running a sample needs: compile it, make a module for it, and describe its errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RAISED, NOT_COMPILED, NO_MEMORY, EXITED, NOT_CONFINED = 1, 2, 3, 4, 99
 
 
 def compiled(program: str) -> types.CodeType:
-    """A program's code, as of a file in UTF-8: a byte order mark is not part of it, and a coding line counts.
+    """Compile a program as a UTF-8 file would be: a byte order mark is ignored, and a coding line counts.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: it does not compile.
@@ -26,14 +26,14 @@ def compiled(program: str) -> types.CodeType:
 
 
 def new_module(name: str) -> types.ModuleType:
-    """An empty module for the program, known under its name, so that its classes find their home."""
+    """An empty module for the program, registered under its name, so that its classes can find their module."""
     module = types.ModuleType(name)
     sys.modules[name] = module
     return module
 
 
 def describe(error: BaseException) -> list[str]:
-    """The name of the error's type, its message, and both as one line. A hostile error may fail at being printed."""
+    """The name of the error's type, its message, and both in one line. Also safe if the error cannot be printed."""
     try:
         name, message = type(error).__name__, str(error)[:DETAIL_CHARS]
         return [str(name), str(message), " ".join(f"{name}: {message}".split())[:DETAIL_CHARS]]

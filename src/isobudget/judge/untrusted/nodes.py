@@ -1,7 +1,7 @@
-"""Lists and trees in LeetCode's notation: arguments made into nodes for a program, and its nodes back into lists.
+"""Lists and trees in LeetCode's notation: arguments become nodes for a program, and its nodes become lists again.
 
-A function says by its annotations which arguments are nodes (`head: Optional[ListNode]`). A tree is written level by
-level, with None for a child that is not there. Runs in the sample's process.
+A function's annotations say which arguments are nodes (`head: Optional[ListNode]`). A tree is written level by level,
+with None for a missing child. Runs in the sample's process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MOST_NODES = 1_000_000
 
 
 def call(function: Any, *arguments: Any) -> Any:
-    """Call a function with nodes where its annotations ask for them; its result as plain data."""
+    """Call a function, passing nodes where its annotations ask for them; returns the result as plain data."""
     code = getattr(function, "__func__", function).__code__
     names = code.co_varnames[code.co_argcount - len(arguments) : code.co_argcount]
     notes = {name: str(note) for name, note in getattr(function, "__annotations__", {}).items()}
@@ -63,7 +63,7 @@ def _tree(items: list[Any], kind: Any) -> Any:
 
 
 def listed(value: Any) -> Any:
-    """Nodes as LeetCode writes them; anything else as it is."""
+    """Nodes in LeetCode's notation; any other value unchanged."""
     if isinstance(value, list):
         return [listed(item) for item in value]
     if hasattr(value, "val") and hasattr(value, "next"):

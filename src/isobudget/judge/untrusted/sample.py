@@ -1,7 +1,7 @@
 """What runs in a sample's own process: it loads the program and answers calls, or runs it as a whole program.
 
-Nothing here is trusted. The program may replace all of it; what it can say to the tester is plain data over one
-descriptor, and the tester alone decides what that is worth.
+Nothing here is trusted. The program may replace all of it. It can only send plain data to the tester over one
+descriptor, and the tester alone decides what to believe.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ WIRE = 3
 
 
 class SampleStart(NamedTuple):
-    """What a sample's process begins with.
+    """What a sample's process starts with.
 
     Attributes:
         mode: `CALLS`, `PROGRAM`, `SHARED` or `ONE_PROCESS`.
-        wire: descriptor of its end of the wire.
+        wire: descriptor of the sample's end of the wire.
         places: descriptors of input and errors, for whole programs.
         limits: resource limits.
-        sieve: what the process gives up of system calls; None without a filter.
-        served: made ahead, unused.
+        sieve: filter of system calls to install; None for no filter.
+        served: a `Served` object made in advance and not yet used.
     """
 
     mode: bytes
@@ -44,7 +44,7 @@ class SampleStart(NamedTuple):
 
 
 def main(begun: SampleStart) -> NoReturn:
-    """Take up the descriptors, give up what the zygote may do, and serve."""
+    """Take over the descriptors, give up the zygote's rights, and serve requests."""
     try:
         mode = begun.mode
         _take_up(begun.wire, begun.places if mode in (PROGRAM, ONE_PROCESS) else (0, 1))
@@ -70,7 +70,7 @@ def main(begun: SampleStart) -> NoReturn:
 
 
 def _take_up(own: int, places: tuple[int, int]) -> None:
-    """The wire becomes 3, and input and errors 0 and 2; output is 1 already. No other descriptor stays."""
+    """Make the wire descriptor 3, input 0 and errors 2; output is 1 already. All other descriptors are closed."""
     source, errors = places
     if own != WIRE:
         os.dup2(own, WIRE)
@@ -81,7 +81,7 @@ def _take_up(own: int, places: tuple[int, int]) -> None:
 
 
 class Served:
-    """A loaded program whose functions and objects the tester can use by their handles."""
+    """A loaded program; the tester uses its functions and objects by their handles."""
 
     def __init__(self, descriptor: int = WIRE) -> None:
         self.descriptor = descriptor
@@ -92,7 +92,7 @@ class Served:
         self.names: dict[str, Any] = {}
 
     def export(self, value: Any) -> dict[str, Any]:
-        """Keep an object and give out its number."""
+        """Keep an object and return its number."""
         number = self.numbers.get(id(value))
         if number is None:
             number = self.numbers[id(value)] = len(self.objects)
@@ -101,14 +101,14 @@ class Served:
         return {"handle": {"mine": number, "type": name[:DETAIL_CHARS]}}
 
     def resolve(self, handle: dict[str, Any]) -> Any:
-        """The object behind a number of ours, or a stand-in for a function of the tests."""
+        """The object behind a handle: one kept here, or a stand-in for a function of the tests."""
         if "mine" in handle:
             return self.objects[handle["mine"]]
         number = handle["yours"]
         return lambda *args: self.ask_back(number, args)
 
     def ask_back(self, number: int, args: tuple[Any, ...]) -> Any:
-        """Call a function that the tests passed in."""
+        """Call a function that the tests passed to the sample."""
         wire.send(self.descriptor, ["back", number, [self.packer.pack(arg) for arg in args]])
         kind, form = wire.receive(self.descriptor)
         if kind == "raised":
@@ -116,7 +116,7 @@ class Served:
         return self.unpacker.unpack(form)
 
     def serve(self) -> None:
-        """Answer requests until the tester is gone."""
+        """Answer requests until the tester closes the wire."""
         while True:
             kind, *rest = wire.receive(self.descriptor)
             try:
@@ -133,7 +133,7 @@ class Served:
                 wire.send(self.descriptor, ["raised", *describe(error)])
 
     def load(self, prelude: str, program: str, names: list[str]) -> list[Any]:
-        """Compile and run the program in a new module; answers with those of the names that it defines."""
+        """Compile and run the program in a new module; the answer lists those of `names` that it defines."""
         try:
             code = compiled(program)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
@@ -148,7 +148,7 @@ class Served:
         return ["loaded", dict(zip(own, self.packer.pack_all(self.names[name] for name in own), strict=True))]
 
     def use(self, kind: str, number: int, forms: list[Any], names: list[str]) -> list[Any]:
-        """Use one object in one of the ways of `USES`; answers with the value, and the arguments if any was changed."""
+        """Use one object in one of the ways in `USES`; the answer is the value, and the arguments if any was changed."""
         values = self.unpacker.unpack_all(forms)
         plain = len(values) - len(names)
         result = USES[kind](self.objects[number], *values[:plain], **dict(zip(names, values[plain:], strict=True)))

@@ -1,19 +1,19 @@
 """The rule by which a whole program may run all its tests in one process, one after another.
 
-It is read from the compiled program, in the sample's process, before anything of it runs. A program is acceptable if
-nothing that it does can outlast its own namespace:
+It is read from the compiled program, in the sample's process, before anything of it runs. A program is acceptable if no
+effect of it can outlast its own namespace:
 
-- it imports only modules listed in `SHAREABLE`, and uses of them only the names listed there, all of which are
-  functions and types without a state of their own;
+- it imports only modules listed in `SHAREABLE`, and uses only the names listed there for them, which are all functions
+  and types without state of their own;
 - it sets and deletes no attributes, defines no classes, and is not asynchronous;
 - it uses no name that begins with an underscore (`__name__` apart), none of frames, code and tracebacks, and none of
   the built-ins that reach names, attributes, files or the interpreter.
 
 It may read and print by `input`, `print`, `sys.stdin` and `sys.stdout`, leave by `exit`, and set the recursion limit;
 all of these are new for every test. Names are refused wherever they are used as globals or attributes, so that an alias
-does not help. What is not acceptable has a process for every test, and so has every acceptable sample that does not end
-as passed, failed or error. The process serves one sample only: what gets round the rule changes the sample's own later
-tests and nothing else.
+does not help. A program that is not acceptable gets a process for every test. So does an acceptable one whose verdict
+is not passed, failed or error. The process serves one sample only: a program that evades the rule can affect its own
+later tests and nothing else.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ MOST_BYTES = 1 << 16
 
 
 def _refused() -> frozenset[str]:
-    """All names of the shareable modules that are not listed, and some built-ins."""
+    """All names in the shareable modules that are not listed, and some built-ins."""
     refused: set[str] = set()
     listed: set[str] = set()
     for module, names in SHAREABLE.items():
@@ -123,7 +123,7 @@ def _imports_are_listed(code: CodeType) -> bool:
 
 
 def operations(code: bytes) -> Iterator[tuple[int, int]]:
-    """The operations of a byte code that matter here, with their arguments; `dis` would take many times as long."""
+    """The relevant operations of a byte code, with their arguments; much faster than `dis`."""
     extended = 0
     for place in range(0, len(code), 2):
         operation, argument = code[place], code[place + 1] | extended

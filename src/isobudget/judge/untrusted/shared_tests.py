@@ -1,11 +1,11 @@
 """Tests that run in one process with the sample, as plain Python and pytest run them.
 
-Runs in the sample's process. The tester gives out a key and the tests before anything of the sample is loaded; every
-report is signed with the key, which no module and no object that the sample is given holds. That makes a forged report
-hard and not impossible: the sample shares this process and can search it.
+Runs in the sample's process. The tester sends a key and the tests before any code of the sample is loaded. Every report
+is signed with the key, which is in no module and in no object that the sample receives. That makes forging a report
+hard but not impossible: the sample shares this process and can search its memory.
 
-A report is `["report", test, outcome, kind, detail, line, signature]`; after every one the tester answers, so that the
-sides take turns. At the end comes `["completed", ...]`.
+A report is `["report", test, outcome, kind, detail, line, signature]`; the tester answers each one, so the sides take
+turns. The last message is `["completed", ...]`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Say = Callable[..., None]
 
 
 def run(descriptor: int) -> None:
-    """Take the tests and the program from the wire, run them, and report every test."""
+    """Read the tests and the program from the wire, run them, and report every test."""
     key, given = wire.receive(descriptor)
     say = _speaker(descriptor, bytes.fromhex(key))
     del key
@@ -50,7 +50,7 @@ def run(descriptor: int) -> None:
 
 
 def _speaker(descriptor: int, key: bytes) -> Say:
-    """What signs and sends messages. All that it needs is taken before the sample can change it."""
+    """A function that signs and sends messages. It holds everything it needs before the sample could change it."""
     sign, send, receive, count = blake2b, wire.send, wire.receive, iter(range(1 << 30))
 
     def say(*message: Any) -> None:
@@ -62,7 +62,7 @@ def _speaker(descriptor: int, key: bytes) -> Say:
 
 
 def describe(error: BaseException) -> tuple[str, str]:
-    """The name of an error's type, and it with its message."""
+    """The name of an error's type, and the name with the message."""
     try:
         name = str(type(error).__name__)
         return name, f"{name}: {str(error)[:300]}"
@@ -94,7 +94,7 @@ def _check(source: str, entry_point: str, space: dict[str, Any]) -> None:
 
 
 def _compiled(source: str, name: str | None) -> types.CodeType:
-    """Compile a text, and keep it for what shows or inspects source."""
+    """Compile a text, and register its source for tools that show or inspect it."""
     name = str(name)
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     return compile(source, name, "exec", dont_inherit=True)
@@ -113,13 +113,13 @@ def _step(say: Say, test: str, act: Callable[[], None], *, tell: bool = True) ->
 
 
 def _line_of(error: BaseException) -> int:
-    """The last line of the tests that an error came out of; 0 if there is none."""
+    """The last line of the tests in an error's traceback; 0 if there is none."""
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == TESTS_FILE]
     return lines[-1] if lines else 0
 
 
 def run_pytest(say: Say, program: str, tests: dict[str, Any], *, stop: bool) -> str:
-    """Run a pytest file, with the sample as the module that it imports; returns why it could not be, if so."""
+    """Run a pytest file, with the sample as the module that it imports; returns the reason if that was not possible."""
     import pytest
 
     folder = os.getcwd()
@@ -154,17 +154,17 @@ class _Recorder:
         self.errors: dict[str, tuple[str, str]] = {}
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Note why the file cannot be collected."""
+        """Note why the file could not be collected."""
         if report.failed:
             self.complaint = str(report.longrepr).strip().rpartition("\n")[2].removeprefix("E ").strip()[:300]
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-        """Keep a test's error, to report it in its own words."""
+        """Keep a test's error, to report its own message."""
         if call.excinfo is not None:
             self.errors[item.nodeid] = describe(call.excinfo.value)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Report a test that has run, or whose set-up or tear-down did not go through."""
+        """Report a test that has run, or whose set-up or tear-down failed."""
         if report.when != "call" and report.passed:
             return
         test = report.nodeid.partition("::")[2]

@@ -1,4 +1,4 @@
-"""Whole programs, run as the interpreter runs a file: once, or again and again in one process.
+"""Runs whole programs as the interpreter runs a file: once, or repeatedly in one process.
 
 Runs in the sample's process, on descriptors 0, 1 and 2, which are files in memory.
 """
@@ -60,19 +60,19 @@ def _run_once(descriptor: int) -> NoReturn:
 
 
 def _handed_on(form: tuple[types.CodeType, ...]) -> str:
-    """The compiled program for the processes after this one; what is too long for a message is compiled by each."""
+    """The compiled program for later processes; if it is too long for a message, each process compiles for itself."""
     data = marshal.dumps(form)
     return data.hex() if len(data) < wire.TEXT_BYTES // 2 else ""
 
 
 def _compile(text: str, before: str) -> tuple[types.CodeType, ...]:
-    """The program's code, after that of what its benchmark defines for it."""
+    """The program's code, preceded by the code that its benchmark supplies."""
     code = compiled(text)
     return (compile(before, "<given>", "exec", dont_inherit=True), code) if before else (code,)
 
 
 def _run_main(form: tuple[types.CodeType, ...]) -> int:
-    """Run a program with streams of its own; returns the exit status that it comes to."""
+    """Run a program with its own streams; returns its exit status."""
     _open_streams()
     space = new_module("__main__").__dict__
     space |= {"__file__": PROGRAM_FILE, "__builtins__": builtins}
@@ -117,7 +117,7 @@ def _complain(text: str) -> None:
 
 
 def _open_streams() -> None:
-    """Standard streams as CPython makes them, with the originals kept under their second names."""
+    """Standard streams as CPython creates them, with the originals also as `sys.__stdin__` and so on."""
     # The descriptors stay open whatever the program does to its streams: what is printed belongs to them.
     sys.stdin = sys.__stdin__ = _stream(0, "r", "<stdin>", "strict")  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = _stream(1, "w", "<stdout>", "strict")  # type: ignore[misc]
@@ -134,7 +134,7 @@ def _stream(descriptor: int, mode: str, name: str, errors: str) -> io.TextIOWrap
 
 
 def _run_again(descriptor: int) -> None:
-    """Run a screened program again and again, each time on what the tester has put into its input."""
+    """Run a screened program repeatedly, each time on the input that the tester has prepared."""
     from isobudget.judge.untrusted import screening
 
     text, before = wire.receive(descriptor)
@@ -185,7 +185,7 @@ def _finish() -> None:
 
 
 def _flush() -> None:
-    """Have everything printed written; raises what the program's own stream does, as the interpreter would see it."""
+    """Flush all printed output; raises the error of the program's own stream, as the interpreter would see it."""
     stream = getattr(sys, "stdout", None)
     if stream is not None and not _is_closed(stream):
         stream.flush()

@@ -1,9 +1,9 @@
 """The zygote: a small warmed-up interpreter inside all layers of confinement, from which every sample is forked.
 
-It answers to one tester over a control socket, over which it gets the descriptors of input, output and errors once. A
-request to fork brings the limits and the wire of the sample; the zygote forks, watches the sample's CPU clock and the
+It serves one tester over a control socket, over which the descriptors of input, output and errors are exchanged once. A
+request to fork contains the limits and the wire of the sample; the zygote forks, watches the sample's CPU clock and the
 wall clock, kills it at its limits or on request, reaps it, empties the scratch folder, and reports status, CPU seconds
-and peak memory. It never looks at what the sample says: that goes to the tester over the sample's own descriptor.
+and peak memory. It never reads what the sample sends: that goes to the tester over the sample's own descriptor.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ PYTEST_WARM = """
 
 
 def begin(fields: tuple[Any, ...], descriptor: int, use: str = "") -> NoReturn:
-    """Be a zygote in an interpreter of its own; `use` says whether `source` tests or `pytest` run with the sample."""
+    """Run as a zygote in a new interpreter; `use` says whether `source` tests or `pytest` run with the sample."""
     setting = confine.Setting(*fields)
     warm()
     if use:
@@ -80,7 +80,7 @@ def begin(fields: tuple[Any, ...], descriptor: int, use: str = "") -> NoReturn:
 
 
 def main(setting: confine.Setting, descriptor: int) -> NoReturn:
-    """Confine this process, which is warm, then serve until the tester closes the control socket."""
+    """Confine this process, which is warmed up, then serve until the tester closes the control socket."""
     if descriptor != CONTROL:  # copied onto itself without inheritance, a descriptor is an invalid argument
         os.dup2(descriptor, CONTROL, inheritable=False)
         os.close(descriptor)
@@ -109,7 +109,7 @@ def main(setting: confine.Setting, descriptor: int) -> NoReturn:
 
 
 def warm() -> None:
-    """Import what samples commonly use and run what every sample runs, so that forks find it done."""
+    """Import what samples commonly use and run what every sample runs, so that forked processes need not."""
     _import(WARM)
     for _ in range(WARM_ROUNDS):
         _rehearse()
@@ -127,7 +127,7 @@ def _import(names: str) -> None:
 
 
 def _disarm() -> None:
-    """Make ready what is for samples alone."""
+    """Change this interpreter for samples: seed `random`, define `exit` and `quit`, and refuse to start programs."""
     # The same for every sample, whichever worker it comes to.
     sys.modules["random"].seed(0)
     # An interpreter started without its site module lacks these two, which programs end with.
@@ -141,7 +141,7 @@ def _disarm() -> None:
 
 
 def _rehearse() -> None:
-    """Serve a small program as a sample's process does, so that its code is adapted before any fork and not after."""
+    """Serve a small program as a sample's process does, so that Python specializes this code before the fork."""
     # Every read takes one packet, and the requests can be sent ahead of the answers.
     ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
     program = "from typing import List\ndef double(x: List[int]) -> list:\n    return [2 * y for y in x]\n"
@@ -156,7 +156,7 @@ def _rehearse() -> None:
 
 
 def _rehearse_pytest(folder: str) -> None:
-    """Run a small file of tests, so that no sample has to load the plugins that are installed."""
+    """Run a small test file, so that samples need not load the installed plugins."""
     if "pytest" not in sys.modules:
         return
     from isobudget.judge.untrusted import shared_tests
@@ -191,7 +191,7 @@ def _clean_environment(scratch: str) -> None:
 
 
 def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[int, int], threads: int) -> None:
-    """Fork and watch one sample after another; returns when the tester is gone."""
+    """Fork and watch one sample after another; returns when the tester has closed the socket."""
     served = sample.Served()
     sieve = None
     if "system call filter" in layers:
@@ -216,7 +216,7 @@ def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[
 
 
 def _take_places(streams: list[int]) -> list[int]:
-    """The descriptors of input and errors, once what samples read and print by default is 0 and 1 of this process."""
+    """The descriptors of input and errors; samples' default input and output become 0 and 1 of this process."""
     source, output, errors = streams
     os.dup2(output, 1)
     # Opened here, so that samples hold nothing that comes from outside of the private root.
@@ -248,13 +248,13 @@ def start(begun: sample.SampleStart) -> int:
 
 
 def receive(control: socket) -> tuple[tuple[Any, ...] | None, list[int]]:
-    """A request and the descriptors that came along; None if the tester is gone."""
+    """A request and the descriptors that came with it; None if the tester has closed the socket."""
     data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
     return (REQUEST.unpack(data) if len(data) == REQUEST.size else None), _numbers(ancillary)
 
 
 def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) -> bool:
-    """Watch a sample to its end and report; False if the tester is gone."""
+    """Watch a sample until it ends and report; False if the tester has closed the socket."""
     clock = namespaces.cpu_clock(pid)
     deadline = time.monotonic() + wall_seconds
     handle = os.pidfd_open(pid)

@@ -86,7 +86,7 @@ def _splits(data: Data) -> _Splits:
 
 
 def _file(data: Data, splits: _Splits, difficulty: str) -> tuple[tuple[Problem, ...], str]:
-    """Problems and source from JSON lines, one problem after another: the published file has more than a GB."""
+    """Problems and source from JSON lines, read one problem at a time because the published file is larger than 1 GB."""
     identity = identify(data.inner(splits.problems))
     rows = _of_difficulty(read_rows(splits.problems), difficulty, splits.problems)
     problems, left_out = _build(rows, data.published.name, splits, lenient=identity.known)
@@ -158,7 +158,7 @@ def _problem(row: Row, benchmark: str, prefix: str) -> Problem:
 
 
 def _shortest(solutions: list[str]) -> str | None:
-    """The shortest that compiles.
+    """The shortest solution that compiles.
 
     Some were written for Python 2, and some end by `return`, which APPS allows: it puts programs into a function.
     """

@@ -1,4 +1,4 @@
-"""Limits on what the judge carries between tests and sample, checked while loading: no sample is to blame for them."""
+"""Limits on data sent between tests and sample, checked while loading: samples are not to blame for them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _parts(value: object) -> Iterable[object]:
 
 
 def _is_deeper(value: object, most: int) -> bool:
-    """Level by level, without recursion."""
+    """Whether a value is nested more deeply than `most`, checked level by level without recursion."""
     level = [value]
     for _ in range(most + 1):
         level = [part for one in level for part in _parts(one) if isinstance(part, _CONTAINERS)]

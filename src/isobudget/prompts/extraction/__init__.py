@@ -1,1 +1,1 @@
-"""From a model's output to the program to judge."""
+"""Extracts the program to judge from a model's output."""

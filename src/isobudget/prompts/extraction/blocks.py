@@ -1,14 +1,14 @@
 """The program in an answer that may hold prose, fenced blocks, drafts and examples.
 
-**Where a function is wanted**: the last block that defines it, or that continues the head's beginning of it, and does
-something; one whose definition breaks off only if no other is whole, one in another language only if no other is there.
-An answer without such a block is looked through as if it had no fences.
+**If a function is wanted**: the last block that defines it, or continues the head's beginning of it, and has a real
+body. A block with a truncated definition is used only if none is complete, and a block in another language only if
+there is no other. An answer without such a block is searched as if it had no fences.
 
-**Where a whole program is wanted**: by what the blocks do (`isobudget.prompts.extraction.programs`). A block stays as
-it is; of an answer without fences, the runs of statements that parse are the pieces to choose from.
+**If a whole program is wanted**: the block is chosen by what it does (`isobudget.prompts.extraction.programs`) and used
+unchanged. In an answer without fences, the runs of statements that parse are the candidates.
 
-What the chosen code uses and does not bind is taken from the rest of the answer if it is defined there: a helper or an
-import in another block, or before a draft of the function in the same one.
+Names that the chosen code uses but does not define are taken from the rest of the answer if they are defined there: a
+helper or an import in another block, or before a draft of the function in the same one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from isobudget.prompts.extraction.statements import Failure, defined, find_defin
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a program must bind: the entry point, empty if there is none, and names that tests import."""
+    """The names that a program must define: the entry point, empty if there is none, and names that tests import."""
 
     entry_point: str
     imported: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Code of the answer that a program may need: its place in the text, and the statements that it is."""
+    """Code in the answer that a program may need: its place in the text, and its statements."""
 
     start: int
     end: int
@@ -47,7 +47,7 @@ class _Part:
     nodes: list[ast.stmt]
 
     def overlaps(self, candidate: CandidateProgram) -> bool:
-        """Whether a candidate holds some of it."""
+        """Whether a candidate contains part of this code."""
         return self.start < candidate.end and self.end > candidate.start
 
 
@@ -67,10 +67,10 @@ def find_in_answer(head: str, text: str, wanted: Wanted, *, last: bool) -> Candi
     """The program in an answer.
 
     Args:
-        head: source that a body in the answer goes on, and whose helpers the program keeps.
+        head: source that a body in the answer continues, and whose helpers the program keeps.
         text: the answer.
-        wanted: what is asked for.
-        last: of several definitions outside of blocks the last is meant; otherwise the first.
+        wanted: the names that the program must define.
+        last: whether the last of several definitions outside of blocks is used, instead of the first.
     """
     blocks = find_blocks(text)
     if wanted.entry_point:
@@ -165,7 +165,7 @@ def _at_column_0(code: str) -> Edited | None:
 
 
 class _Rest:
-    """What else an answer holds, from which a candidate is completed.
+    """The rest of an answer, from which a candidate can be completed.
 
     Args:
         text: the answer.
@@ -179,7 +179,7 @@ class _Rest:
         self._entry_point = entry_point
 
     def complete(self, candidate: CandidateProgram, imported: frozenset[str]) -> CandidateProgram:
-        """A candidate with what it uses, or tests import, and only the rest of the answer binds, in front of it."""
+        """The candidate after definitions from the rest of the answer for names that it uses or tests import."""
         nodes = parse(candidate.program)
         if isinstance(nodes, Failure):
             return candidate
@@ -196,7 +196,7 @@ class _Rest:
 
     @cached_property
     def _help(self) -> list[_Part]:
-        """The parts that may be of help, which most candidates do without."""
+        """The parts that may supply missing names; computed only when needed."""
         parts = [part for block in self._blocks for part in _parts(self._text, block)]
         functions = functions_of(node for part in parts for node in part.nodes)
         names = {name for part in parts for name in bound(part.nodes)}

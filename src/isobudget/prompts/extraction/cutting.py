@@ -1,10 +1,10 @@
-"""The longest part of a definition that is whole: for outputs that end unfinished, or run on into prose.
+"""Finds the longest complete part of a definition, for outputs that are cut off or continue with prose.
 
 A prefix of k logical lines is *closable* if it parses once every block that it leaves open is closed by a filler:
-``pass`` after a colon, ``finally: pass`` after a ``try``. Being closable cannot return once it is lost, for a line
-that is wrong stays wrong; so the longest closable prefix is found where the parser reports its error, checked by two
-parses, and by bisection where the report misleads. From there lines are dropped until no filler is needed: an open
-``if`` without a body, a ``try`` without its handler (as a whole), a decorator without its function.
+``pass`` after a colon, ``finally: pass`` after a ``try``. A prefix that contains a wrong line is never closable again.
+So the longest closable prefix ends where the parser reports its error, which two parses check; if the report is
+misleading, it is found by bisection. From there lines are dropped until no filler is needed: an open ``if`` without a
+body, a ``try`` without its handler (as a whole), a decorator without its function.
 
 Cost: a few passes of the parser, about log2 of the lines in the worst case; each pass is linear.
 """
@@ -91,7 +91,7 @@ def _filler(source: str, lines: Sequence[LogicalLine], opened: Sequence[_Open], 
 
 
 def _waits(source: str, lines: Sequence[LogicalLine], opened: Sequence[_Open], count: int) -> int | None:
-    """How many lines remain if what waits for more is dropped; None if nothing waits."""
+    """How many lines remain after incomplete constructs are dropped; None if there are none."""
     if opened[count - 1].tries:
         return opened[count - 1].tries[0]
     last = lines[count - 1]

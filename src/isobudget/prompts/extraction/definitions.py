@@ -1,4 +1,4 @@
-"""Definitions of a function in a text, and what belongs to them: what they need of the text around them, and of a head.
+"""Definitions of a function in a text, with the code around them and in a head that they need.
 
 What precedes a definition is kept as far as it parses without a gap; what follows it up to the last top-level statement
 that it needs (`isobudget.prompts.extraction.names`), as long as statements parse and only define, import or assign, or
@@ -36,12 +36,12 @@ _FUTURE = re.compile(r"from[ \t]+__future__\b")
 
 @dataclass(frozen=True, slots=True)
 class CandidateProgram:
-    """A program, and the part of the text that it was made of: offsets.
+    """A program, and the part of the text from which it was made, as offsets.
 
     Attributes:
         program: the whole program.
-        start, end: of the kept part of the text.
-        answers: whether it defines the entry point and does something.
+        start, end: ends of the kept part of the text.
+        answers: whether it defines the entry point with a real body.
         whole: whether nothing unfinished was cut off the definition.
     """
 
@@ -52,11 +52,11 @@ class CandidateProgram:
     whole: bool = True
 
     def moved(self, by: int) -> CandidateProgram:
-        """The same in a text that has so much more in front."""
+        """The same program in a text with `by` more characters in front."""
         return replace(self, start=self.start + by, end=self.end + by)
 
     def before_edit(self, edited: Edited) -> CandidateProgram:
-        """The same in the text as it was before a change."""
+        """The same program with offsets in the text before an edit."""
         return replace(self, start=edited.origin(self.start), end=edited.origin(self.end))
 
 
@@ -104,7 +104,7 @@ def _definitions(
 
 
 def _wraps(node: ast.stmt, name: str) -> bool:
-    """Whether an assignment to a name reads what it was before: ``f = cache(f)``."""
+    """Whether an assignment to a name uses its old value: ``f = cache(f)``."""
     return isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and any(
         isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Load) for part in running([node])
     )

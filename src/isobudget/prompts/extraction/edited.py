@@ -1,4 +1,4 @@
-"""Code that is indented in the text otherwise than in the program, and which place of the one is which of the other."""
+"""Code whose indentation differs between text and program, with a mapping of positions between them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def running(nodes: Sequence[ast.stmt], functions: Functions | None = None) -> It
 
 
 def acts(nodes: Sequence[ast.stmt], entry_point: str) -> bool:
-    """Whether running the statements themselves reads input or calls the entry point."""
+    """Whether running the statements reads input or calls the entry point."""
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("input", entry_point)
         for node in running(nodes)
@@ -54,7 +54,7 @@ def acts(nodes: Sequence[ast.stmt], entry_point: str) -> bool:
 
 
 def prepares(nodes: Sequence[ast.stmt], entry_point: str, names: set[str], functions: Functions) -> bool:
-    """Whether statements change one of the names and do nothing that only a test or a main part does.
+    """Whether statements change one of the names and do nothing that only a test or a main part would do.
 
     ``for n in range(100): table[n] = n * n`` prepares `table`; so does ``fill()`` if that function does it.
     """

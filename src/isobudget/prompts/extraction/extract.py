@@ -38,7 +38,7 @@ _OPENING_FENCE = re.compile(r"\s*(?:`{3,}|~{3,})[^`\r\n]*(?:\r\n|\r|\n)")
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """A program, and what of the text it was made of.
+    """A program, and the part of the text from which it was made.
 
     Attributes:
         program: the whole program to judge.
@@ -127,7 +127,7 @@ def _block(head: str, text: str, wanted: Wanted) -> CandidateProgram:
 
 
 def _in_answer(head: str, answer: MarkedAnswer, wanted: Wanted, *, last: bool) -> CandidateProgram:
-    """An answer that holds code among other things; it begins a line of its own, whatever the head ends with."""
+    """Extract from an answer that contains code among other text; it starts on its own line, whatever ends the head."""
     if head and not head.endswith(("\n", "\r")):
         head += "\n"
     return find_in_answer(head, answer.text, wanted, last=last).moved(answer.start)

@@ -98,7 +98,7 @@ def _block(opening: re.Match[str], end: int) -> Block:
 
 
 def _ending(text: str, fences: Sequence[re.Match[str]], place: int) -> tuple[int, bool]:
-    """The place of the fence that ends a block, and whether it closes the block or opens another one."""
+    """The index of the fence that ends a block, and whether it closes the block or opens another one."""
     opening = fences[place]
     first, held = (len(fences), False), 0
     for later in range(place + 1, len(fences)):

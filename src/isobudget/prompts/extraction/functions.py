@@ -7,10 +7,10 @@ cut back to the longest part that is whole (`isobudget.prompts.extraction.cuttin
 **A text that holds the whole definition**: the first that does something, or in a block the last, cut back and
 extended in the same way. The head gives its own statements, but for those that the text redefines.
 
-Which of the two it is: the first, if the head's definition has a body then that does something (more than a docstring,
-``pass``, ``...``), also if the text repeats the end of the head before it continues; else the second. Where it is
-neither, its indentation is mended (a first line that lost it, a body at another column than the head's), and
-the end of a docstring that the text did not open is left out.
+The first reading is used if the head's definition then has a real body (more than a docstring, ``pass``, ``...``), even
+if the text first repeats the end of the head. Otherwise the second is tried. If neither fits, the indentation is
+repaired (a first line that lost it, a body at another column than the head's), and the end of a docstring that the text
+did not open is left out.
 
 All of this is linear in the length of the text, but for the cutting of an unfinished definition: a few passes.
 """
@@ -54,7 +54,7 @@ def find_function(head: str, text: str, entry_point: str, *, last: bool) -> Cand
 
 
 def _others(head: str, text: str, entry_point: str, *, last: bool) -> Iterator[CandidateProgram | None]:
-    """Other ways to read a text that does not simply continue its head."""
+    """Further readings of a text that does not simply continue its head."""
     if head:
         yield _continued_again(head, text, entry_point)
     yield find_definitions(head, text, entry_point, last=last)

@@ -55,8 +55,8 @@ class MarkedAnswer:
     """The answer in an output.
 
     Attributes:
-        start: where it begins in the output.
-        text: it; what is hidden within it is replaced by newlines, so that offsets stay.
+        start: offset of its beginning in the output.
+        text: the answer; hidden parts within it are replaced by newlines, so that offsets stay valid.
     """
 
     start: int
@@ -84,7 +84,7 @@ def end_of_answer(text: str) -> int:
 
 
 class _Reader:
-    """What the marks up to now say: the parts of the answer, and where the part that goes on began."""
+    """The state after the marks so far: the parts of the answer, and the start of the current part."""
 
     def __init__(self, text: str, start: int) -> None:
         self.code = _Code(text)
@@ -96,7 +96,7 @@ class _Reader:
         self._thoughts = 0
 
     def goes_on(self, mark: re.Match[str]) -> bool:
-        """Take account of a mark; False if the answer ends there."""
+        """Process a mark; False if the answer ends there."""
         kind = mark.lastgroup
         if kind == "channel" and mark["name"].casefold() == "final":
             self._forget(mark.end())
@@ -115,7 +115,7 @@ class _Reader:
         return True
 
     def answer(self) -> MarkedAnswer:
-        """The answer by all marks that were read."""
+        """The answer according to all marks read so far."""
         if self._thought is not None and self._is_opening(self._thought):
             self._end = self._thought.start()
         parts = [*self._parts, (self._start, max(self._start, self._end))]
@@ -128,7 +128,10 @@ class _Reader:
         return MarkedAnswer(parts[0][0], text if text.strip() or text == self._text else "")
 
     def _close(self, mark: re.Match[str]) -> None:
-        """The open thought ends, or else all up to here was one; a stray mark after the answer ends nothing."""
+        """Close the open thought.
+
+        If none is open, all text so far was one; a stray mark after the answer closes nothing.
+        """
         if self._thought is not None:
             self._hide(self._thought.start(), mark.end())
             self._thoughts += 1
@@ -152,7 +155,7 @@ class _Reader:
 
 
 class _Code:
-    """Where marks are code or quoted."""
+    """Finds out whether a mark is part of code or quoted."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -163,7 +166,7 @@ class _Code:
         self._parses: dict[int, bool] = {}
 
     def holds(self, start: int, end: int) -> bool:
-        """Whether what stands there is in a statement that parses, or between quotes on its line."""
+        """Whether the text there is in a statement that parses, or between quotes on its line."""
         if self._quoted is None:
             self._quoted = [one.span() for one in _QUOTED.finditer(self.text) if one["open"] is None]
             statements = split(scan(self.text, resume=True), self.text)

@@ -1,4 +1,4 @@
-"""Which top-level statements a definition needs: those that bind the names it uses, and those that these need in turn.
+"""Finds the top-level statements that a definition needs: those that bind the names it uses, recursively.
 
 Names are read from the syntax tree: what is read in a statement and not bound in it. That is an approximation of
 Python's scopes: a name that one function of a statement binds counts as bound in all of it. Names that are looked up as
@@ -35,7 +35,7 @@ class Supply:
                 self._changers.setdefault(name, []).append(place)
 
     def needed(self, names: Collection[str], known: Collection[str] = (), without: Collection[int] = ()) -> set[int]:
-        """The places of the statements that names need.
+        """The indexes of the statements that bind the needed names.
 
         Args:
             names: those that must be bound, and be what these statements make of them in the end.

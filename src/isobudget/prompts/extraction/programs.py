@@ -1,8 +1,9 @@
-"""Which of several pieces of code is the whole program that was asked for: by what they do, not by their length.
+"""Chooses the requested whole program among several pieces of code, by what they do and not by their length.
 
-Of the pieces that read standard input and print, the last: one that only repeats a part of an earlier one does not
-count, and one that tries another one, with `subprocess` or another standard input, only if no other is there. Where
-none does both (a task without input, a module for tests): of those that parse the longest.
+The last piece that reads standard input and prints is chosen. A piece that only repeats a part of an earlier one does
+not count. A piece that tries out another one, with `subprocess` or a replaced standard input, counts only if there is
+no other. If no piece reads and prints (a task without input, a module for tests), the longest one that parses is
+chosen.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Text that does not parse: the line of it that the parser names, from 1; 0 if it names none."""
+    """Text that does not parse: the line number in the parser's error, from 1; 0 if there is none."""
 
     line: int
 

@@ -1,7 +1,7 @@
-"""The paper's three-panel figures: success against samples, flops and seconds per problem, one line a model.
+"""The paper's three-panel figures: success against samples, flops and seconds per problem, one line per model.
 
-As in the paper's figures 2 to 6, x runs in powers of two and a star marks the greedy output. Beyond the paper, a band
-shows the interval over problems, and the part of a line that rests on more than half of the recorded samples is dashed.
+As in the paper's figures 2 to 6, the x axis has powers of two and a star marks the greedy output. In addition, a band
+shows the interval over problems, and a line is dashed where it uses more than half of the recorded samples.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class ComparisonFigure:
     """What a figure shows.
 
     Attributes:
-        comparisons: of the same models and problems, one a unit, at least one.
+        comparisons: comparisons of the same models and problems, one per unit, at least one.
         greedy: greedy outputs by model, plotted as stars.
-        models: all models of the run; by their names each has its colour and marker.
-        title: above the panels.
-        panels: their units, None for success against samples; by default that, then each unit.
+        models: names of all models of the run, which determine each model's colour and marker.
+        title: title above the panels.
+        panels: unit of each panel, None for success against samples; by default None, then each unit.
         left_out: what is not shown and why, a sentence or more.
     """
 
@@ -54,7 +54,7 @@ class ComparisonFigure:
 
     @property
     def first(self) -> Comparison:
-        """The comparison in the first unit; it stands for what does not depend on the unit."""
+        """The comparison in the first unit, used for everything that does not depend on the unit."""
         return next(iter(self.comparisons.values()))
 
     def style(self, model: str) -> Style:
@@ -64,7 +64,7 @@ class ComparisonFigure:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """What x means: the comparison to take curves from, and its unit, or None for the number of samples."""
+    """The meaning of the x axis: the comparison with the curves, and its unit, or None for the number of samples."""
 
     comparison: Comparison
     unit: Unit | None
@@ -82,10 +82,10 @@ class _Axis:
 def page_figure(
     shown: ComparisonFigure, *, stacked: bool = False, formats: Sequence[str] = ("svg", "png"), name: str = "figure"
 ) -> dict[str, bytes]:
-    """One figure for the page: a panel for samples and one for each unit.
+    """One figure for the page: a panel for the number of samples and one for each unit.
 
-    Panels stand side by side or, for narrow pages, `stacked` below each other; the `name` makes the ids inside the SVG
-    differ from those of other figures. Gives the files' contents by format.
+    Panels are side by side or, for narrow pages, `stacked` below each other. `name` makes the ids inside the SVG unique
+    among figures. Returns the files' contents by format.
     """
     plot = comparison_plot(shown, name)
     look = Look(width=3.75 * len(plot.panels), points=9.0, dots=160)
@@ -95,7 +95,7 @@ def page_figure(
 
 
 def comparison_plot(shown: ComparisonFigure, name: str = "figure") -> Plot:
-    """A panel for samples and one for each unit."""
+    """A panel for the number of samples and one for each unit."""
     axes = [_axis(unit, shown) for unit in shown.panels or (None, *shown.comparisons)]
     dashed = any(curve.k_max > curve.trusted_k for curve in shown.first.curves)
     return Plot(
@@ -109,13 +109,13 @@ def comparison_plot(shown: ComparisonFigure, name: str = "figure") -> Plot:
 
 
 def figure_title(comparison: Comparison) -> str:
-    """The benchmark and how many of its problems are compared."""
+    """The benchmark, and how many of its problems are compared."""
     problems = counted(len(comparison.curves[0].task_ids), "problem")
     return ", ".join(filter(None, [comparison.benchmark, problems]))
 
 
 def caption(shown: ComparisonFigure) -> str:
-    """What the figure shows and where each line begins and ends, for readers who do not see it."""
+    """What the figure shows and where each line begins and ends, in words for readers who cannot see it."""
     first, tests = shown.first, _by_tests(shown)
     meaning = "pass@k" if tests else "rank-score@k by the model's own likelihood"
     panels = shown.panels or (None, *shown.comparisons)
@@ -157,7 +157,7 @@ def _axis(unit: Unit | None, shown: ComparisonFigure) -> _Axis:
 
 
 def cost_scale(unit: Unit, costs: Sequence[float]) -> tuple[float, str]:
-    """What to divide costs of an axis by, and how the axis is called then: `Tflops per problem`."""
+    """The divisor for costs on an axis, and the axis label that fits it: `Tflops per problem`."""
     middle = math.sqrt(min(costs) * max(costs))
     if unit == Unit.FLOPS:
         scale, prefix = si_prefix(middle, least=1e6)
@@ -178,7 +178,7 @@ def _panel(axis: _Axis, shown: ComparisonFigure) -> Panel:
 
 
 def _line(curve: Curve, x: Floats, style: Style) -> Line:
-    """Dashed beyond the trusted k; a marker at each power of two, hollow beyond the trusted k."""
+    """A curve as a line. Beyond the trusted k it is dashed and its markers, which stand at powers of two, are hollow."""
     at = np.union1d(thinned(curve.k_max, curve.trusted_k), powers_of_two(curve.k_max))
     before = int(np.searchsorted(at, curve.trusted_k))
     return Line(

@@ -1,4 +1,4 @@
-"""The frontier: what each policy achieves at each budget, one line a policy with its band over problems."""
+"""The frontier: what each policy achieves at each budget, one line per policy with its interval over problems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from isobudget.solving.plan import Plan
 
 
 def frontier_plot(plan: Plan) -> Plot:
-    """One panel; with two budgets or more there are lines, one budget gives points."""
+    """One panel with lines; a single budget gives points instead."""
     scale, unit = plan_scale(plan)
     rings = tuple(
         PlotPoint("recommended", RING, style_at(0), row.budget / scale, 100 * row.success) for row in plan.recommended

@@ -1,7 +1,7 @@
-"""How large a figure is and what its letters are: widths of the usual templates, fonts, sizes in points.
+"""The size and fonts of a figure: widths of common paper templates, font families, sizes in points.
 
-The defaults are meant for print: the figure is plotted at the width at which it is placed, so that its letters have
-there the size that is stated here, never below 6 points.
+The defaults are meant for print: the figure is plotted at the width that it has on the page, so that its letters keep
+the stated size, never below 6 points.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class Look:
     """How a figure is plotted.
 
     Attributes:
-        width: of the whole figure, in inches; None for that of a column where it has one panel, else of the text.
-        family: of its letters.
-        points: size of labels; numbers and legend are one point smaller, at least 6.
-        dots: per inch of a PNG.
-        beside: the most panels beside each other.
+        width: width of the whole figure, in inches; None for a column's width with one panel, else the text's width.
+        family: font family.
+        points: font size of labels, in points; numbers and legend are one point smaller, at least 6.
+        dots: dots per inch of a PNG.
+        beside: maximum number of panels side by side.
     """
 
     width: float | None = None
@@ -64,17 +64,17 @@ class Look:
     beside: int = 3
 
     def for_panels(self, panels: int) -> Look:
-        """The same with a width."""
+        """The same look with a definite width."""
         return self if self.width is not None else replace(self, width=WIDTHS["column" if panels == 1 else "text"])
 
     @property
     def inches(self) -> float:
-        """The width that it has."""
+        """The width in inches."""
         return WIDTHS["text"] if self.width is None else self.width
 
     @property
     def small(self) -> float:
-        """Size of numbers and of the legend."""
+        """Font size of numbers and of the legend."""
         return max(SMALLEST, self.points - 1)
 
 
@@ -82,7 +82,7 @@ def parse_width(text: str | float) -> float:
     """A width in inches: a template's name such as `neurips` or `icml-column`, or `3.25in`, `8.5cm`, `89mm`, `240pt`.
 
     Raises:
-        InputError: it is neither, or nothing can be drawn that wide.
+        InputError: the text is not a known width, or no figure can have that width.
     """
     known = WIDTHS.get(str(text).strip().lower())
     if known is not None:
@@ -99,10 +99,10 @@ def parse_width(text: str | float) -> float:
 
 
 def parse_font(text: str) -> tuple[str, float]:
-    """Family and size: `serif`, `times,9`, or any installed font such as `Helvetica,8`; 8 points if no size is stated.
+    """Family and size, as in `serif`, `times,9`, or any installed font such as `Helvetica,8`; the default is 8 points.
 
     Raises:
-        InputError: no such font, or a size below 6 points.
+        InputError: the font does not exist, or the size is below 6 points.
         MissingExtraError: Matplotlib is not installed.
     """
     name, comma, size = text.partition(",")
@@ -117,7 +117,7 @@ def parse_font(text: str) -> tuple[str, float]:
 
 
 def parse_look(width: str | float | None = None, font: str | None = None) -> Look:
-    """The look that options state; what is None is as by default."""
+    """The look from options; None stands for the default."""
     family, points = (_FAMILY, _POINTS) if font is None else parse_font(font)
     return Look(None if width is None else parse_width(width), family, points)
 

@@ -1,7 +1,8 @@
-"""The paper's Figures 2-6, 10 and 11 plotted again from its Tables 1-4: pass@k against samples, flops and seconds.
+"""The paper's Figures 2-6, 10 and 11 replotted from its Tables 1-4: pass@k against samples, flops and seconds.
 
-A marker stands for a published number, placed by Table 1; between them the dashes are the interpolation of
-`paper.equal_budget`, at whole k. The paper's bands and stars are in no table, so there are none here.
+A marker stands for a published number, placed by the costs in Table 1. The dashes between markers show the
+interpolation of `paper.equal_budget` at whole k. The paper's bands and stars are not in its tables, so they are missing
+here.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class PaperFigure:
     """One of the paper's figures.
 
     Attributes:
-        number: as the paper counts.
-        benchmark: a table's, such as `APPS interview`.
+        number: figure number in the paper.
+        benchmark: benchmark of a table, such as `APPS interview`.
         family: `Code Llama` or `Llama-3`.
     """
 
@@ -50,7 +51,7 @@ FIGURES = (
 
 
 def paper_plots(tables: Sequence[PassTable]) -> dict[str, Plot]:
-    """The figures of these tables, by the names of their files without an ending."""
+    """The figures of these tables, by file name without extension."""
     by_name = {table.benchmark: table for table in tables}
     return {
         f"figure-{one.number}": paper_plot(one, by_name[one.benchmark]) for one in FIGURES if one.benchmark in by_name
@@ -58,7 +59,7 @@ def paper_plots(tables: Sequence[PassTable]) -> dict[str, Plot]:
 
 
 def paper_plot(figure: PaperFigure, table: PassTable) -> Plot:
-    """One of them, from the table of its benchmark."""
+    """One figure, from the table of its benchmark."""
     models = family_models(table, figure.family)
     everyone = [model for one in pass_tables() for model in one.percent]
     panels = tuple(_panel(table, models, everyone, unit) for unit in _UNITS)
@@ -99,7 +100,7 @@ def _panel(table: PassTable, models: Sequence[str], everyone: Sequence[str], uni
 
 
 def _line(table: PassTable, model: str, everyone: Sequence[str], price: float) -> Line:
-    """Published numbers and, between them, the interpolation; x is k times the price of a sample."""
+    """Published numbers with the interpolation between them; x is k times the price of a sample."""
     published = np.asarray(table.percent[model])
     known = np.asarray(table.k[: len(published)])
     k = np.union1d(thinned(int(known[-1])) + 1, known)

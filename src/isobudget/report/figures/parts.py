@@ -1,6 +1,6 @@
-"""What a figure shows, as data: panels with lines, bands, markers and single outputs. `render` plots it.
+"""The content of a figure as data: panels with lines, bands, markers and single outputs. `render` plots it.
 
-Everything that is plotted comes from here, so that a test can hold each point against the table that it was taken from.
+Everything that is plotted comes from here, so that tests can compare each point with the table it was taken from.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Line:
     """One line of a panel.
 
     Attributes:
-        name: in the legend; lines with the same name share an entry.
+        name: name in the legend; lines with the same name share an entry.
         style: its colour and marker.
         x, y: shape (points,), y in percent.
-        low, high: a band of the same shape; None where there is none.
-        marks: places that have a marker.
-        solid: points before this place are joined by a solid line, those from it on by a dashed one.
-        filled: markers before this place are filled, those from it on hollow.
-        dotted: the whole line is dotted.
-        note: stands behind the name in the legend.
+        low, high: ends of a band, of the same shape; None for no band.
+        marks: indexes of points with a marker.
+        solid: points before this index are joined by a solid line, later ones by a dashed line.
+        filled: markers before this index are filled, later ones hollow.
+        dotted: whether the whole line is dotted.
+        note: text after the name in the legend.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class PlotPoint:
-    """A single output, or what is pointed out: a `STAR`, a `SQUARE` or a `RING`, y in percent."""
+    """A single output or a highlighted point: a `STAR`, a `SQUARE` or a `RING`, y in percent."""
 
     name: str
     kind: str
@@ -76,11 +76,11 @@ class Plot:
 
     Attributes:
         name: makes the ids inside its SVG differ from those of other figures.
-        title: above the panels.
-        y_label: of all panels.
-        panels: at least one.
-        caption: for readers who do not see it, and for the text below it.
-        key: what kinds of lines mean, below the names: `dashed`, `dotted` or `hollow`, and a text each.
+        title: title above the panels.
+        y_label: label of the y axis of all panels.
+        panels: the panels, at least one.
+        caption: description for readers who cannot see the figure, and for the text below it.
+        key: explanations of line kinds, below the names: `dashed`, `dotted` or `hollow`, each with a text.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Plot:
 
 
 def thinned(count: int, *kept: int) -> NDArray[np.int64]:
-    """Places of at most about `MOST_POINTS` of `count` points, evenly on a log axis, with both ends and some others."""
+    """At most about `MOST_POINTS` of `count` indexes, evenly spaced on a log axis, including both ends."""
     if count <= MOST_POINTS:
         return np.arange(count)
     spaced = np.geomspace(1, count, MOST_POINTS).round().astype(np.int64)
@@ -100,19 +100,19 @@ def thinned(count: int, *kept: int) -> NDArray[np.int64]:
 
 
 def powers_of_two(count: int) -> NDArray[np.int64]:
-    """The places of k = 1, 2, 4, ... among k = 1, 2, ..., count."""
+    """The indexes of k = 1, 2, 4, ... among k = 1, 2, ..., count."""
     return np.asarray(2 ** np.arange(count.bit_length()) - 1, dtype=np.int64)
 
 
 def x_limits(panel: Panel) -> tuple[float, float]:
-    """The ends of the x axis, two powers of two or more apart."""
+    """The ends of the x axis, at least two powers of two apart."""
     values = np.concatenate([*(line.x for line in panel.lines), [point.x for point in panel.points]])
     low, high = float(values.min()) / 1.25, float(values.max()) * 1.25
     return (low, high) if high >= 4 * low else (low / 2, high * 2)
 
 
 def y_limits(plot: Plot) -> tuple[float, float]:
-    """In percent, on tens, with everything that is plotted inside."""
+    """The ends of the y axis in percent: multiples of ten that enclose everything plotted."""
     lines = [line for panel in plot.panels for line in panel.lines]
     curves = [values for line in lines for values in (line.y, line.low, line.high) if values is not None]
     values = np.concatenate([*curves, [point.y for panel in plot.panels for point in panel.points]])

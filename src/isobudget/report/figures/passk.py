@@ -1,4 +1,4 @@
-"""pass@k against k, one line a model, at the k that were asked for: what `isobudget passk` prints, plotted."""
+"""pass@k against k, one line per model, at the requested k: the output of `isobudget passk`, plotted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from isobudget.report.figures.style import model_style
 
 
 def passk_plots(results: Sequence[PassAtK]) -> dict[str, Plot]:
-    """One figure for each benchmark, by a name for its file; a benchmark of which no k is defined has none."""
+    """One figure for each benchmark, by a name for its file; a benchmark without any defined pass@k has none."""
     benchmarks = list(dict.fromkeys(one.benchmark for one in results))
     stems = file_stems([name or "passk" for name in benchmarks])
     made = {

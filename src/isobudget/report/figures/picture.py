@@ -1,4 +1,4 @@
-"""A figure to look at in a notebook, and to save: what `figure()` of a result gives."""
+"""A figure to show in a notebook and to save: what `figure()` of a result returns."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ class Picture:
     """A figure.
 
     Attributes:
-        plot: what it shows, every point of it.
+        plot: its content, with every point.
     """
 
     plot: Plot
 
     @property
     def caption(self) -> str:
-        """What it shows, in words; it is in each file as well."""
+        """A description of the figure in words; it is also in each file."""
         return self.plot.caption
 
     def save(self, path: str | Path, *, width: str | float | None = None, font: str | None = None) -> Path:
-        """Write it as .svg, .pdf or .png.
+        """Write the figure as .svg, .pdf or .png.
 
         Args:
             path: the file.
-            width: as of `isobudget curves --width`: `icml-column`, `89mm`.
-            font: as of `--font`: `times,8`.
+            width: as for `isobudget curves --width`: `icml-column`, `89mm`.
+            font: as for `--font`: `times,8`.
 
         Raises:
-            InputError: an ending, a width or a font that there is not.
+            InputError: the file extension, width or font is not valid.
             MissingExtraError: Matplotlib is not installed.
         """
         kind = figure_format(str(path))
@@ -55,18 +55,18 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class PictureTarget:
-    """Where figures go, and how they look.
+    """Where figures are written, and how they look.
 
     Attributes:
         path: a file, or a folder for several figures.
-        look: width and letters.
+        look: width and fonts.
     """
 
     path: Path
     look: Look
 
     def save(self, plots: Mapping[str, Plot]) -> tuple[Path, ...]:
-        """Write one figure into the file; several into files with their names before the ending.
+        """Write one figure into the file; several go into files with their names before the extension.
 
         Raises:
             InputError: there is nothing to plot.
@@ -80,7 +80,7 @@ class PictureTarget:
         return tuple(places)
 
     def save_all(self, plots: Mapping[str, Plot]) -> tuple[Path, ...]:
-        """Write each figure as .svg and .pdf into the folder, which is made if it is not there."""
+        """Write each figure as .svg and .pdf into the folder, which is created if necessary."""
         make_folder(self.path)
         written = []
         for stem, plot in plots.items():
@@ -96,10 +96,12 @@ class PictureTarget:
 def target_of(
     figure: str | Path | None, width: str | float | None = None, font: str | None = None, *, folder: bool = False
 ) -> PictureTarget | None:
-    """Where a command writes its figure, by its options; None if it makes none. Asked before the work, not after it.
+    """Where a command writes its figure, from its options; None if it makes none.
+
+    Called before the command's work begins.
 
     Raises:
-        InputError: the ending, the width or the font is none that there is, or there is no folder for the file.
+        InputError: the file extension, width or font is not valid, or the file's folder does not exist.
         MissingExtraError: Matplotlib is not installed.
     """
     look = parse_look(width, font)

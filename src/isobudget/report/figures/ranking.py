@@ -1,8 +1,8 @@
-"""The figure of `isobudget rank`, in the form of the paper's figures 8 and 9: a panel a unit, one line a ranker.
+"""The figure of `isobudget rank`, like the paper's figures 8 and 9: a panel per unit, one line per ranker.
 
-The ranked samples of one model against budget; solid without the ranker's own cost, dotted with it. Stars are single
-greedy outputs of every model, squares single samples. Models have the first places of the table of styles, rankers
-those behind them, so that no colour with its marker means two things.
+A line shows the success of one model's ranked samples against budget; it is solid without the ranker's own cost, dotted
+with it. Stars are single greedy outputs of every model, squares single samples. Models use the first entries in the
+table of styles and rankers the later ones, so that every combination of colour and marker is unique.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _panel(unit: Unit | None, ranking: BenchmarkRanking, model: RankedModel) -> 
 
 
 def _costs(ranked: Ranked, unit: Unit | None) -> Iterator[tuple[np.ndarray[tuple[int], np.dtype[np.float64]], bool]]:
-    """The costs at k = 1, 2, ..., and whether the ranker's own cost is charged in them."""
+    """The costs at k = 1, 2, ..., and whether they include the ranker's own cost."""
     if unit is None:
         yield np.arange(1, ranked.k_max + 1, dtype=np.float64), False
         return

@@ -1,8 +1,8 @@
-"""A `Plot` rendered by Matplotlib: panels beside or below each other, a legend below them, as SVG, PDF or PNG.
+"""Renders a `Plot` with Matplotlib: panels side by side or stacked, a legend below them, as SVG, PDF or PNG.
 
-Matplotlib is used through its objects, without pyplot and its global state. Names are set as plain text, whatever
-they hold. The letters of a PDF are embedded as TrueType, those of an SVG are outlines; the caption is in the file, for
-readers who do not see the figure. The same plot gives the same file: there is no date in it.
+Matplotlib is used through its objects, without pyplot and its global state. Names are drawn as plain text, never as
+markup. Letters are embedded in a PDF as TrueType, and drawn in an SVG as outlines. The file contains the caption, for
+readers who cannot see the figure. The same plot always gives the same file, which therefore contains no date.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ _SIZES = {STAR: ("*", 2.5), SQUARE: ("s", 1.5), RING: ("o", 2.2)}
 
 
 def figure_format(name: str) -> str:
-    """The format of a file of that name.
+    """The format of a file, from its name.
 
     Raises:
-        InputError: files with that ending cannot be written.
+        InputError: files with that extension cannot be written.
     """
     ending = name.rpartition(".")[2].lower()
     if ending not in FORMATS:
@@ -64,7 +64,7 @@ def figure_format(name: str) -> str:
 
 
 def render(plot: Plot, look: Look | None = None, formats: Sequence[str] = ("svg",)) -> dict[str, bytes]:
-    """The contents of a file of each format.
+    """The file contents in each format.
 
     Raises:
         MissingExtraError: Matplotlib is not installed.
@@ -77,7 +77,7 @@ def render(plot: Plot, look: Look | None = None, formats: Sequence[str] = ("svg"
 
 @contextlib.contextmanager
 def figure_settings(name: str, look: Look) -> Iterator[None]:
-    """Matplotlib's settings while a figure is rendered; they are as before afterwards."""
+    """Apply Matplotlib's settings while a figure is rendered, and restore them afterwards."""
     require_matplotlib()
     import matplotlib as mpl
 
@@ -106,7 +106,7 @@ def _settings(look: Look) -> dict[Any, Any]:
 
 
 def lay_out(plot: Plot, look: Look) -> Figure:
-    """The figure with everything in its place, to be saved; within `figure_settings`."""
+    """The figure, laid out and ready to be saved; call it inside `figure_settings`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -134,7 +134,7 @@ def lay_out(plot: Plot, look: Look) -> Figure:
 
 
 def _rows_and_columns(panels: int, look: Look) -> tuple[int, int]:
-    """As many panels beside each other as may be, in rows about as long; one a row where it is too narrow for them."""
+    """As many panels side by side as allowed, in rows of about equal length; one per row if the figure is too narrow."""
     beside = min(panels, look.beside)
     if look.inches / beside < _NARROWEST_PANEL:
         return panels, 1
@@ -143,10 +143,10 @@ def _rows_and_columns(panels: int, look: Look) -> tuple[int, int]:
 
 
 def _place(figure: Figure, axes: Any, plot: Plot, look: Look, engine: LayoutEngine) -> None:
-    """Ticks and labels for the room that there is, then the legend below; the layout serves every format.
+    """Set ticks and labels to fit the available room, then the legend below; the same layout serves every format.
 
-    The layout engine is called by itself, so that nothing is rendered for it. Ticks are first set for about the room
-    that panels have, and everything is laid out again only where others suit the room that they turn out to have.
+    The layout engine is called directly, so that nothing needs to be rendered for it. Ticks are first chosen for the
+    approximate size of the panels. The layout is repeated only if other ticks fit the final size.
     """
     columns = axes[0].get_gridspec().ncols
     rooms = [72 * 0.9 * look.inches / columns] * len(plot.panels)
@@ -170,14 +170,14 @@ def _place(figure: Figure, axes: Any, plot: Plot, look: Look, engine: LayoutEngi
 
 
 def _x_axis(panel: Panel, room: float, look: Look) -> tuple[list[tuple[float, str]], str]:
-    """The ticks, with their texts, and the label of a panel of this width in points."""
+    """The ticks with their texts, and the axis label, of a panel with this width in points."""
     wide = partial(width_of, family=look.family, points=look.small)
     ticks = power_ticks(*x_limits(panel), room, wide, _APART * look.small)
     return list(ticks), in_lines(panel.x_label, room, look.family, look.points)
 
 
 def _heighten(figure: Figure, inches: float) -> None:
-    """Room at the foot of a figure; all else keeps its size and its distance from the top."""
+    """Add room at the foot of a figure; everything else keeps its size and its distance from the top."""
     before = figure.get_figheight()
     share, scale = inches / (before + inches), before / (before + inches)
     for one in figure.axes:
@@ -210,7 +210,7 @@ def _plot_panel(axes: Axes, panel: Panel, look: Look) -> None:
 
 
 def _plot_line(axes: Axes, line: Line, look: Look) -> None:
-    """Solid, then dashed; markers filled, then hollow."""
+    """Plot a line: first solid, then dashed; markers first filled, then hollow."""
     colour, wide = line.style.colour, 0.14 * look.points
     if line.dotted:
         axes.plot(line.x, line.y, color=colour, linewidth=0.8 * wide, linestyle=_DOTS)
@@ -236,7 +236,7 @@ def _marker(line: Line, look: Look, face: str) -> dict[str, Any]:
 
 
 def _single(point: PlotPoint, look: Look) -> dict[str, Any]:
-    """A single output as Matplotlib's settings."""
+    """Matplotlib's settings for a single output."""
     marker, times = _SIZES[point.kind]
     colour = {"markerfacecolor": "none"} if point.kind == RING else {"color": point.style.colour}
     form = {"marker": marker, "markersize": times * 0.45 * look.points, "linestyle": "none", "markeredgecolor": INK}
@@ -248,7 +248,7 @@ def _single(point: PlotPoint, look: Look) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What the legend explains: a sign, its name, and what always stands behind the name."""
+    """An entry of the legend: a sign, its name, and a note that always follows the name."""
 
     sign: Any
     name: str
@@ -260,7 +260,7 @@ class _Entry:
 
 
 def _entries(plot: Plot, look: Look) -> list[_Entry]:
-    """Lines, single outputs, kinds of lines; none twice."""
+    """Entries for lines, single outputs and kinds of lines, without duplicates."""
     from matplotlib.lines import Line2D
 
     entries: dict[str, _Entry] = {}
@@ -284,12 +284,12 @@ def _by_name(plot: Plot) -> dict[str, list[PlotPoint]]:
 
 
 def _shared_sign(points: Sequence[PlotPoint]) -> dict[str, Any]:
-    """A sign that stands for points of several colours has none."""
+    """A sign without colour if it stands for points of several colours."""
     return {"color": PAPER} if len({point.style for point in points}) > 1 else {}
 
 
 def _set_legend(figure: Figure, entries: Sequence[_Entry], look: Look) -> Any:
-    """The legend at the foot of the figure, in as many columns as fit; None if there is nothing to explain."""
+    """Add the legend at the foot of the figure, in as many columns as fit; None if there is nothing to explain."""
     if not entries:
         return None
     texts, columns = _fitted_legend(entries, look)
@@ -305,7 +305,7 @@ def _set_legend(figure: Figure, entries: Sequence[_Entry], look: Look) -> Any:
 
 
 def _fitted_legend(entries: Sequence[_Entry], look: Look) -> tuple[list[str], int]:
-    """The texts, and in how many columns they fit; without what all names share where they fill too many lines."""
+    """The texts and number of columns that fit. If they need too many lines, parts common to all names are dropped."""
     room = 72 * look.inches - look.points
     texts = [entry.text for entry in entries]
     columns = _columns(texts, room, look)
@@ -322,7 +322,7 @@ def _fitted_legend(entries: Sequence[_Entry], look: Look) -> tuple[list[str], in
 
 
 def _columns(texts: Sequence[str], room: float, look: Look) -> int:
-    """The most columns in which the texts with their signs are no wider than the room; 0 where one is too many."""
+    """The largest number of columns of signs and texts that fits the room; 0 if not even one fits."""
     widths = [width_of(text, look.family, look.small) + (_SIGN + _BETWEEN) * look.small for text in texts]
     for columns in range(len(texts), 0, -1):
         rows = math.ceil(len(texts) / columns)
@@ -335,7 +335,7 @@ def _columns(texts: Sequence[str], room: float, look: Look) -> int:
 
 
 def _saved(figure: Figure, plot: Plot, kind: str, look: Look) -> bytes:
-    """The file, by the canvas of its format: `savefig` would render everything once more before."""
+    """The file's contents, made by the canvas of its format, because `savefig` would render everything twice."""
     title, caption = (printable(text).replace("\n", " ") for text in (plot.title, plot.caption))
     # no program that looks for markup in any file finds some in these
     plain = {"Title": title, "Subject": caption, "Description": caption}
@@ -354,7 +354,7 @@ def _saved(figure: Figure, plot: Plot, kind: str, look: Look) -> bytes:
 
 
 def _canvas(figure: Figure, kind: str) -> Any:
-    """What renders a figure in a format."""
+    """The canvas that renders a figure in a format."""
     if kind == "svg":
         from matplotlib.backends.backend_svg import FigureCanvasSVG
 
@@ -369,7 +369,7 @@ def _canvas(figure: Figure, kind: str) -> Any:
 
 
 def _described(svg: str, title: str, caption: str) -> str:
-    """The SVG with its title and what it shows, which readers who do not see it are told."""
+    """The SVG with its title and description, for screen readers."""
     head, start, rest = svg.partition("<svg")
     tag, end, body = rest.partition(">")
     return f"{head}{start}{tag}{end}\n <title>{escape(title)}</title>\n <desc>{escape(caption)}</desc>{body}"

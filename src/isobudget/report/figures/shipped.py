@@ -1,8 +1,8 @@
-"""Figures that ship: those of the recorded run, so that its report takes two seconds and not four.
+"""Prerendered figures of the recorded run, so that its report takes two seconds instead of four.
 
-Plotting is more than half of a short report. `shipped.zip` holds the files of that run's figures, and what each of them
-shows; any other plot is rendered. `tools/shipped_figures.py` makes the archive, and a test renders its figures anew.
-Figures are taken from there alone and never from a run's folder, whose files may be anybody's.
+Plotting takes more than half of the time of a short report. `shipped.zip` holds the files of that run's figures, and
+the content of each; any other plot is rendered. `tools/shipped_figures.py` makes the archive, and a test renders its
+figures again to compare. Figures are never taken from a run's folder, because anybody could have put files there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def shipped(plot: Plot, look: Look, formats: Sequence[str]) -> dict[str, bytes] | None:
-    """The files of a plot that ships, by format; None if one of them does not."""
+    """The files of a prerendered plot, by format; None if any of them is missing."""
     content, members = content_of(plot, look), _members()
     for stem, shown in json.loads(members.get(_INDEX, b"{}")).items():
         if _same(content, shown):
@@ -43,17 +43,17 @@ def shipped(plot: Plot, look: Look, formats: Sequence[str]) -> dict[str, bytes] 
 
 
 def content_of(plot: Plot, look: Look) -> Any:
-    """All that a figure shows and how, as values of JSON."""
+    """Everything that a figure shows and how, as JSON values."""
     return [_plain(plot), _plain(look)]
 
 
 def archive(shown: Mapping[str, Any], files: Mapping[str, bytes], matplotlib: str) -> bytes:
-    """The archive that ships.
+    """The archive of prerendered figures.
 
     Args:
-        shown: `content_of` each figure, by the stem of its files.
-        files: all files by name.
-        matplotlib: the version that plotted them.
+        shown: `content_of` each figure, by file name without extension.
+        files: contents of all files by name.
+        matplotlib: the version of Matplotlib that plotted them.
     """
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:

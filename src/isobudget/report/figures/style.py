@@ -1,8 +1,8 @@
-"""The one table of styles: which colour and marker a model, a ranker or a policy has, in every figure and on the page.
+"""The table of styles: the colour and marker of every model, ranker and policy, in all figures and on the page.
 
-Colours are those of Okabe and Ito and a grey, which colour-blind readers can tell apart; beside its colour each has a
-marker of its own. A model's place in the table is that of its name among the models of the run, numbers in their order
-(7b before 13b), so that it looks the same in every unit and in every command. The page replaces each colour by one that
+The colours are those of Okabe and Ito plus a grey, which colour-blind readers can tell apart; each also has its own
+marker. A model's style is given by the place of its name among the sorted models of the run, with numbers in numeric
+order (7b before 13b), so that it looks the same in every unit and command. The page replaces each colour by one that
 suits its background (see page/svg.py).
 """
 
@@ -31,17 +31,17 @@ class Style(NamedTuple):
 
 
 def style_at(place: int) -> Style:
-    """The style at a place of the table, counted from 0; the pair repeats only after 56."""
+    """The style at an index of the table, from 0; combinations repeat after 56."""
     return Style(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
 
 
 def model_style(model: str, models: Sequence[str]) -> Style:
-    """The style of one of the models, in whatever order they come."""
+    """The style of one of the models, independent of their order."""
     return style_at(in_order(models).index(model))
 
 
 def in_order(names: Sequence[str]) -> list[str]:
-    """Different names by their letters, and by the value of the numbers in them."""
+    """The distinct names, sorted by letters and by the value of numbers in them."""
     return sorted(dict.fromkeys(names), key=_key)
 
 
@@ -51,13 +51,13 @@ def _key(name: str) -> tuple[tuple[str | float, ...], str]:
 
 
 def find_matplotlib() -> None:
-    """Make sure that Matplotlib is installed, without importing it, which takes most of a second."""
+    """Check that Matplotlib is installed, without importing it, which takes most of a second."""
     if find_spec("matplotlib") is None:
         raise MissingExtraError(_PLOTTING, "report")
 
 
 def require_matplotlib() -> None:
-    """Make sure that figures can be plotted; a `MissingExtraError` if Matplotlib is not installed."""
+    """Check that figures can be plotted: raise `MissingExtraError` if Matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:

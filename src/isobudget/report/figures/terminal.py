@@ -1,6 +1,6 @@
-"""One panel of a figure as letters, for a terminal: lines in dots, a model's own sign at each of its markers.
+"""Plots one panel of a figure as text on a terminal: lines as dots, with a sign per model at each marker.
 
-By plotext 6, which has one figure for a whole process: it is cleared before and after.
+It uses plotext 6, whose single global figure is cleared before and after.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEIGHT, _LEAST_WIDTH, _MOST_WIDTH = 22, 40, 100
 
 
 def require_plotext() -> Any:
-    """Plotext; a `MissingExtraError` where it is not installed, or one of before 6, which has no figure."""
+    """Import plotext; raise `MissingExtraError` if it is missing or older than version 6, which has no figure object."""
     try:
         import plotext
     except ImportError:
@@ -33,12 +33,12 @@ def require_plotext() -> Any:
 
 
 def terminal_plot(plot: Plot, width: int = 80, *, colours: bool = False) -> str:
-    """Its last panel and what its signs mean, no wider than this many columns.
+    """The last panel of the plot as text, with the meaning of its signs, at most this many columns wide.
 
     Args:
         plot: what is shown.
         width: columns of the terminal; at least 40 and at most 100 are used.
-        colours: whether the terminal shows colours; a model's sign tells it apart without.
+        colours: whether the terminal shows colours; without them, models differ by their signs.
 
     Raises:
         MissingExtraError: plotext is not installed.
@@ -75,7 +75,7 @@ def _axes(figure: Any, plot: Plot, panel: Panel, wide: int) -> None:
 
 
 def _plot_line(figure: Any, line: Line) -> None:
-    """The line in dots, and the sign of its model where it has a marker."""
+    """Plot a line as dots, with the sign of its model at each marker."""
     colour = tuple(int(line.style.colour[at : at + 2], 16) for at in (1, 3, 5))
     x = [math.log2(value) for value in line.x]
     joined = figure.signal(x, line.y.tolist(), marker=require_plotext().marker("braille", colour)).lines()
@@ -85,7 +85,7 @@ def _plot_line(figure: Any, line: Line) -> None:
 
 
 def _legend(panel: Panel, wide: int) -> list[str]:
-    """The signs with their names, as many in a line as fit."""
+    """The signs with their names, as many per line as fit."""
     short = short_labels([line.name for line in panel.lines])
     entries = [f"{_SIGNS[line.style.marker]} {printable(short[line.name])}" for line in panel.lines]
     entries += [f"{_SINGLE[kind]} {name}" for kind, name in dict.fromkeys((one.kind, one.name) for one in panel.points)]

@@ -1,7 +1,7 @@
 """The figure of `isobudget curves`: success against samples and, in the paper's form, against flops and time.
 
-Budgets are compared in one unit; the figure shows the others of the paper beside it, where the models can be priced in
-them too. What cannot be is left out, and the caption says why.
+Budgets are compared in one unit. The figure also shows the paper's other units, if the models can be priced in them;
+otherwise the caption says why they are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GreedyOf = Callable[[Mapping[Unit, Comparison]], Mapping[str, Greedy]]
 
 
 def parse_panels(names: Sequence[str]) -> tuple[str, ...]:
-    """Panels by name, `k` or a unit, none twice. Raises `InputError` for any other."""
+    """Names of panels, each `k` or a unit, without duplicates. Raises `InputError` for any other name."""
     return tuple(dict.fromkeys(name if name == K else str(parse_unit(name)) for name in names))
 
 
@@ -35,11 +35,11 @@ def curve_plots(
     """One figure for each benchmark, by a name for its file.
 
     Args:
-        comparisons: one a benchmark, in the unit of the budgets.
-        in_unit: makes the same in another unit; an `InputError` where a model has no cost in it.
-        greedy: the models' greedy outputs, which become stars.
-        panels: `k` and units, in this order; by default `k`, and of a comparison in flops, seconds or device seconds
-            the paper's flops and time, else its own unit.
+        comparisons: one per benchmark, in the unit of the budgets.
+        in_unit: makes the same comparison in another unit; raises `InputError` if a model has no cost in that unit.
+        greedy: the models' greedy outputs, shown as stars.
+        panels: `k` and units, in order. By default `k`, followed by the paper's flops and time for a comparison in
+            flops, seconds or device seconds, and by the comparison's own unit for any other.
 
     Raises:
         InputError: a model cannot be priced in a unit that `panels` names.

@@ -1,6 +1,6 @@
-"""Texts of a figure measured and fitted: names cut in their middle, labels broken into lines, ticks that have room.
+"""Measures and fits the texts of a figure: names shortened in the middle, labels broken into lines, ticks with room.
 
-Lengths are in points. A text is measured by its outlines, as Matplotlib renders it, so that nothing is rendered first.
+Lengths are in points. A text is measured by the outlines that Matplotlib will draw, without rendering it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from isobudget.grid import printable
 
 @lru_cache(maxsize=4096)
 def width_of(text: str, family: str, points: float) -> float:
-    """How wide a line of text is."""
+    """The width of a line of text."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -26,12 +26,12 @@ def width_of(text: str, family: str, points: float) -> float:
 
 
 def fitted(text: str, room: float, family: str, points: float) -> str:
-    """The text, its middle left out where it is wider than the room: names often differ at their end."""
+    """The text, shortened in the middle if it is wider than the room: names often differ at their end."""
     return fitted_to(text, room, partial(width_of, family=family, points=points))
 
 
 def fitted_to(text: str, room: float, width: Callable[[str], float] = len) -> str:
-    """The same by another measure: letters, unless stated."""
+    """The text shortened by another measure of width, by default the number of letters."""
     if width(text) <= room:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -42,7 +42,7 @@ def fitted_to(text: str, room: float, width: Callable[[str], float] = len) -> st
 
 
 def all_fitted(texts: Sequence[str], room: float, family: str, points: float) -> list[str]:
-    """Different texts, fitted so that they stay different: of those that would not, each has its number."""
+    """Different texts, shortened so that they stay different; texts that would become equal get a number."""
     shortened: list[str] = []
     for text in texts:
         short, number = fitted(text, room, family, points), 1
@@ -55,7 +55,7 @@ def all_fitted(texts: Sequence[str], room: float, family: str, points: float) ->
 
 
 def in_lines(text: str, room: float, family: str, points: float) -> str:
-    """The text, broken at blanks into lines no wider than the room; a word that is wider stands alone.
+    """The text broken at spaces into lines no wider than the room; a wider word gets its own line.
 
     A per cent sign stays with the word before it.
     """
@@ -72,13 +72,13 @@ def in_lines(text: str, room: float, family: str, points: float) -> str:
 def power_ticks(
     low: float, high: float, room: float, width: Callable[[str], float], apart: float
 ) -> list[tuple[float, str]]:
-    """Powers of two between two positive numbers, on a log axis as long as `room`, each with its text.
+    """Ticks at powers of two between two positive numbers on a log axis of length `room`, each with its text.
 
     Args:
         low, high: the ends of the axis.
-        room: its length.
-        width: of a text, in the measure of `room`.
-        apart: the least room between two texts.
+        room: length of the axis.
+        width: measures the width of a text, in the measure of `room`.
+        apart: minimum distance between two texts.
     """
     first, last = math.ceil(math.log2(low) - 1e-9), math.floor(math.log2(high) + 1e-9)
     scale = room / math.log2(high / low)

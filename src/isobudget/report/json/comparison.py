@@ -1,4 +1,4 @@
-"""Comparisons as plain values, the same wherever one is printed or written: nested for JSON, flat for CSV."""
+"""Comparisons as plain values, the same wherever they are printed or written: nested for JSON, flat for CSV."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from isobudget.report.tables.sentence import winner_sentence
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """`Comparison.to_dict`, its `sentence`, `power` in words, and, if asked for, `extrapolation`, under its label."""
+    """`Comparison.to_dict`, with its `sentence`, its `power` in words and, if requested, a labelled `extrapolation`."""
     guesses = {"extrapolation": json_value(beyond_json(comparison.beyond))} if comparison.beyond else {}
     return comparison.to_dict() | {"sentence": winner_sentence(comparison), "power": power_line(comparison)} | guesses
 
 
 def comparisons_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """The form of a single comparison; several stand under `benchmarks` by name."""
+    """The JSON of a single comparison; several are under `benchmarks` by name."""
     named = {comparison.benchmark: comparison_json(comparison) for comparison in comparisons}
     return named[comparisons[0].benchmark] if len(comparisons) == 1 else {"benchmarks": named}
 
 
 def point_records(comparison: Comparison) -> list[dict[str, Any]]:
-    """Every point of every curve as flat records, one per model and k; guesses beyond them have another `kind`."""
+    """Every point of every curve as flat records, one per model and k; extrapolated points have another `kind`."""
     points = [
         {"label": label, "kind": "estimate", **dict(zip(columns, values, strict=True))}
         for label, columns in comparison.to_dict()["models"].items()

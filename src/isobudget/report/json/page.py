@@ -1,8 +1,8 @@
-"""The one JSON inside the page: what `report.json` holds, and what the sliders need beside it.
+"""The JSON inside the page: the content of `report.json`, and the further data that the sliders need.
 
-Its numbers are those of `isobudget report --json`. Curves and flips stand at the sample numbers at which the sliders
-stop (at most 64 a model, see `curves.sliders`); all else is whole. Interval ends of differences are in hundredths of a
-percentage point, rounded so that their sign, which says whether a lead is clear, stays.
+Its numbers are those of `isobudget report --json`. Curves and flips are given at the sample counts at which the sliders
+stop (at most 64 per model, see `curves.sliders`); all other data is complete. Interval ends of differences are in
+hundredths of a percentage point. Rounding keeps their sign, which says whether a lead is clear.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def page_data(
     """Everything that the page's scripts read.
 
     Args:
-        facts, summaries: of the report.
+        facts, summaries: data of the report.
         stops: the sliders of each benchmark.
-        texts: files with the outputs of each benchmark, and the first problem of each file.
-        whole: the `report_dict` of the same, where it is made already.
+        texts: files with the outputs of each benchmark, and the index of the first problem in each file.
+        whole: the `report_dict` of the same data, if it has been made already.
     """
     report = dict(whole or report_dict(facts, summaries))
     report["benchmarks"] = {name: dict(record) for name, record in report["benchmarks"].items()}
@@ -54,7 +54,7 @@ def page_data(
 
 
 def script_text(value: Any) -> str:
-    """A value as JSON that can stand inside a script element, whatever it holds: ASCII, and no `<`, `>` or `&`."""
+    """A value as JSON that is safe inside a script element: ASCII, without `<`, `>` and `&`."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -68,7 +68,7 @@ def _thinned(comparison: dict[str, Any], stops: Sliders) -> dict[str, Any]:
 
 
 def _thinned_ranking(ranking: dict[str, Any], stops: Sliders) -> dict[str, Any]:
-    """The ranking with its rankers at the stops of each model, and at the most samples that are ranked."""
+    """The ranking with its rankers at the stops of each model, and at the largest number of ranked samples."""
     models = [
         model | {"rankers": [_thinned_ranker(one, set(stops.k[model["model"]].tolist())) for one in model["rankers"]]}
         for model in ranking["models"]
@@ -92,7 +92,7 @@ def _thinned_ranker(ranker: dict[str, Any], kept: set[int]) -> dict[str, Any]:
 
 
 def _model(label: str, stops: Sliders) -> str:
-    """The label by tests of a curve that may be by likelihood."""
+    """The model's label in the comparison by tests, for a curve that may be by likelihood."""
     return label if label in stops.k else label.rsplit(" (", 1)[0]
 
 
@@ -119,7 +119,7 @@ def _ends(low: NDArray[np.float64], high: NDArray[np.float64]) -> dict[str, list
 
 
 def _whole(ends: NDArray[np.float64]) -> list[list[int | None]]:
-    """Ends in whole steps, away from 0 where rounding would make them 0; None for NaN."""
+    """Interval ends in whole steps, rounded away from 0 if they would become 0; None for NaN."""
     steps = np.rint(ends / STEP)
     steps = np.where((steps == 0) & (np.abs(ends) > 1e-12), np.sign(ends), steps)
     return [[None if np.isnan(value) else int(value) for value in row] for row in steps]

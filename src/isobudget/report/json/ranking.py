@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def ranking_json(ranking: BenchmarkRanking) -> dict[str, Any]:
-    """Everything as plain values; success in [0, 1]."""
+    """The whole ranking as plain values; success in [0, 1]."""
     whole = {
         "benchmark": ranking.benchmark,
         "level": ranking.bootstrap.level,

@@ -1,4 +1,4 @@
-"""The report as plain values for JSON: what the page shows, for other programs. NaN is None, success is in [0, 1]."""
+"""The report as plain JSON values for other programs: the content of the page. NaN is None, success is in [0, 1]."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def report_dict(
 ) -> dict[str, Any]:
     """The report of a run; each entry of `comparisons` has the form of `comparison_json`.
 
-    `damaged` says what damaged files leave out, see `report.contents.Collected`.
+    `damaged` says which data is missing because of damaged files, see `report.contents.PageContent`.
     """
     plain: dict[str, Any] = json_value(
         {
@@ -41,7 +41,7 @@ def report_dict(
 
 
 def _made_with(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run states of how it was made; None for what it does not."""
+    """What a run states about how it was made; None for facts that it does not state."""
     return {name: facts.get(name) for name in ("isobudget", "created", "machine", "judge", JUDGE_LAYERS)}
 
 

@@ -13,12 +13,12 @@ from isobudget.solving.sentence import ahead_in_words, shown_steps
 
 
 def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> PageTable:
-    """One line a budget.
+    """A table with one row per budget.
 
     Args:
-        rows: of `policies.frontier`, at least one.
-        unit: of the budgets.
-        level: of the intervals.
+        rows: rows from `policies.frontier`, at least one.
+        unit: unit of the budgets.
+        level: confidence level of the intervals.
     """
     lines = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""The page's tables of a run of which nothing can be compared: success by samples, as `isobudget passk` has it."""
+"""The page's tables for a run that cannot be compared: success by samples, as in `isobudget passk`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from isobudget.report.tables.passk import passk_grid
 
 
 def success_tables(known: Known) -> Iterator[PageTable]:
-    """A table for each benchmark that has judged samples: pass@k of its models."""
+    """A table of the models' pass@k for each benchmark with judged samples."""
     for benchmark, results in known.success.items():
         grid = passk_grid(results)
         rows = tuple(tuple(map(Cell, row)) for row in grid.rows)

@@ -1,8 +1,8 @@
-"""The page of a run: one HTML file that needs nothing else, for wide and narrow screens, by day and by night.
+"""The page of a run: one self-contained HTML file, for wide and narrow screens, light and dark.
 
-Its structure and words are in `templates/`, what moves on it in `scripts/`. Nothing from outside can become markup:
-every value is escaped where a template puts it in, control characters made visible; only figures, plotted by
-Matplotlib, are markup already. The page states that no other scripts than its own may run (`scripts.content_policy`).
+Its structure and texts are in `templates/`, its interactive parts in `scripts/`. No external text can become markup:
+templates escape every value and make control characters visible. Only figures, plotted by Matplotlib, are inserted as
+markup. The page's content policy allows no scripts but its own (`scripts.content_policy`).
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FigurePair:
-    """One figure in both forms.
+    """One figure in a wide and a narrow layout.
 
     Attributes:
-        name: of its files, without ending; unique in the report.
-        caption: what it shows, in words.
-        svg, png: panels side by side.
-        narrow_svg: panels below each other.
+        name: file name without extension; unique in the report.
+        caption: description in words.
+        svg, png: layout with panels side by side.
+        narrow_svg: layout with stacked panels.
     """
 
     name: str
@@ -50,7 +50,7 @@ class FigurePair:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkFigures:
-    """The figures of a benchmark, each None where there is none."""
+    """The figures of a benchmark; None for a figure that does not exist."""
 
     tests: FigurePair | None = None
     likelihood: FigurePair | None = None
@@ -68,11 +68,11 @@ def page(
 
     Args:
         facts: what the run states about itself.
-        benchmarks: what is shown of each.
-        data: what the page's scripts read, see `report.json.page`.
+        benchmarks: what is shown for each benchmark.
+        data: data for the page's scripts, see `report.json.page`.
         left_out: the benchmarks that are not judged yet.
-        damaged: what damaged files leave out, a sentence each.
-        known: what is shown where nothing can be compared.
+        damaged: one sentence for each damaged file whose data is missing.
+        known: what is shown if nothing can be compared.
     """
     from markupsafe import Markup
 
@@ -96,7 +96,7 @@ def page(
 
 @cache
 def environment() -> Environment:
-    """The templates, and what they may call. A name that a template misspells is an error."""
+    """The templates and the functions that they may call. Using an undefined name in a template is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(

@@ -1,4 +1,4 @@
-"""The page's last part as values: with which settings and weights, on what machine, and a study that does it again."""
+"""The page's last part as values: settings, weights and machine, and a study file that repeats the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_FORMAT = "completion"
 
 
 def text_of(stated: Mapping[str, Any], name: str) -> str:
-    """What a run states, as text."""
+    """A value that a run states, as text."""
     return str(stated.get(name, _NOT_STATED))
 
 
@@ -49,7 +49,7 @@ def imported(facts: Mapping[str, Any]) -> bool:
 
 
 def machine_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The machine that the run began on, or was imported on, the judge's limits, and the version that made it."""
+    """The machine on which the run began or was imported, the judge's limits, and the isobudget version."""
     stated, foreign = facts.get("machine", {}), imported(facts)
     yield "Imported on" if foreign else "Machine", text_of(stated, "processor")
     yield "System", f"{text_of(stated, 'platform')}, Python {text_of(stated, 'python')}"
@@ -63,7 +63,7 @@ def machine_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _layers(stated: Mapping[str, bool] | None) -> str:
-    """Which layers of confinement stood around every sample that was judged, and which did not."""
+    """Which layers of confinement were active around every judged sample, and which were not."""
     if not stated:
         return "not recorded"
     standing, missing = ([layer for layer, stood in stated.items() if stood == wanted] for wanted in (True, False))
@@ -72,7 +72,7 @@ def _layers(stated: Mapping[str, bool] | None) -> str:
 
 
 def trust_facts(summaries: Sequence[BenchmarkSummary]) -> Iterator[tuple[str, str]]:
-    """Of each model's verdicts, how many were given where the sample could not reach its tests, and where it could."""
+    """For each model, how many verdicts were given where the sample could not reach its tests, and where it could."""
     for summary in summaries:
         for row in summary.verdicts:
             counts = {"split": row.judged - row.shared - row.imported, "shared": row.shared, "imported": row.imported}
@@ -81,7 +81,7 @@ def trust_facts(summaries: Sequence[BenchmarkSummary]) -> Iterator[tuple[str, st
 
 
 def study_text(facts: Mapping[str, Any], summary: BenchmarkSummary) -> str:
-    """A study file (TOML) for one benchmark of the run: its sampling, and as many samples as each model has."""
+    """A study file (TOML) for one benchmark of the run, with its sampling and each model's number of samples."""
     stated = facts["benchmarks"][summary.name]
     study = {
         "name": facts.get("name", "study"),
@@ -99,7 +99,7 @@ def study_text(facts: Mapping[str, Any], summary: BenchmarkSummary) -> str:
 
 
 def _how_reached(stated: Mapping[str, Any], benchmark: str) -> dict[str, Any]:
-    """What a study says of a model beside its name and n; nothing where the defaults do."""
+    """What a study states about a model besides its name and n; empty if the defaults suffice."""
     fields = recorded_fields(stated)
     chosen = stated.get("prompts", {}).get(benchmark, {}).get("format", DEFAULT_FORMAT)
     return fields if chosen == DEFAULT_FORMAT else fields | {"prompt": chosen}

@@ -1,4 +1,4 @@
-"""Rankers, for the page: what each chooses without tests, beside pass@k, which tests would choose."""
+"""Rankers, for the page: the success of choosing without tests, beside pass@k, which is choosing with tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST = 5
 
 
 def ranking_tables(ranking: BenchmarkRanking, comparison: Comparison) -> Iterator[PageTable]:
-    """One table a model: every ranker at some k, and pass@k of the same samples."""
+    """One table per model: every ranker at some k, and pass@k of the same samples."""
     for model in ranking.models:
         ks = shown_k(model.ranked[0].k_max)[-_MOST:]
         best = max((one for one in model.ranked if one.ranker != RANDOM), key=lambda one: float(one.success[-1]))

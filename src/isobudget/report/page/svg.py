@@ -1,4 +1,4 @@
-"""A figure's SVG made fit to stand inside a page: it takes the page's colours, and its ids meet no other's."""
+"""Prepares a figure's SVG for a page: it uses the page's colours, and its ids do not collide with others."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _PAGE_COLOURS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--page)"}
 
 
 def inline(svg: bytes, name: str, description: str) -> Markup:
-    """The figure, as Matplotlib writes it, as an element of a page.
+    """The figure, as Matplotlib writes it, turned into an element of a page.
 
-    Its `name` (letters, digits, hyphens) goes before every id; the `description` is for readers who do not see it.
+    `name` (letters, digits, hyphens) is put before every id; `description` is for readers who cannot see the figure.
     """
     from markupsafe import Markup, escape
 

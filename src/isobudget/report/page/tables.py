@@ -1,4 +1,4 @@
-"""The page's tables of one benchmark, as values: the templates make markup of them."""
+"""The page's tables of one benchmark, as values; templates turn them into markup."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: what it says.
+        text: text of the cell.
         small: a second line in small print, such as an interval.
-        kind: CSS class, such as `best`, or `text` for what is aligned as words are.
+        kind: CSS class, such as `best`, or `text` for alignment as words.
     """
 
     text: str
@@ -49,7 +49,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class PageTable:
-    """A table: a short caption, headings, as many cells a row (the first is its heading), and a note below.
+    """A table: a short caption, headings, rows of cells (the first cell is the row's heading), and a note below.
 
     On a narrow page the cells of a row of a `stacked` one stand below each other.
     """
@@ -62,7 +62,7 @@ class PageTable:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """`text` for each column that holds words, else empty."""
+        """`text` for each column that holds words, else an empty string."""
         return tuple("text" * any(cell.kind == "text" for cell in cells) for cells in zip(*self.rows, strict=True))
 
 
@@ -126,7 +126,7 @@ def _lead(comparison: Comparison, place: int) -> Cell:
 
 
 def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
-    """For every pair the cost ratio at which the winner flips, and those there are now; None if no pair has one."""
+    """For every pair of models, the cost ratio at which the winner flips, and the current ratio; None without any."""
     pairs: dict[tuple[str, str, int], dict[Unit, Flip]] = {}
     for unit, comparison in comparisons.items():
         for flip in comparison.flips:
@@ -149,7 +149,7 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
 
 
 def no_flip(comparisons: Mapping[Unit, Comparison]) -> str:
-    """What stands in place of `flips` where several models are compared and no such ratio is known; else empty."""
+    """The text shown instead of `flips` if several models are compared and no such ratio is known; else empty."""
     flips = [flip for comparison in comparisons.values() for flip in comparison.flips]
     if not flips or any(flip.k_cheap is not None for flip in flips if flip.k_dear & (flip.k_dear - 1) == 0):
         return ""
@@ -179,7 +179,7 @@ def _now(flip: Flip | None) -> Cell:
 
 
 def stopping(summary: BenchmarkSummary) -> PageTable:
-    """What stopping at the first pass saves, against always generating k."""
+    """What stopping at the first pass saves, compared with always generating k samples."""
     return _table(
         "Samples generated on average, of at most k, if sampling stops at the first pass",
         ("Model", "At most k", "Solves", "Samples on average", "Saved"),
@@ -203,7 +203,7 @@ def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
 
 
 def against_greedy_outputs(summary: BenchmarkSummary) -> PageTable | None:
-    """The likeliest sample of a cheaper model against the greedy output of a more expensive one, or None."""
+    """A cheaper model's likeliest sample against a more expensive model's greedy output; None if there is no such pair."""
     pairs = against_greedy(summary)
     note = (
         "The likeliest of the samples that the cheaper model affords, against that output. The difference is in "
@@ -232,7 +232,7 @@ def _greedy_row(pair: RankedAgainstGreedy) -> list[str | Cell]:
 
 
 def problems(summary: BenchmarkSummary) -> PageTable:
-    """Passed and judged samples of every problem by every model: which problems divide the models."""
+    """Passed and judged samples of every problem by every model, which shows the problems on which models differ."""
     task_ids = summary.first.curves[0].task_ids
     models = {one.model: one.only(task_ids) for one in summary.tallies}
     rows = [_problem_row(summary, models, place, task_id) for place, task_id in enumerate(task_ids)]
@@ -254,7 +254,7 @@ def _problem_row(summary: BenchmarkSummary, models: Mapping[str, Tally], place: 
 
 
 def _solved_by(solved: Sequence[str], models: Sequence[str]) -> str:
-    """Which of the models solve a problem, by names as far as they are few."""
+    """Which models solve a problem; by name if they are few."""
     if not solved or len(models) == 1:
         return models[0] if solved else "none"
     others = [model for model in models if model not in solved]
@@ -266,7 +266,7 @@ def _solved_by(solved: Sequence[str], models: Sequence[str]) -> str:
 
 
 def cut(table: PageTable, most: int = 200) -> PageTable:
-    """The table with its first rows; the note says where the others are."""
+    """The first rows of the table, with a note that says where the others are."""
     left = len(table.rows) - most
     if left <= 0:
         return table
@@ -275,13 +275,13 @@ def cut(table: PageTable, most: int = 200) -> PageTable:
 
 
 def division(table: PageTable) -> str:
-    """How many problems are solved by which models, from the last cells of `problems`."""
+    """How many problems are solved by which models, counted from the last cells of `problems`."""
     counted = Counter(row[-1].text for row in table.rows)
     return "Solved by samples of " + "; ".join(f"{by}: {count:,}" for by, count in counted.most_common()) + "."
 
 
 def outcomes(summary: BenchmarkSummary) -> PageTable:
-    """What the judge said of each model's samples, and how far its verdicts can be trusted."""
+    """The outcomes of each model's samples, and how far its verdicts can be trusted."""
     shown = [one for one in Outcome if one == Outcome.PASSED or any(row.outcomes[one] for row in summary.verdicts)]
     return _table(
         "What became of the samples, greedy outputs included",
@@ -315,7 +315,7 @@ def _trust(verdicts: Sequence[VerdictCounts]) -> str:
 
 
 def suites(summary: BenchmarkSummary) -> PageTable:
-    """What passes the visible tests, and how much of it is wrong by all tests."""
+    """How many samples pass the visible tests, and how many of those are wrong by all tests."""
     rows: list[list[str | Cell]] = [
         [
             one.model,
@@ -332,7 +332,7 @@ def suites(summary: BenchmarkSummary) -> PageTable:
 
 
 def costs(summary: BenchmarkSummary) -> PageTable:
-    """What a sample costs in every unit."""
+    """The cost of a sample in every unit."""
     samples = {one.model: one for one in summary.samples}
     rows: list[list[str | Cell]] = []
     for curve in summary.first.curves:
@@ -346,7 +346,7 @@ def costs(summary: BenchmarkSummary) -> PageTable:
 
 
 def _mean_tokens(counts: Sequence[float]) -> str:
-    """The mean over problems; `-` where counts are not known, as of imported samples."""
+    """The mean over problems; `-` if counts are not known, as for imported samples."""
     return "-" if min(counts, default=-1) < 0 else f"{sum(counts) / len(counts):.0f}"
 
 
@@ -374,6 +374,6 @@ def _sampling_row(stated: Mapping[str, Any], summary: BenchmarkSummary) -> list[
 
 
 def _stops(stops: Sequence[str]) -> str:
-    """The first of the texts that end a sample, and how many there are; run.toml has all."""
+    """The first stop string, and how many there are; run.toml lists all."""
     shown, left = ", ".join(repr(stop) for stop in stops[:_SHOWN_STOPS]), len(stops) - _SHOWN_STOPS
     return (f"{shown} and {left:,} more" if left > 0 else shown) or "end of text"

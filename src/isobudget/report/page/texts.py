@@ -1,9 +1,9 @@
-"""Outputs of models beside the page: per problem and model the greedy one, the first that passed, some that failed.
+"""Model outputs beside the page: for each problem and model the greedy one, the first that passed, some that failed.
 
-They lie in files `texts/NAME-001.js`, loaded when a problem is opened. Each is a classic script that calls one function
-with one JSON string, which works from a disk too; the string is ASCII, so that no text can end it or be run. Failures
-are of different kinds, as outcome and error tell them apart, before a kind repeats. Texts are as the models wrote them,
-cut after `MOST_LETTERS`, with control characters made visible.
+They are in files `texts/NAME-001.js`, loaded when a problem is opened. Each is a classic script that calls one function
+with one JSON string, which also works for a page opened from disk. The string is ASCII, so that no text can end it or
+be run. Failed outputs are chosen so that each kind of failure (outcome and error) occurs once before any kind repeats.
+Texts are shown as the models wrote them, cut after `MOST_LETTERS`, with control characters made visible.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FILE_LETTERS = 300_000
 
 
 def as_texts(value: str | int) -> int | None:
-    """`--texts`: a number, or None for ``all``; an `InputError` if it is neither."""
+    """Parse `--texts`: a number, or None for ``all``. Raises `InputError` for anything else."""
     if str(value) == "all":
         return None
     if not str(value).isdecimal():
@@ -51,7 +51,7 @@ _Place = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Chosen:
-    """The verdicts of one problem and model that are shown."""
+    """The verdicts of one problem and model whose outputs are shown."""
 
     greedy: dict[str, Any] | None = None
     passed: dict[str, Any] | None = None
@@ -68,7 +68,7 @@ class _Chosen:
                 kind.append(row)
 
     def rows(self, most: int | None) -> list[dict[str, Any]]:
-        """Greedy, passed, failures: one of each kind in turn."""
+        """The greedy output, the first that passed, then failures, one of each kind in turn."""
         kinds = [sorted(rows, key=lambda row: row["index"]) for rows in self.failed.values()]
         deepest = max(map(len, kinds), default=0)
         failed = [rows[at] for at in range(deepest) for rows in kinds if at < len(rows)]
@@ -80,11 +80,11 @@ class _Chosen:
 def read_outputs(
     runs: Sequence[tuple[Run, Mapping[str, str]]], failures: int | None = FAILURES
 ) -> dict[_Place, list[dict[str, Any]]]:
-    """The outputs that are shown, by benchmark, model and problem; empty where the runs hold no texts.
+    """The outputs that are shown, by benchmark, model and problem; empty if the runs hold no texts.
 
     Args:
-        runs: run folders, each with the names on the page of those models that have others there.
-        failures: failed outputs per problem and model; None for every sample.
+        runs: run folders, each with the names of models that are named differently on the page.
+        failures: number of failed outputs per problem and model; None for every sample.
 
     Raises:
         RunError: a part is damaged.
@@ -103,13 +103,13 @@ def read_outputs(
 def output_files(
     benchmark: str, stem: str, problems: Mapping[str, str], models: Sequence[str], outputs: Mapping[_Place, Any]
 ) -> Iterator[tuple[str, int, bytes]]:
-    """The files of a benchmark: name, place of the first problem, content; none without outputs.
+    """The files of a benchmark: name, index of the first problem, content; none without outputs.
 
     Args:
-        benchmark, stem: its name, and what its files' names begin with.
+        benchmark, stem: its name, and the beginning of its file names.
         problems: prompts by problem, in the order of the page.
-        models: their names on the page, in its order.
-        outputs: of `read_outputs`.
+        models: names of the models on the page, in order.
+        outputs: result of `read_outputs`.
     """
     shown = []
     for task, prompt in problems.items():
@@ -130,7 +130,7 @@ def _chosen(run: Run, failures: int | None) -> dict[_Place, list[dict[str, Any]]
 
 
 def _candidates(block: pa.Table, most: int) -> NDArray[np.int64]:
-    """Rows that hold all that `_Chosen` takes of a block: greedy ones, first passed ones, the first of each failure."""
+    """Rows of a block that `_Chosen` could use: greedy, the first that passed, the first of each kind of failure."""
     greedy, passed = block["greedy"].to_numpy(), block["passed"].to_numpy()
     index = block["index"].to_numpy()
     place = _together([_numbers(block[name]) for name in KEY_COLUMNS[:3]])
@@ -146,12 +146,12 @@ def _candidates(block: pa.Table, most: int) -> NDArray[np.int64]:
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """A number for each text of a column in dictionaries that are alike."""
+    """A number for each text of a dictionary-encoded column whose chunks share one dictionary."""
     return np.concatenate([np.zeros(0, np.int64), *(one.indices.to_numpy().astype(np.int64) for one in column.chunks)])
 
 
 def _heads(details: pa.ChunkedArray) -> NDArray[np.int64]:
-    """A number for what stands before the first colon of each text."""
+    """A number for the part before the first colon of each text."""
     coded = details.combine_chunks().dictionary_encode()
     numbers: dict[str, int] = {}
     heads = [numbers.setdefault(text.split(":", 1)[0], len(numbers)) for text in coded.dictionary.to_pylist()]
@@ -159,7 +159,7 @@ def _heads(details: pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def _together(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """A number for each row of columns that differs where one of them differs."""
+    """A number for each row, different if any of the columns differs."""
     made = columns[0]
     for column in columns[1:]:
         made = made * (int(column.max(initial=0)) + 1) + column
@@ -171,7 +171,7 @@ def _key(row: Mapping[str, Any]) -> SampleKey:
 
 
 def _texts(run: Run, wanted: set[SampleKey]) -> dict[SampleKey, str]:
-    """The texts of these samples."""
+    """The texts of the wanted samples."""
     import pyarrow as pa
 
     keys = sorted(wanted)

@@ -1,4 +1,4 @@
-"""Two models compared, as a table, rows, JSON, and the verdict in a sentence."""
+"""A comparison of two models, as a table, rows, JSON, and the verdict in a sentence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def compared_grid(compared: Compared) -> Grid:
 
 
 def _units(compared: Compared) -> list[Unit]:
-    """The units that both sides have a price in."""
+    """The units in which both sides have a price."""
     return [unit for unit in compared.one.costs if unit in compared.other.costs]
 
 
@@ -55,7 +55,7 @@ def _cost_note(compared: Compared, unit: Unit) -> str:
 
 
 def difference_text(compared: Compared) -> str:
-    """The paired difference in points, with interval and p-value, and the smallest one that could be detected."""
+    """The paired difference in points, with interval and p-value, and the smallest detectable difference."""
     ends = f"{100 * compared.low:+.1f} to {100 * compared.high:+.1f}"
     detectable = detectable_text(compared.power, compared.problems, (compared.low, compared.high))
     return f"Difference {100 * compared.difference:+.1f} points ({ends}), p = {compared.p_value:.2g}; {detectable}."
@@ -72,7 +72,7 @@ def verdict(compared: Compared) -> str:
 
 
 def _price(side: Side, other: Side, units: Sequence[Unit]) -> str:
-    """What a side costs beside the other, units of one ratio together."""
+    """A side's costs relative to the other's; units with the same ratio are named together."""
     units_by_ratio: dict[str, list[str]] = {}
     for unit in units:
         units_by_ratio.setdefault(times_as_much(side.costs[unit] / other.costs[unit]), []).append(unit)
@@ -85,7 +85,7 @@ _SIDE, _POWER = ("k", "success", "low", "high"), ("error", "detectable", "proble
 
 
 def compared_json(compared: Compared) -> dict[str, Any]:
-    """For JSON: success in [0, 1], costs by unit, what is undefined null."""
+    """The comparison as a dict for JSON: success in [0, 1], costs by unit, undefined values null."""
     sides = {
         name: picked(side, "label", *_SIDE, "costs") | _said_of(side)
         for name, side in (("one", compared.one), ("other", compared.other))
@@ -99,13 +99,13 @@ def compared_json(compared: Compared) -> dict[str, Any]:
 
 
 def _said_of(side: Side) -> dict[str, dict[Unit, str]]:
-    """Where a side's prices come from, and how they count prompts, by unit."""
+    """For each side and unit, the source of its prices and how they count prompts."""
     sources = {unit: price.source for unit, price in side.prices.items()}
     return {"sources": sources, "prompts": {unit: price.prompt_said for unit, price in side.prices.items()}}
 
 
 def compared_record(compared: Compared) -> dict[str, Any]:
-    """A flat row."""
+    """The comparison as one flat row."""
     row: dict[str, Any] = {"benchmark": compared.benchmark, "problems": compared.problems}
     for name, side in (("one", compared.one), ("other", compared.other)):
         row |= {name: side.label} | {f"{name}_{key}": value for key, value in picked(side, *_SIDE).items()}

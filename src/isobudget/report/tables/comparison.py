@@ -16,7 +16,7 @@ __all__ = ["clear_note", "comparison_grids", "equal_budget_table", "flip_table"]
 
 
 def comparison_grids(comparison: Comparison) -> list[Grid]:
-    """All tables of a comparison: models, success at equal budget, budget for a success, crossings, flips, guesses.
+    """All tables: models, success at equal budget, budget for a success, crossings, flips, extrapolation.
 
     Where no model solves anything, nothing leads, and the first two are all.
     """
@@ -47,7 +47,7 @@ def _models(comparison: Comparison) -> Grid:
 
 
 def equal_budget_table(comparison: Comparison) -> Grid:
-    """Success of every model at each budget, the best marked; best and runner-up where that does not fit."""
+    """Success of every model at each budget, the best marked; if that is too wide, the best and the runner-up."""
     short, labels = short_names(comparison), [curve.label for curve in comparison.curves]
     points = [comparison.points(best.budget) for best in comparison.best]
     cells = [tuple(map(point_cell, row.values())) for row in points]
@@ -94,7 +94,7 @@ def _notes(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _best_two(comparison: Comparison, points: Sequence[dict[str, Point]]) -> Grid:
-    """The best model of each budget and the one behind it."""
+    """The best model at each budget and the runner-up."""
     short, rows = short_names(comparison), []
     for best, row in zip(comparison.best, points, strict=True):
         behind = sorted(best.affordable[1:], key=lambda label, row=row: -row[label].success)  # type: ignore[misc]
@@ -113,12 +113,12 @@ def _best_two(comparison: Comparison, points: Sequence[dict[str, Point]]) -> Gri
 
 
 def clear_note(comparison: Comparison) -> str:
-    """What the last column of the table at equal budget says."""
+    """The explanation of the last column of the table at equal budget."""
     return f"clear against: {clear_means(comparison)}"
 
 
 def clear_means(comparison: Comparison) -> str:
-    """What a clear lead is in a table of this comparison, and of how many budgets that speaks."""
+    """What a clear lead means in a table of this comparison, and how many budgets it covers."""
     level, budgets = f"{comparison.bootstrap.level:.0%}", counted(len(comparison.best), "budget")
     if comparison.simultaneous or len(comparison.best) == 1:
         return f"{level} confidence, all models and the table's {budgets} tested together"

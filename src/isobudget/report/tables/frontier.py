@@ -17,12 +17,12 @@ NOTE = (
 
 
 def frontier_grids(benchmark: str, rows: Sequence[PlanRow], level: float, short: Mapping[str, str]) -> list[Grid]:
-    """What the policies solve, and what they run: one line a budget each.
+    """The success of the policies, and what they run: one row per budget.
 
     Args:
         benchmark: its name, empty if not stated.
-        rows: of `policies.frontier`.
-        level: of the intervals.
+        rows: rows from `policies.frontier`.
+        level: confidence level of the intervals.
         short: a short label for each model.
     """
     shown = f"{level:.0%}"

@@ -1,4 +1,4 @@
-"""Names of models in tables, shortened where they are long; what is said of their costs, and where not all fit."""
+"""Names of models in tables, shortened if they are long, and notes on their costs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_INTERVAL = "One problem gives no interval."
 
 
 def short_labels(labels: Sequence[str]) -> dict[str, str]:
-    """Labels without the parts that all begin and end with, if they are too long for a heading.
+    """The labels without the parts with which all begin and end, if they are too long for a heading.
 
     A label that is still too long loses its organisation, and then its last parts, unless two labels become the same.
     """
@@ -35,7 +35,7 @@ def short_labels(labels: Sequence[str]) -> dict[str, str]:
 
 
 def _cut(names: Sequence[str]) -> list[str]:
-    """Long names without the organisation before a slash, and then without their last parts."""
+    """Long names without the organization before a slash, and then without their last parts."""
     for shorter in (_without_owner, _first_parts):
         made = [shorter(name) if len(name) > _LONGEST else name for name in names]
         names = [
@@ -50,14 +50,14 @@ def _without_owner(name: str) -> str:
 
 
 def _first_parts(name: str) -> str:
-    """As many whole parts as fit; the name where not even one does, or where its size or its source would be lost."""
+    """As many whole parts as fit; the full name if none fits, or if the size or source would be lost."""
     ends = [match.start() for match in re.finditer(r"[-_/: ]", name) if 0 < match.start() <= _LONGEST]
     lost = name[ends[-1] :] if ends else ""
     return name if not ends or re.search(r"\d[bm]\b|\(", lost, re.IGNORECASE) else name[: ends[-1]]
 
 
 def _common(parts: Sequence[Sequence[str]]) -> int:
-    """How many parts all begin with."""
+    """The number of leading parts that all names share."""
     differ = (at for at, column in enumerate(zip(*parts, strict=False)) if len(set(column)) > 1)
     return next(differ, min(len(part) for part in parts))
 
@@ -67,13 +67,13 @@ def _short(comparison: Comparison) -> dict[str, str]:
 
 
 def prompt_note(comparison: Comparison) -> str:
-    """Whether the samples of a problem share its prompt: what verdicts at equal budget depend on."""
+    """Whether the samples of a problem share its prompt, on which verdicts at equal budget depend."""
     short = short_names(comparison)
     return prompts_note([(short[curve.label], curve.price) for curve in comparison.curves])
 
 
 def prompts_note(priced: Iterable[tuple[str, SampleCost]]) -> str:
-    """How the prices count prompts, names of one way together."""
+    """How the prices count prompts; names with the same rule are grouped."""
     models_by_note: dict[str, list[str]] = {}
     for name, price in priced:
         models_by_note.setdefault(price.prompt_said, []).append(name)
@@ -83,17 +83,17 @@ def prompts_note(priced: Iterable[tuple[str, SampleCost]]) -> str:
 
 
 def short_names(comparison: Comparison) -> dict[str, str]:
-    """The labels of a comparison's curves as tables show them, by label."""
+    """The short name of each curve in tables, by label."""
     return short_labels([curve.label for curve in comparison.curves])
 
 
 def shared_part(price: SampleCost, unit: Unit) -> str:
-    """What of a sample's cost its problem's samples share, to follow the cost; empty if nothing."""
+    """The part of a sample's cost that the samples of a problem share, as text after the cost; empty if there is none."""
     return f", of which {with_unit(price.per_problem, unit)} once per problem" if price.per_problem else ""
 
 
 def sources_note(priced: Iterable[tuple[str, str]]) -> str:
-    """Where costs come from, names of one source together: "a, b: SOURCE. c: OTHER."."""
+    """The sources of costs; names with the same source are grouped: "a, b: SOURCE. c: OTHER."."""
     sources: dict[str, list[str]] = {}
     for name, source in priced:
         sources.setdefault(source, []).append(name)
@@ -101,13 +101,13 @@ def sources_note(priced: Iterable[tuple[str, str]]) -> str:
 
 
 def intervals_over(comparison: Comparison) -> str:
-    """What intervals of a comparison are: `95% intervals over problems`; empty where a single problem gives none."""
+    """What a comparison's intervals are: `95% intervals over problems`; empty for a single problem, which has none."""
     known = len(comparison.curves[0].task_ids) > 1
     return f"{comparison.bootstrap.level:.0%} intervals over problems" if known else ""
 
 
 def said_of(named: Iterable[tuple[str, str]]) -> list[str]:
-    """Sentences by what they are about: a benchmark, or a suite of tests; it is named where there are several."""
+    """Sentences with their subject, a benchmark or suite of tests; the subject is only named if there are several."""
     pairs = list(named)
     several = len({name for name, _ in pairs}) > 1
     return [f"{name or UNNAMED}: {text}" if several else text for name, text in pairs]

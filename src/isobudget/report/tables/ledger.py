@@ -11,7 +11,7 @@ _UNITS = ("usd", "flops", "seconds", "joules", "tokens")
 
 
 def ledger_grid(rows: Sequence[Mapping[str, Any]], request: str | None = None) -> Grid:
-    """What was spent, by day, key and model; or by call, of one request."""
+    """The amounts spent, by day, key and model; or by call, for one request."""
     columns = ("day", "key", "model", "calls") if request is None else ("call", "time", "key", "model", "note")
     title = "Spent, by day, key and model" if request is None else f"Calls of {request}"
     cells = tuple((*(_cell(name, row[name]) for name in columns), spent(row)) for row in rows)
@@ -22,14 +22,14 @@ def ledger_grid(rows: Sequence[Mapping[str, Any]], request: str | None = None) -
 
 
 def keys_grid(rows: Sequence[Mapping[str, Any]]) -> Grid:
-    """The keys of the gateway, with their budgets."""
+    """The gateway's keys with their budgets."""
     columns = tuple(rows[0])
     cells = tuple(tuple(_cell(name, value) for name, value in row.items()) for row in rows)
     return Grid("Keys", columns, cells, words=tuple(range(len(columns))))
 
 
 def spent(amounts: Mapping[str, float | None]) -> str:
-    """Amounts of several units in one text, what is not known left out: `$0.0012, 1.2 Tflops, 3.4 s, 410 tokens`."""
+    """Amounts of several units as one text, without unknown ones: `$0.0012, 1.2 Tflops, 3.4 s, 410 tokens`."""
     known = {unit: value for unit in _UNITS if (value := amounts.get(unit)) is not None}
     texts = (f"{short(value)} {unit}" if unit == "tokens" else with_unit(value, unit) for unit, value in known.items())
     return ", ".join(texts) or "-"

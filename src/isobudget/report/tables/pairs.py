@@ -1,4 +1,4 @@
-"""Tables of models against each other: budgets for a success, where the lead changes, where the winner flips."""
+"""Tables of pairs of models: budgets for a success, where the lead changes, where the winner flips."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_REACHED = {"-": "not reached with the recorded samples"}
 def reach_table(comparison: Comparison) -> Grid:
     """For each success rate, the smallest budget of every model that reaches it.
 
-    A narrow table shows only the two models that reach it cheapest.
+    The narrow form shows only the two models that reach it at the lowest budget.
     """
     labels, short = [curve.label for curve in comparison.curves], short_names(comparison)
     reaches = comparison.reach()
@@ -68,7 +68,7 @@ def _cheapest_two(title: str, note: str, reaches: Sequence[Reach], comparison: C
 
 
 def shown_pairs(comparison: Comparison) -> tuple[tuple[str, str], ...]:
-    """The pairs of models that tables have room for: all, or those of models that are best somewhere."""
+    """The pairs of models shown in tables: all if there is room, else those of models that are best at some budget."""
     labels = [curve.label for curve in comparison.curves]
     pairs = list(combinations(labels, 2))
     if len(pairs) > _MOST_PAIRS:
@@ -115,7 +115,7 @@ def _changes(one: str, other: str, crossings: Sequence[Crossing], comparison: Co
 
 
 def _unchanged(shared: Sequence[Lead], comparison: Comparison) -> str:
-    """Who leads throughout, and from where to where both have samples."""
+    """Which model leads throughout, and the range of budgets in which both have samples."""
     if not shared:
         return "no budget that one affords a sample for is within the other's recorded samples"
     leader = next((lead.leader for lead in shared if lead.leader is not None), None)

@@ -1,4 +1,4 @@
-"""The paper's tables and what follows from them, for printing and as flat records for CSV and JSON."""
+"""The paper's tables and the results derived from them, for printing and as flat records for CSV and JSON."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PARTS = {**{str(number): f"table_{number}" for number in range(1, 5)}, "budget":
 
 
 def parse_parts(names: Sequence[str]) -> tuple[str, ...]:
-    """Parts by name, all of them if none is named. Raises `InputError` for any other name."""
+    """The named parts; all if none is named. Raises `InputError` for any other name."""
     wrong = [name for name in names if name not in PARTS]
     if wrong:
         raise InputError(f"the paper has no table {wrong[0]!r}; there are: {', '.join(PARTS)}")
@@ -52,7 +52,7 @@ def parse_parts(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_units(name: Unit | str | None) -> tuple[Unit, ...]:
-    """The unit of that name, both of the paper if none is named. Raises `InputError` for any other."""
+    """The named unit; both units of the paper if none is named. Raises `InputError` for any other name."""
     units = (Unit.FLOPS, Unit.SECONDS)
     if name is None:
         return units
@@ -74,7 +74,7 @@ def paper_rows(parts: Sequence[str], tables: Sequence[PassTable], units: Sequenc
 
 
 def paper_grids(part: str, tables: Sequence[PassTable], units: Sequence[Unit]) -> list[Grid]:
-    """One part laid out: a table by its number, `budget` or `flips`."""
+    """The tables of one part: a table by its number, `budget` or `flips`."""
     if part == "1":
         return [_cost_grid(cost_table())]
     if part == "budget":
@@ -85,7 +85,7 @@ def paper_grids(part: str, tables: Sequence[PassTable], units: Sequence[Unit]) -
 
 
 def paper_records(part: str, tables: Sequence[PassTable], units: Sequence[Unit]) -> list[dict[str, Any]]:
-    """The same as flat records."""
+    """The flat records of one part."""
     if part == "1":
         return _cost_records()
     if part == "budget":
@@ -96,7 +96,7 @@ def paper_records(part: str, tables: Sequence[PassTable], units: Sequence[Unit])
 
 
 def _cost_grid(rows: Sequence[CostRow]) -> Grid:
-    """Table 1, our closed form beside each published count."""
+    """Table 1, with our closed form beside each published count."""
     note = (
         "ours: closed form of one forward pass over 128 tokens. seconds: about 1,000 samples on a node of 8 A100s at "
         f"the best batch size. Tables 1-4: {CITATION}."
@@ -123,7 +123,7 @@ def _pass_grid(table: PassTable) -> Grid:
 
 
 def _budget_grids(rows: Sequence[EqualBudget]) -> list[Grid]:
-    """The equal-budget tables, one per benchmark, unit and family; what all their cells mean stands below the last."""
+    """The equal-budget tables, one per benchmark, unit and family; the last one explains the cells of all."""
     tables = groupby(rows, key=lambda row: (row.benchmark, row.unit, row.family))
     return _explained([_budget_grid(list(members)) for _, members in tables], BUDGET_NOTE, BUDGET_SYMBOLS)
 
@@ -198,7 +198,7 @@ def _pass_records(tables: Sequence[PassTable]) -> list[dict[str, Any]]:
 
 
 def _budget_records(rows: Sequence[EqualBudget]) -> list[dict[str, Any]]:
-    """Equal-budget rows as flat records, one per model and budget."""
+    """Equal-budget results as flat records, one per model and budget."""
     return [
         {"benchmark": row.benchmark, "unit": str(row.unit), "samples_of_70b": row.multiple, "budget": row.budget}
         | {"model": model, **picked(cell, "k", "percent", "interpolated")}
@@ -209,7 +209,7 @@ def _budget_records(rows: Sequence[EqualBudget]) -> list[dict[str, Any]]:
 
 
 def _flip_records(flips: Sequence[PaperFlip]) -> list[dict[str, Any]]:
-    """Flips as flat records, with the paper's cost ratios beside."""
+    """Flips as flat records, including the paper's cost ratios."""
     return [
         {
             **picked(flip, "benchmark", "cheap", "dear", "k_dear", "k_cheap", "ratio"),

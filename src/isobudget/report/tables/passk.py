@@ -1,4 +1,4 @@
-"""The table of `isobudget passk`: as lines of plain text, as wide as they need be, and as a table that fits."""
+"""The table of `isobudget passk`: as plain text lines of any width, and as a table that fits the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from isobudget.report.tables.terminal import UNCERTAIN, legend
 
 
 def passk_lines(results: Sequence[PassAtK]) -> list[str]:
-    """A row per benchmark and model, then what the symbols mean."""
+    """A line per benchmark and model, then the meaning of the symbols."""
     grid = passk_grid(results)
     rows = [grid.columns, *grid.rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -19,7 +19,7 @@ def passk_lines(results: Sequence[PassAtK]) -> list[str]:
 
 
 def passk_grid(results: Sequence[PassAtK], notes: Sequence[str] = ()) -> Grid:
-    """The same as a table, with what was left out of the sources as `notes`."""
+    """The same as a table; `notes` say what was left out of the sources."""
     named, conditions = (any(getattr(one, name) for one in results) for name in ("benchmark", "condition"))
     head = [*["benchmark"] * named, "model", *["condition"] * conditions, "problems", "n"]
     columns = [*head, *(f"pass@{k}" for k in results[0].k)]
@@ -33,7 +33,7 @@ def passk_grid(results: Sequence[PassAtK], notes: Sequence[str] = ()) -> Grid:
 
 
 def _one_a_line(results: Sequence[PassAtK], notes: Sequence[str]) -> Grid:
-    """A line for each model and k, for many k on a narrow terminal; what it rests on stands below a model's name."""
+    """One row per model and k, for many k on a narrow terminal; sample counts are below the model's name."""
     rows = []
     for result in results:
         name = " ".join(filter(None, (result.benchmark, result.model, result.condition)))

@@ -1,4 +1,4 @@
-"""A plan laid out for printing: success, gain and spending of each policy at each budget, and what to run."""
+"""A plan as tables: success, gain and spending of each policy at each budget, and what to run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _REPAIRS = (
 
 
 def plan_grids(plan: Plan) -> list[Grid]:
-    """Success, gain and spending of each policy at each budget, then what is recommended, step by step."""
+    """Success, gain and spending of each policy at each budget, then the recommended schedule step by step."""
     short = short_labels(list(plan.prices))
     suites = [_suites_grid(plan)] if any(row.hidden_success is not None for row in plan.rows) else []
     repairs = [_repairs_grid(plan)] if plan.repairs else []
@@ -68,7 +68,7 @@ def _success_grid(plan: Plan) -> Grid:
 
 
 def _without(grid: Grid, column: int, note: str) -> Grid:
-    """A table without one of its columns, where they do not all fit, and a note that says so."""
+    """A table without one of its columns, if it is too wide, and a note that says so."""
     columns, *rows = ((*row[:column], *row[column + 1 :]) for row in (grid.columns, *grid.rows))
     notes = tuple(one for one in grid.notes if one != note)
     return replace(grid, columns=columns, rows=tuple(rows), notes=(*notes, note))
@@ -79,7 +79,7 @@ def _recommends(plan: Plan) -> str:
 
 
 def _suites_grid(plan: Plan) -> Grid:
-    """What the hidden tests say of what passed the visible ones."""
+    """The hidden tests' results for samples that passed the visible tests."""
     rows = [
         (*first, percent(row.success), percent(row.hidden_success), percent(row.false_pass))
         for row, first in _first_cells(plan)
@@ -91,7 +91,7 @@ def _suites_grid(plan: Plan) -> Grid:
 
 
 def _repairs_grid(plan: Plan) -> Grid:
-    """Repairing beside sampling from scratch at equal budget."""
+    """Repair compared with sampling from scratch at equal budget."""
     _, unit = plan_scale(plan)
     rows = []
     for row in plan.repairs:
@@ -104,7 +104,7 @@ def _repairs_grid(plan: Plan) -> Grid:
 
 
 def _first_cells(plan: Plan) -> Iterator[tuple[PlanRow, tuple[str, str]]]:
-    """Each row with its budget, where that is another one than before, and its policy, marked if recommended."""
+    """Each row with its budget, if different from the row above, and its policy, marked if recommended."""
     chosen = {(row.budget, row.policy) for row in plan.recommended}
     fixed = {row.budget: row.success for row in plan.rows if row.policy == "fixed_k"}
     before = math.nan
@@ -118,7 +118,7 @@ def _first_cells(plan: Plan) -> Iterator[tuple[PlanRow, tuple[str, str]]]:
 
 
 def plan_scale(plan: Plan) -> tuple[float, str]:
-    """A power of ten to divide amounts by, and the unit that then stands for them."""
+    """A power of ten by which to divide amounts, and the unit for the result."""
     if plan.unit != "flops":
         return 1.0, str(plan.unit)
     scale, prefix = si_prefix(min(row.budget for row in plan.rows))
@@ -137,19 +137,19 @@ def _cells(row: PlanRow, plan: Plan) -> tuple[str, ...]:
 
 
 def gain_cells(row: PlanRow) -> tuple[str, str]:
-    """Points over the best single model with fixed k, and their interval; empty for that rule itself."""
+    """Gain in points over the best single model with fixed k, and its interval; empty for that rule itself."""
     if math.isnan(row.gain) or row.policy == "fixed_k":
         return "", ""
     return f"{100 * row.gain:+.1f}", _range(row.gain_low, row.gain_high)
 
 
 def _range(low: float, high: float) -> str:
-    """An interval in percent or points; with a word between its ends where one of them has a sign."""
+    """An interval in percent or points; "to" between its ends if one of them has a sign."""
     return interval(low, high, "-" if low >= 0 else " to ")
 
 
 def _hurting(plan: Plan) -> str:
-    """From which k on more samples of each arm hurt."""
+    """For each arm, the k from which more samples make the result worse."""
     parts = [
         f"{name}: none of the recorded samples hurts" if k is None else f"{name}: more than {k:,}"
         for name, k in plan.hurting_k.items()
@@ -159,7 +159,7 @@ def _hurting(plan: Plan) -> str:
 
 
 def _schedules(row: PlanRow) -> Iterator[tuple[bool, str, Schedule]]:
-    """What a row runs: whether it is the first line of the row, what to call it, and the schedule; one a label."""
+    """The schedules of a row, one per label: whether it is the row's first line, its name, and the schedule."""
     if row.schedule is not None:
         yield True, NAMES[row.policy], row.schedule
     for place, (label, schedule) in enumerate((row.by_label or {}).items()):
@@ -191,7 +191,7 @@ def _schedules_grid(plan: Plan, short: dict[str, str]) -> Grid:
 
 
 def _in_full(plan: Plan, short: dict[str, str]) -> Iterator[str]:
-    """All draws of each recommended schedule that the table shows without those in its middle."""
+    """All draws of each recommended schedule whose middle is left out in the table."""
     for row in plan.recommended:
         for _, name, schedule in _schedules(row):
             whole = every_step(schedule, short)

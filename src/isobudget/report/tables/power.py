@@ -1,4 +1,4 @@
-"""What a comparison of two models could tell, in words: the difference, its interval, and what would settle it."""
+"""What a comparison of two models can detect, in words: the difference, its interval, and what would settle it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEVEL = 1e-12
 
 
 def power_line(comparison: Comparison) -> str:
-    """Two models at the price of a sample of the more expensive: difference and power; empty unless there are two."""
+    """Two models at the price of a sample of the more expensive one: difference and power. Empty unless there are two."""
     differences = comparison.differences()
     if not differences:
         return ""
@@ -45,7 +45,7 @@ def power_line(comparison: Comparison) -> str:
 
 
 def detectable_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
-    """The smallest true difference that this many problems can detect, as the beginning of a sentence, if it is known.
+    """The smallest true difference that so many problems can detect, to begin a sentence; empty if unknown.
 
     Where few problems tell two models apart, their spread says too little: the interval of the difference is wider than
     what would be found.
@@ -60,14 +60,14 @@ def detectable_text(power: Power, problems: int, interval: tuple[float, float]) 
 
 
 def _spread_is_known(power: Power, interval: tuple[float, float]) -> bool:
-    """Whether the spread of the differences says as much as their interval, which knows how few problems there are."""
+    """Whether the spread of the differences agrees with their interval, which accounts for few problems."""
     low, high = interval
     unclear_though_detectable = low <= 0 <= high and abs(power.difference) >= power.detectable
     return not unclear_though_detectable and high - low <= 2 * power.detectable
 
 
 def _needed(difference: Difference, problems: int) -> str:
-    """What would find a difference as large as the one that was seen."""
+    """What would be needed to detect a difference as large as the observed one."""
     if abs(difference.difference) < 5e-4 or difference.power.problems <= problems:
         return ""
     many = _rough(difference.power.problems)
@@ -86,7 +86,7 @@ def _points(share: float) -> str:
 
 
 def _rough(number: float) -> float:
-    """In two digits, rounded up."""
+    """The number rounded up to two digits."""
     if not math.isfinite(number) or number <= 0:
         return math.inf
     step = 10.0 ** (math.floor(math.log10(number)) - 1)

@@ -1,8 +1,8 @@
 """The tables of `isobudget rank`.
 
-A table a model: every ranker beside a random sample, at powers of two of k. One of the scores' quality. A table a unit:
-every ranker of every model at the price of one greedy output, and of one sampled output, of each model: without the
-ranker's own cost, and with it.
+For each model, one table compares every ranker with a random sample at powers of two of k. One table shows the quality
+of the scores. For each unit, one table shows every ranker of every model at the price of one greedy output, and of one
+sampled output, of each model, without and with the ranker's own cost.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ranking_grids(ranking: BenchmarkRanking) -> list[Grid]:
 
 
 def ranking_headline(ranking: BenchmarkRanking) -> str:
-    """In two lines: what the best ranker achieves without tests, and what a random sample and greedy outputs do."""
+    """Two lines: the success of the best ranker without tests, and that of a random sample and of greedy outputs."""
     ranked = [(model, one) for model in ranking.models for one in model.ranked if one.ranker != RANDOM]
     if not ranked:
         return ""
@@ -49,13 +49,13 @@ def ranking_headline(ranking: BenchmarkRanking) -> str:
 
 
 def shown_k(k_max: int) -> list[int]:
-    """Powers of two up to k_max, the largest ones if there are many, and k_max."""
+    """Powers of two up to k_max, only the largest if there are many, and k_max itself."""
     powers = [2**power for power in range(k_max.bit_length()) if 2**power <= k_max]
     return list(dict.fromkeys([1, *powers[1:][-(_MOST_COLUMNS - 2) :], k_max]))
 
 
 def filter_text(ranking: BenchmarkRanking) -> str:
-    """What a title says of the filter."""
+    """The part of a title that describes the filter."""
     return f", filter: {ranking.filter}" if ranking.filter else ""
 
 
@@ -85,7 +85,7 @@ def _model_grid(ranking: BenchmarkRanking, model: RankedModel) -> Grid:
 
 
 def _notes(ranked: Sequence[Ranked]) -> Iterator[str]:
-    """Each note once, after the rankers that it is about."""
+    """Each note once, after the names of the rankers it concerns."""
     about: dict[str, list[str]] = {}
     for one in ranked:
         for text in one.notes:
@@ -129,7 +129,7 @@ def _quality_grid(ranking: BenchmarkRanking) -> Grid:
 
 
 def _area(auc: Auc) -> str:
-    """The AUC with its interval, which a single problem does not give."""
+    """The AUC with its interval, which is missing for a single problem."""
     if math.isnan(auc.value):
         return "-"
     return f"{auc.value:.3f}" + ("" if math.isnan(auc.low) else f" ({auc.low:.3f}-{auc.high:.3f})")
@@ -179,7 +179,7 @@ def _ranked_rows(model: RankedModel, unit: Unit, budgets: Sequence[float]) -> It
 
 
 def _budgets(ranking: BenchmarkRanking, unit: Unit) -> Iterator[tuple[str, float, float]]:
-    """What is compared with: name, price per problem and success of single outputs."""
+    """The single outputs to compare with: name, price per problem and success."""
     for model in ranking.models:
         price, greedy = model.samples.prices.get(unit), model.samples.greedy
         if price is not None:

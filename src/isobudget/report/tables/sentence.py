@@ -1,6 +1,6 @@
-"""The verdict of a comparison in plain words: which model up to which budget, how sure, and what a sample's price buys.
+"""The verdict of a comparison in words: which model up to which budget, how certain, and what a sample's price buys.
 
-Every number is one of the tables: prices are those of one sample, shares those of the cells at the same budget.
+Every number is also in the tables: prices are those of one sample, shares those of the cells at the same budget.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _FEW_BUDGETS = 3
 def winner_sentence(comparison: Comparison) -> str:
     """A few sentences: which model at which budget, whether that is clear, and what a sample of each costs and buys.
 
-    Budgets are per problem. The recommendation changes only where a difference is clear with all budgets judged
-    together; what is not is said.
+    Budgets are per problem. The recommendation changes only where a difference is clear with all budgets tested
+    together; other differences are called not clear.
     """
     verdict = _verdict(comparison)
     return f"{verdict} {EXPECTED}" if comparison.stop == FIRST_PASS else verdict
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in two short lines: which model at which budget, and what the price of the dearest one's sample buys.
+    """The verdict in two lines: which model at which budget, and what the price of the most expensive sample buys.
 
     One line where there is nothing to choose, or nothing is solved.
     """
@@ -42,9 +42,9 @@ def headline(comparison: Comparison) -> str:
 
 
 def basis(comparison: Comparison) -> str:
-    """What the headline rests on: where it is not clear, prices of a sample, and where the verdict would turn.
+    """What the headline is based on: where it is not clear, prices of a sample, and where the verdict would flip.
 
-    Long names are short as in the tables.
+    Long names are shortened as in the tables.
     """
     if len(comparison.curves) < 2 or not comparison.recommendation():
         return EXPECTED if comparison.stop == FIRST_PASS else ""
@@ -56,7 +56,7 @@ def basis(comparison: Comparison) -> str:
 
 
 def _said(comparison: Comparison) -> dict[str, str]:
-    """What models are called in words: their labels, or where one is long the short names of the tables."""
+    """The names of models in sentences: their labels, or the tables' short names for long ones."""
     labels = [curve.label for curve in comparison.curves]
     if len({curve.selection for curve in comparison.curves}) > 1:
         return dict(zip(labels, labels, strict=True)) if max(map(len, labels)) <= _LONG else short_names(comparison)
@@ -65,13 +65,13 @@ def _said(comparison: Comparison) -> dict[str, str]:
 
 
 def _chosen(comparison: Comparison) -> str:
-    """How the sample of every model is chosen, if that is not by tests and the same for all, to begin a sentence."""
+    """The beginning of a sentence: how samples are chosen, if not by tests and if the same for all models."""
     selections = {curve.selection for curve in comparison.curves}
     return f"Chosen by {next(iter(selections))}: use" if len(selections) == 1 and TESTS not in selections else "Use"
 
 
 def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
-    """Which model from which budget on, in one line; of many changes the first and the last."""
+    """Which model from which budget on, in one line; if there are many changes, only the first and the last."""
     short, unit = _said(comparison), comparison.unit
     first, later = segments[0], segments[1:]
     sure = _sure(segments, len(comparison.best)) + _ahead(segments, comparison)
@@ -88,7 +88,7 @@ def _use(segments: Sequence[Segment], comparison: Comparison) -> str:
 
 
 def _sure(segments: Sequence[Segment], budgets: int) -> str:
-    """Whether what is recommended is clear; where only at some budgets, of how many in the table."""
+    """Whether the recommendation is clear; if only at some budgets, at how many of those in the table."""
     with_choice = sum(len(row.affordable) > 1 for segment in segments for row in segment.rows)
     unclear = sum(bool(models) for segment in segments for models in segment.unclear_against.values())
     if unclear == 0 or unclear == with_choice:
@@ -99,7 +99,7 @@ def _sure(segments: Sequence[Segment], budgets: int) -> str:
 
 
 def _ahead(segments: Sequence[Segment], comparison: Comparison) -> str:
-    """Which other model solves more, though not clearly, at how many of the table's budgets; empty where none does."""
+    """Which other model solves more, though not clearly, and at how many of the table's budgets; empty if none does."""
     labels = [label for segment in segments for label in segment.ahead.values()]
     if not labels:
         return ""
@@ -108,7 +108,7 @@ def _ahead(segments: Sequence[Segment], comparison: Comparison) -> str:
 
 
 def _at_one(flip: Flip, comparison: Comparison) -> str:
-    """What one sample of the most expensive model solves, and what the cheapest does for its price."""
+    """What one sample of the most expensive model solves, and what the cheapest model solves for its price."""
     short = _said(comparison)
     cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
     one, other = (curve.at(dear.price.cost(1)) for curve in (cheap, dear))
@@ -166,7 +166,7 @@ def _segment(segments: Sequence[Segment], at: int, comparison: Comparison) -> st
 
 
 def _doubt(segment: Segment, comparison: Comparison) -> str:
-    """Where it is not clear that the model is the best, and where another was ahead."""
+    """Where it is not clear that the model is best, and where another model was ahead."""
     unclear = [budget for budget, models in segment.unclear_against.items() if models]
     if not unclear:
         return ""
@@ -182,7 +182,7 @@ def _doubt(segment: Segment, comparison: Comparison) -> str:
 
 
 def _ran_out(segment: Segment) -> list[str]:
-    """That the recommended model's samples did not suffice, where another was ahead."""
+    """A remark if another model was ahead because the recommended model had too few samples."""
     ended = any(segment.model in row.capped for row in segment.rows if row.budget in segment.ahead)
     return [f"with all {counted(segment.last.k, 'recorded sample')} of {segment.model}"] if ended else []
 
@@ -207,7 +207,7 @@ def _headline_flips(comparison: Comparison) -> list[Flip]:
 
 
 def _prices(flip: Flip, segments: Iterable[Segment], comparison: Comparison) -> str:
-    """What one sample costs, and how many of the cheapest model the price of the dearest one's pays for."""
+    """The price of one sample, and how many samples of the cheapest model the price of the most expensive one buys."""
     cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
     named = {cheap.label, dear.label, *(segment.model for segment in segments)}
     by_price: dict[str, list[str]] = {}
@@ -235,7 +235,7 @@ def _paid(point: Point, curve: Curve) -> str:
 
 
 def _match(flip: Flip, comparison: Comparison) -> str:
-    """How many samples of the cheap model do as well as one of the dear one."""
+    """How many samples of the cheaper model do as well as one of the more expensive one."""
     cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
     aside = ", the prompt aside" if cheap.price.per_problem or dear.price.per_problem else ""
     average = f", {_as_many(flip.ratio)} on average" if cheap.stop == FIRST_PASS else ""
@@ -252,7 +252,7 @@ def _match(flip: Flip, comparison: Comparison) -> str:
 
 
 def _as_many(times: float) -> str:
-    """How many samples are generated beside another model's, in words."""
+    """How many times as many samples are generated as for another model, in words."""
     return "as many" if ratio(times) == "1" else f"{ratio(times)} times as many"
 
 

@@ -1,4 +1,4 @@
-"""Tables on a terminal, and the one legend of their symbols."""
+"""Prints tables on a terminal, with the one legend of their symbols."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POINT_SYMBOLS = {"-": NOT_AFFORDED, ">": CAPPED, "?": UNCERTAIN}
 
 
 def legend(rows: Iterable[Iterable[str]], symbols: dict[str, str]) -> tuple[str, ...]:
-    """A line for each of the symbols that begins, ends or is one of the cells."""
+    """One line for each symbol that a cell begins with, ends with or consists of."""
     cells = [cell for row in rows for cell in row]
     return tuple(
         f"{symbol}  {meaning}"
@@ -42,7 +42,7 @@ def point_cell(point: Point) -> str:
 
 @contextlib.contextmanager
 def without_trailing_blanks(console: Console) -> Iterator[None]:
-    """Print what is printed meanwhile without the blanks with which tables fill the ends of their lines."""
+    """Strip the spaces with which tables pad their lines from everything printed in this context."""
     with console.capture() as captured:
         yield
     console.file.write(re.sub(r"[ \t]+$", "", captured.get(), flags=re.MULTILINE))
@@ -50,10 +50,10 @@ def without_trailing_blanks(console: Console) -> Iterator[None]:
 
 
 def print_grids(grids: Sequence[Grid], console: Console | None = None) -> None:
-    """Print tables to standard output, bold where marked if it is a terminal, with a star where it is not.
+    """Print tables to standard output; marked cells are bold on a terminal, and have a star elsewhere.
 
-    What that means, and what the other marks of a table mean, stands below each. A table that does not fit gives way to
-    its narrow form; no number is broken.
+    Notes below each table explain its marks. A table that is too wide is replaced by its narrow form; no number is
+    broken across lines.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -83,14 +83,14 @@ def print_grids(grids: Sequence[Grid], console: Console | None = None) -> None:
 
 
 def _fitting(grid: Grid, width: int) -> Grid:
-    """The grid, or its narrow form where that is all that fits."""
+    """The grid, or its narrow form if the grid is too wide."""
     while grid.narrow is not None and column_widths(grid, width) is None:
         grid = grid.narrow
     return grid
 
 
 def _starred(grid: Grid, terminal: bool) -> Grid:
-    """The grid with printable text, and a star before marked cells where they cannot be bold; its narrow form too."""
+    """The grid with printable text, and a star before marked cells if they cannot be bold; also in its narrow form."""
     rows = tuple(
         tuple("*" * ((y, x) in grid.marked and not terminal) + printable(text) for x, text in enumerate(row))
         for y, row in enumerate(grid.rows)
@@ -100,7 +100,7 @@ def _starred(grid: Grid, terminal: bool) -> Grid:
 
 
 def _wrapped(text: str, width: int) -> str:
-    """The text in lines of this width, ended behind a blank, a hyphen, a slash or an underscore where there is one."""
+    """The text in lines of this width, broken after a space, hyphen, slash or underscore if possible."""
     lines = [""]
     for part in re.split(r"(?<=[-_/ ])", text):
         if len(lines[-1]) + len(part.rstrip()) > width:
@@ -110,7 +110,7 @@ def _wrapped(text: str, width: int) -> str:
 
 
 def grids_text(grids: Sequence[Grid]) -> str:
-    """What `print_grids` prints where there is no terminal, 100 columns wide."""
+    """The output of `print_grids` without a terminal, 100 columns wide."""
     from rich.console import Console
 
     console = Console(file=io.StringIO(), highlight=False, width=100)
@@ -119,7 +119,7 @@ def grids_text(grids: Sequence[Grid]) -> str:
 
 
 def print_text(text: str) -> None:
-    """Print a paragraph to standard output, wrapped to the terminal, nothing in it taken for markup."""
+    """Print a paragraph to standard output, wrapped to the terminal, without interpreting markup."""
     from rich.console import Console
     from rich.text import Text
 

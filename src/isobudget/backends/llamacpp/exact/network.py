@@ -6,10 +6,10 @@ For the vectors x of the tokens, in each layer (Touvron et al. 2023, arXiv:2302.
     x = x + W_o attention(rotate(W_q u(x)), rotate(W_k u(x)), W_v u(x))         u(x) = x / sqrt(mean(x^2) + epsilon)
     x = x + W_down (silu(W_gate u(x)) * W_up u(x))
 
-and the logits are W_head u(x). The norms' factors are in the matrices that follow them, see `weights`.
+and the logits are W_head u(x). The norms' factors are multiplied into the matrices after them, see `weights`.
 
-Tokens need not be one text: `allowed` says which of them each may look at, so texts that begin alike are computed as
-one tree.
+The tokens may come from several texts: `allowed` says which tokens each one may attend to, so that texts with a common
+beginning are computed as one tree.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class KeysValues:
 
     @property
     def tokens(self) -> int:
-        """How many tokens were computed."""
+        """Number of computed tokens."""
         return self.keys[0].shape[1] if self.keys else 0
 
 
 class Network:
-    """A decoder. Not for several threads at once."""
+    """A decoder. Use it from one thread at a time."""
 
     def __init__(self, weights: DecoderWeights) -> None:
         self.weights = weights
@@ -54,11 +54,11 @@ class Network:
 
         Args:
             tokens: ids, of shape (n,).
-            positions: the place of each in its text, from 0.
-            allowed: (n, n): whether token i may look at token j; it must be allowed to look at itself. All may look at
-                what came `before`.
-            before: what was computed before.
-            wanted: of which tokens the logits are wanted.
+            positions: position of each token in its text, from 0.
+            allowed: shape (n, n): whether token i may attend to token j; it must be allowed to attend to itself. All
+                may attend to the tokens in `before`.
+            before: keys and values computed before.
+            wanted: tokens whose logits are wanted.
 
         Returns:
             The logits, of shape (wanted, vocabulary), and the keys and values.
@@ -97,7 +97,7 @@ class Network:
 
 
 def _rotate(x: Floats, cosine: Floats, sine: Floats) -> Floats:
-    """Turn the pairs of numbers that lie half a head apart, by each token's angles."""
+    """Rotate pairs of numbers half a head apart by each token's angles."""
     half = x.shape[2] // 2
     rotated = np.empty(x.shape, np.float32)
     one, other = x[..., :half], x[..., half:]

@@ -1,7 +1,7 @@
 """Log-probabilities of given texts after a prompt, in 32 bits: batches of the texts' tree, on several cores.
 
-Each batch is computed on one core: matrix products spread over cores wait for each other at every step, which beside
-other work is many times slower. Several calls may be under way at the same time.
+Each batch is computed on one core. A matrix product spread over several cores has to wait for all of them at every
+step, which is many times slower beside other work. Several calls may run at the same time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 
 
 class ExactScorer(TextScorer):
-    """Scores texts under one model, on this many cores. For several threads at once."""
+    """Scores texts under one model, on this many cores. Safe to use from several threads."""
 
     def __init__(self, name: str, network: Network, threads: int) -> None:
         super().__init__(name, len(network.weights.embedding), network.weights.context_tokens, _BATCH_TOKENS)
@@ -52,7 +52,7 @@ class ExactScorer(TextScorer):
         self._open.enter_context(_one_core_each())
 
     def close(self) -> None:
-        """Wait for what is under way; nothing else may be asked."""
+        """Wait for running calls; no further calls are allowed."""
         self._pool.shutdown()
         self._open.close()
 
@@ -74,7 +74,7 @@ class ExactScorer(TextScorer):
             raise BackendError(f"{self.name}: the model is not loaded any more") from None
 
     def _batch_size(self, texts: Sequence[Ids]) -> int:
-        """Tokens of a batch, such that every core gets about as much."""
+        """Number of tokens per batch that gives every core about the same work."""
         tokens = distinct_tokens(texts)
         rounds = -(-tokens // (self.batch_tokens * self.threads))
         even = -(-tokens // max(1, rounds * self.threads))
@@ -82,7 +82,7 @@ class ExactScorer(TextScorer):
         return min(self.batch_tokens, max(even + min(longest, even) // 2, _LEAST_TOKENS))
 
     def _read_prompt(self, prompt: tuple[int, ...]) -> tuple[NDArray[np.float32], KeysValues]:
-        """Logits after the prompt, and its keys and values; those of the last few prompts are kept."""
+        """The logits after the prompt, and its keys and values; those of the last few prompts are cached."""
         with self._lock:
             if prompt in self._prompts:
                 return self._prompts[prompt]
@@ -116,7 +116,7 @@ class ExactScorer(TextScorer):
 
 
 def lineage(tree: Tree) -> NDArray[np.bool_]:
-    """Of which nodes each node of a tree is made: itself and those before it in its texts; (nodes, nodes)."""
+    """For each node, its ancestors in its texts and itself, as a mask of shape (nodes, nodes)."""
     ancestors = np.zeros((len(tree.tokens), len(tree.tokens)), np.bool_)
     for path in tree.paths:
         places = np.asarray(path)
@@ -125,7 +125,7 @@ def lineage(tree: Tree) -> NDArray[np.bool_]:
 
 
 def _one_core_each() -> contextlib.AbstractContextManager[object]:
-    """Keep matrix products on the core that asks for them."""
+    """Restrict each matrix product to the core that calls it."""
     from threadpoolctl import threadpool_limits
 
     limits: contextlib.AbstractContextManager[object] = threadpool_limits(1, user_api="blas")

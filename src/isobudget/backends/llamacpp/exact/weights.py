@@ -1,11 +1,12 @@
 """Weights of a GGUF file, expanded to 32 bits by llama.cpp's own functions and laid out for few, large products.
 
-What can be worked into a matrix once is not computed for every token: the norm's factors before it, the scale of the
-attention's scores, and the order of rotated pairs (Llama's files keep them side by side, Qwen's in two halves).
+Operations that can be merged into a matrix once are not repeated for every token: the factors of the norm before it,
+the scale of the attention scores, and the order of rotated pairs (Llama's files store them adjacent, Qwen's in two
+halves).
 
-Source of names, shapes and orders: llama.cpp's ``src/llama-arch.cpp`` and ``src/models/{llama,qwen2}.cpp``.
-Not covered: experts, sliding windows, stretched positions, norms of queries and keys, adapters. A file that has any
-tensor or setting beyond what is known is refused, since leaving it out would give wrong numbers.
+Source of names, shapes and orders: llama.cpp's ``src/llama-arch.cpp`` and ``src/models/{llama,qwen2}.cpp``. Not
+covered: experts, sliding windows, stretched positions, norms of queries and keys, adapters. A file with an unknown
+tensor or setting is refused, because ignoring it would give wrong numbers.
 """
 
 from __future__ import annotations
@@ -54,10 +55,10 @@ class Layer:
     """One layer. Matrices are (out, in).
 
     Attributes:
-        attention_in: queries, keys and values below each other, of (heads + 2 kv_heads) x head_size rows.
-        attention_bias: added to them; None where there is none.
+        attention_in: stacked queries, keys and values, of (heads + 2 kv_heads) x head_size rows.
+        attention_bias: bias of the attention inputs; None if there is none.
         attention_out: (hidden, heads x head_size).
-        mlp_in: gate and up below each other, (2 mlp_width, hidden).
+        mlp_in: stacked gate and up, (2 mlp_width, hidden).
         mlp_out: (hidden, mlp_width).
     """
 
@@ -70,16 +71,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class DecoderWeights:
-    """A decoder's weights and what else its computation needs.
+    """A decoder's weights and the other numbers that its computation needs.
 
     Attributes:
         embedding: (vocabulary, hidden).
-        head: (vocabulary, hidden), the last norm's factors in it.
+        head: (vocabulary, hidden), including the last norm's factors.
         layers: from the first to the last.
-        heads, kv_heads, head_size: of the attention.
-        frequencies: by which positions turn each pair of a head, in radians; (head_size / 2,).
-        epsilon: under the root of the norms.
-        context_tokens: that the model was trained for.
+        heads, kv_heads, head_size: shape of the attention.
+        frequencies: rotation of each pair of a head per position, in radians; (head_size / 2,).
+        epsilon: the term added under the root of the norms.
+        context_tokens: context length for which the model was trained.
     """
 
     embedding: Floats
@@ -94,7 +95,7 @@ class DecoderWeights:
 
 
 def expanded_bytes(header: GgufHeader) -> int | None:
-    """Memory that the expanded weights take, in bytes; None for a model that is not covered."""
+    """Memory of the expanded weights, in bytes; None for a model that is not covered."""
     return None if _not_covered(header) else 4 * header.parameters
 
 
@@ -102,7 +103,7 @@ def read_weights(header: GgufHeader, api: ctypes.CDLL) -> DecoderWeights:
     """Read and expand a file's weights, by llama.cpp's own functions.
 
     Raises:
-        ModelError: the model is not covered, the message says why; or the file cannot be read or is damaged.
+        ModelError: the model is not covered (the message says why), or the file cannot be read or is damaged.
     """
     if reason := _not_covered(header):
         raise ModelError(f"{header.path} cannot be computed in 32 bits here: {reason}")
@@ -155,7 +156,7 @@ def _layer(file: _File, number: int, shape: Architecture) -> Layer:
 
 
 def _halves(rows: Floats, heads: int) -> Floats:
-    """Rows of each head in the order 0, 2, 4 ... 1, 3, 5 ..., so that the members of a pair lie half a head apart."""
+    """Rows of each head in the order 0, 2, 4 ... 1, 3, 5 ..., so that the members of a pair are half a head apart."""
     columns = rows.shape[1]
     return np.ascontiguousarray(rows.reshape(heads, -1, 2, columns).swapaxes(1, 2)).reshape(-1, columns)
 
@@ -185,7 +186,7 @@ class _File:
         return float(value)
 
     def tensor(self, name: str, *shape: int) -> Floats:
-        """A tensor that is stored in this shape, the innermost dimension first; here it comes last."""
+        """A tensor of this shape. The file lists the innermost dimension first; here it comes last."""
         tensor = self.header.tensors[name]
         if tensor.shape != shape:
             raise ModelError(f"{self.header.path}: {name} has the shape {tensor.shape}, not {shape}")
@@ -214,7 +215,7 @@ _KINDS = re.compile(r"F32|F16|BF16|Q[2-6]_K|Q[458]_[01]|IQ4_(NL|XS)")
 
 
 def _not_covered(header: GgufHeader) -> str | None:
-    """Why a model cannot be computed here; None if it can."""
+    """Why a model cannot be computed here; None if it can be."""
     if header.architecture not in _ARCHITECTURES:
         return f"its architecture is {header.architecture!r}, not one of {', '.join(_ARCHITECTURES)}"
     for key, neutral in _NEUTRAL.items():

@@ -1,4 +1,4 @@
-"""The kinds of tests, one a file: what a worker makes of a problem's tests, and how it judges a program by them.
+"""The kinds of tests, one per file: how a worker prepares a problem's tests, and how it judges a program by them.
 
 A new kind is a dataclass in `problems.problem`, a file here, and a line in `KINDS`.
 """
@@ -29,14 +29,14 @@ MAY_SHARE = frozenset({"CheckFunction", "AssertList", "PytestFile"})
 
 
 class PreparedTests(Protocol):
-    """A problem's tests, made ready once and used for every sample."""
+    """A problem's tests, prepared once and used for every sample."""
 
     def judge(self, host: Host, program: str) -> Verdict:
         """Judge a program apart from the tests, in processes of the host's zygote."""
 
 
 def prepare(case: Case) -> PreparedTests:
-    """Make a problem's tests ready. The kind's file is imported here: a worker should be there at once."""
+    """Prepare a problem's tests. The kind's file is imported only here, so that a worker starts quickly."""
     file, name = KINDS[case.kind]
     tests: PreparedTests = getattr(importlib.import_module(f"{__name__}.{file}"), name)(case)
     return tests

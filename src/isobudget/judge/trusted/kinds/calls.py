@@ -1,8 +1,8 @@
 """Call-based tests with data in JSON, as APPS and LiveCodeBench have them, and tests against a reference, as EvalPlus.
 
-Both are run over the same wire as function tests. The entry point is a function, or a method of the program's
-`class Solution`. Results are compared as `compare` says. A function that returns nothing and changes its first argument
-has given that as its answer.
+Both run over the same wire as function tests. The entry point is a function, or a method of the program's `class
+Solution`. Results are compared by the rules in `compare`. If a function returns None but changes its first argument,
+the changed argument is its answer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RELATIVE = 1e-7
 
 
 class _Numbered:
-    """What tests by single calls have in common: they are numbered, and the first that fails is known by its number."""
+    """Common base of tests by single calls: the calls are numbered, and a failure is reported by its number."""
 
     prelude = ""
     entry_point: str
@@ -55,12 +55,12 @@ class _Numbered:
         return f"call {self.running + 1} of {self.total}"
 
     def lacking(self, defined: dict[str, Any]) -> str:
-        """What the program should define and does not, or an empty string."""
+        """The name that the program should define but does not; an empty string if there is none."""
         return "" if defined else self.entry_point
 
 
 class CallTests(_Numbered):
-    """Calls with JSON arguments and the results that they must have."""
+    """Calls with JSON arguments and their expected results."""
 
     def __init__(self, case: Case) -> None:
         tests = case.tests
@@ -76,7 +76,7 @@ class CallTests(_Numbered):
         self.nodes = False
 
     def judge(self, host: Host, program: str) -> Verdict:
-        """Judge a program over the wire, with what its benchmark defines for it."""
+        """Judge a program over the wire, after the definitions that its benchmark supplies."""
         self.prelude = given.before(program, self.rules, calls=True)
         self.nodes = given.has_nodes(program)
         return super().judge(host, program)
@@ -104,9 +104,9 @@ class CallTests(_Numbered):
 
 
 class ReferenceTests(_Numbered):
-    """Calls whose results must be those of a reference, which runs here, on the trusted side.
+    """Calls whose results must equal those of a reference, which runs here, on the trusted side.
 
-    Where the reference raises an error, one of the same name is the right answer.
+    If the reference raises an error, the right answer is an error of the same name.
     """
 
     def __init__(self, case: Case) -> None:
@@ -139,7 +139,7 @@ class ReferenceTests(_Numbered):
 
 
 def _require_carried(texts: list[str]) -> None:
-    """What is too long for a message is a fault of the tests, not of any sample."""
+    """Raise if a test's data is too long for a message: that is a fault of the tests, not of a sample."""
     longest = max(map(len, texts), default=0)
     if longest > wire.FRAME_BYTES:
         raise ValueError(f"arguments of {longest >> 20} MiB, more than can be carried")
@@ -158,7 +158,7 @@ _PACKER, _UNPACKER = Packer(_no_handle), Unpacker(_no_value)
 
 
 def _outcome(reference: Any, arguments: list[Any]) -> tuple[Any, str]:
-    """What a reference returns, in its wire form, and the name of the error that it raises instead, if any."""
+    """The reference's result in wire form, and the name of the error if it raises one instead."""
     try:
         result = reference(*copy.deepcopy(arguments))
     except Exception as error:
@@ -170,7 +170,7 @@ def _outcome(reference: Any, arguments: list[Any]) -> tuple[Any, str]:
 
 
 def _expect(name: str, function: Any, arguments: list[Any]) -> None:
-    """Call what must raise an error of this name."""
+    """Call a function that must raise an error of this name."""
     try:
         result = function(*copy.deepcopy(arguments))
     except Exception as error:
@@ -190,7 +190,7 @@ def function_of(defined: dict[str, Any], entry_point: str) -> Any:
 
 @contextlib.contextmanager
 def _long_numbers() -> Iterator[None]:
-    """Let the tests hold whole numbers of any length; Python's limit stands again for what samples return."""
+    """Let the tests use whole numbers of any length; Python's limit applies again to what samples return."""
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:

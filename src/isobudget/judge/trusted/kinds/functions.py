@@ -1,4 +1,4 @@
-"""Function tests: those of HumanEval (`check(candidate)`) and of MBPP (assert lists), prepared once per problem.
+"""Function tests, as in HumanEval (`check(candidate)`) and MBPP (lists of asserts), prepared once per problem.
 
 The tests run here, on the trusted side, in a namespace of their own. The entry point is a stand-in for the sample's
 function. Other names that the tests use and do not define come, in this order, from the problem's prompt (HumanEval's
@@ -32,15 +32,15 @@ MODULES = {name: name for name in _MODULES.split()} | {"np": "numpy"}
 
 
 class FunctionTests:
-    """Tests ready to run, those of HumanEval or of MBPP.
+    """Prepared tests of HumanEval or MBPP.
 
     Attributes:
         setup: code that runs first: the prompt, for its helpers and imports.
-        code: the tests, every assert statement of which reports that it held.
+        code: the tests, changed so that every assert statement that holds is reported.
         entry_point: the function under test; empty where the tests use names freely.
         call_check: whether the tests define `check`, which is then called with the entry point.
-        names: what is asked of the sample besides.
-        modules: what is imported for the tests.
+        names: other names that the tests take from the sample.
+        modules: modules imported for the tests.
         lines: first and last line of every assert statement, with its source.
     """
 
@@ -74,21 +74,21 @@ class FunctionTests:
         return judge_over_wire(self, host, program).verdict
 
     def read(self) -> Reading:
-        """What the rule says of the tests."""
+        """What the trust rule says about the tests."""
         return read(self.source, self.entry_point, list(self.names), set(self.helpers))
 
     @property
     def total(self) -> int:
-        """Assertions in the tests."""
+        """Number of assertions in the tests."""
         return len(self.lines)
 
     @property
     def asked(self) -> list[str]:
-        """Every name that is asked of the sample."""
+        """Every name that the tests take from the sample."""
         return [self.entry_point, *self.names]
 
     def lacking(self, defined: dict[str, Any]) -> str:
-        """What the program should define and does not, or an empty string."""
+        """The name that the program should define but does not; an empty string if there is none."""
         return self.entry_point if self.call_check and self.entry_point not in defined else ""
 
     def run(self, defined: dict[str, Any], held: set[int]) -> None:
@@ -106,7 +106,7 @@ class FunctionTests:
             space["check"](defined[self.entry_point])
 
     def first_failing(self, error: BaseException) -> str:
-        """The source of the assertion that an error came out of, as one line."""
+        """The source of the assertion that raised the error, in one line."""
         where, trace = 0, error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == TESTS_FILE:
@@ -119,13 +119,13 @@ class FunctionTests:
 
 
 class _Ticker(ast.NodeTransformer):
-    """Puts a call that reports the assertion's number after every assert statement."""
+    """Inserts after every assert statement a call that reports its number."""
 
     def __init__(self, numbers: dict[int, int]) -> None:
         self.numbers = numbers
 
     def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
-        """The statement and its report."""
+        """The statement, followed by the call that reports it."""
         name, number = ast.Name(TICK, ast.Load()), ast.Constant(self.numbers[id(node)])
         call = ast.Call(name, [number], [])
         report = ast.Expr(call)
@@ -135,13 +135,13 @@ class _Ticker(ast.NodeTransformer):
 
 
 def _lines(node: ast.Assert, text: list[str]) -> tuple[int, int, str]:
-    """First and last line of a statement, and its source as one line."""
+    """First and last line of a statement, and its source in one line."""
     first, last = node.lineno, node.end_lineno or node.lineno
     return first, last, " ".join(" ".join(text[first - 1 : last]).split())[:300]
 
 
 def _helpers(prompt: str) -> tuple[CodeType | None, set[str]]:
-    """The prompt as code, where it is a program of its own that runs, and the names that it defines."""
+    """The prompt as code, if it runs as a program by itself, and the names that it defines."""
     try:
         code = compile(prompt, "<prompt>", "exec", dont_inherit=True)
         space: dict[str, Any] = {"__name__": "tests"}
@@ -160,7 +160,7 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _defined(nodes: list[ast.AST]) -> set[str]:
-    """Names that the tests bind at any level; a name bound only inside a function is not looked for outside."""
+    """Names that the tests bind at any level; a name bound only inside a function is never taken from outside."""
     bound: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):

@@ -1,13 +1,13 @@
-"""Inputs without a right answer: what a program makes of each is recorded, for choosing between samples without tests.
+"""Inputs without a right answer: a program's output for each is recorded, to choose between samples without tests.
 
-One text per input: the canonical text of what a call returned (`canonical`) or of what a program printed, or `!` and
-why there is none: the name of the error, or `timeout`, `crashed`, `forbidden`, `out_of_memory`, `output_limit`,
-`ended` (the process ended by itself), `broken` (its answer cannot be read). Printed text is taken with one blank
-between the tokens of a line and none around them; numbers in it are not brought to one form.
+The record is one text per input: the canonical text of the returned value (`canonical`) or of the printed output. If
+there is none, it is `!` and the reason: the name of the error, or `timeout`, `crashed`, `forbidden`, `out_of_memory`,
+`output_limit`, `ended` (the process ended by itself), `broken` (its answer cannot be read). In printed text, tokens of
+a line are separated by one space, with none around them; numbers are not normalized.
 
-Calls share a process until one of them ends it; the next call begins a new one. The CPU limit is meant per call: one
-that reaches it in a process that has served others already is tried again alone. After `MOST_TIMEOUTS` of them the rest
-is not tried.
+Calls share a process until one of them ends it; the next call begins a new one. The CPU limit is per call: a call that
+reaches it in a process that has already served others is tried again in a new process. After `MOST_TIMEOUTS` timeouts
+the remaining inputs are not tried.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TIMEOUT = "!timeout"
 
 
 class ObservedCalls:
-    """Arguments, ready to be given to the entry point of a program."""
+    """Arguments of the calls, prepared for the entry point of a program."""
 
     def __init__(self, case: Case) -> None:
         self.entry_point = case.entry_point
@@ -46,12 +46,12 @@ class ObservedCalls:
         self.arguments = [_arguments(number, text) for number, text in enumerate(case.tests["arguments"])]
 
     def judge(self, host: Host, program: str) -> Verdict:
-        """Make every call and record what came of it."""
+        """Make every call and record its result."""
         return _Calls(self, host, program).verdict()
 
 
 class NotLoaded(NamedTuple):
-    """A program that could not be loaded: the verdict, and the text for its calls."""
+    """The verdict on a program that could not be loaded, and the text recorded for each of its calls."""
 
     verdict: Verdict
     text: str
@@ -74,7 +74,7 @@ class _Calls:
         self.left = TESTS_SECONDS
 
     def verdict(self) -> Verdict:
-        """Go through the inputs."""
+        """Go through the inputs and return the verdict."""
         total = len(self.tests.arguments)
         failure = self._load()
         while failure is None and len(self.texts) < total:
@@ -93,7 +93,7 @@ class _Calls:
         return verdict._replace(seconds=self.seconds, peak_memory_mb=self.peak_mb, observed=observed)
 
     def _load(self) -> NotLoaded | None:
-        """Start a process and load the program in it; what went wrong, if anything did."""
+        """Start a process and load the program in it; returns the reason if that failed, else None."""
         self.session = remote.SampleSession(self.host.fork(sample.CALLS))
         self.served = 0
         names = [self.tests.entry_point, "Solution"]
@@ -117,7 +117,7 @@ class _Calls:
         return NotLoaded(Verdict(outcome, detail=error), error_text(error))
 
     def _observe(self, arguments: list[Any]) -> None:
-        """Make one call. What the answer is made into on this side has a time limit of its own."""
+        """Make one call. Turning its answer into text has a time limit of its own."""
         assert self.session is not None
         watch = CpuWatch(self.left)
         try:
@@ -146,7 +146,7 @@ class _Calls:
         self.timeouts += text == TIMEOUT
 
     def _ended(self) -> NotLoaded:
-        """What is recorded of a process that ended, or that answers what cannot be read."""
+        """What is recorded if the process ended or its answer cannot be read."""
         session = self.session
         assert session is not None
         report = self._end()
@@ -157,7 +157,7 @@ class _Calls:
         return NotLoaded(verdict, "!ended" if verdict.outcome is Outcome.ERROR else f"!{verdict.outcome.value}")
 
     def _end(self) -> ProcessEnd | None:
-        """End the process, if there is one, and take its account."""
+        """End the process, if there is one, and return its report."""
         session, self.session = self.session, None
         if session is None:
             return None
@@ -171,7 +171,7 @@ class _Calls:
 
 
 class ObservedPrograms:
-    """Inputs, ready to be given to whole programs, each in a process of its own."""
+    """Inputs prepared for whole programs; each run has a process of its own."""
 
     def __init__(self, case: Case) -> None:
         _check_number(case.tests["inputs"])
@@ -198,7 +198,7 @@ class ObservedPrograms:
 
 
 def error_text(said: str) -> str:
-    """`!` and the name of an error that is reported as its name and message, as far as it is a name."""
+    """`!` and the name of a reported error. The report is the error's name and message; only a valid name is kept."""
     name = said.partition(":")[0]
     return f"!{name}" if name.isidentifier() and len(name) <= remote.NAME_CHARS else "!Exception"
 

@@ -20,7 +20,7 @@ SLACK_BYTES = 1 << 16
 
 
 class ProgramTests:
-    """Inputs and expected outputs, ready to be given to programs."""
+    """Inputs and expected outputs, prepared for programs."""
 
     def __init__(self, case: Case) -> None:
         tests = case.tests
@@ -56,11 +56,11 @@ class ProgramTests:
         return verdict._replace(seconds=seconds, peak_memory_mb=peak, tests_passed=held, tests_total=total)
 
     def allowed(self, number: int, limits: Limits) -> int:
-        """Bytes that a program may print in a test."""
+        """The most bytes that a program may print in a test."""
         return max(limits.output_kb << 10, 2 * len(self.outputs[number].encode()) + SLACK_BYTES)
 
     def outcome_of(self, ran: Ran, number: int, limits: Limits) -> Verdict:
-        """What a run of a test comes to: its end first, then its output."""
+        """The verdict on one run: first by how it ended, then by its output."""
         expected = self.outputs[number]
         if (ending := ending_of(ran, self.allowed(number, limits), may_exit=self.rules != "own")) is not None:
             return ending
@@ -76,7 +76,7 @@ class ProgramTests:
             return self.checker(self.inputs[number].decode(), printed, expected) is True
 
     def name_of(self, number: int) -> str:
-        """What a test is called."""
+        """The display name of a test."""
         return f"test {number + 1} of {len(self.inputs)}"
 
 

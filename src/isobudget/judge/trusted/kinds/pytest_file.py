@@ -1,7 +1,7 @@
-"""A user's own pytest file as tests: it imports what it tests from a module, and the sample is that module.
+"""A user's own pytest file as tests: the module that it imports and tests is replaced by the sample.
 
-pytest runs on the trusted side, in the tester. What the file imports from the module are stand-ins for the sample's
-names. pytest must be installed; plugins and configuration of the user are not loaded.
+pytest runs on the trusted side, in the tester. The names that the file imports from the module are stand-ins for the
+sample's. pytest must be installed; the user's plugins and configuration are not loaded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from isobudget.judge.verdict import Verdict
 
 
 class PytestTests:
-    """The file, ready to be run against samples."""
+    """The file, prepared to run against samples."""
 
     prelude = ""
     runs = 0
@@ -40,15 +40,15 @@ class PytestTests:
         return judge_over_wire(self, host, program).verdict
 
     def read(self) -> Reading:
-        """What the rule says of the tests."""
+        """What the trust rule says about the tests."""
         return read(self.source, "", [], set(), self.module)
 
     def lacking(self, _defined: dict[str, Any]) -> str:
-        """Nothing: the file's own import says what is missing."""
+        """Always an empty string: the import in the file itself reports missing names."""
         return ""
 
     def first_failing(self, _error: BaseException) -> str:
-        """The test that failed first."""
+        """The first test that failed."""
         return self.failing
 
     def run(self, defined: dict[str, Any], held: set[int]) -> None:
@@ -85,7 +85,7 @@ class PytestTests:
 
 
 class _Recorder:
-    """A plugin that notes what ran, what held, and the first error."""
+    """A pytest plugin that notes which tests ran, which passed, and the first error."""
 
     def __init__(self, held: set[int]) -> None:
         self.held = held
@@ -99,12 +99,12 @@ class _Recorder:
         self.collected = len(items)
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Note why the file cannot be collected."""
+        """Note why the file could not be collected."""
         if report.failed:
             self.complaint = str(report.longrepr).strip().rpartition("\n")[2][:200]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Count the tests that held."""
+        """Count the tests that passed."""
         if report.when == "call" and report.passed:
             self.held.add(len(self.held))
 
@@ -115,7 +115,7 @@ class _Recorder:
 
 
 def _imported(tree: ast.Module, module: str) -> list[str]:
-    """Names that a file takes from a module, by `from` or as attributes."""
+    """Names that a file takes from a module, by `from` imports or as attributes."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == module:

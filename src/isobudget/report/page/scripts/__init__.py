@@ -1,6 +1,6 @@
-"""The page's own JavaScript, and that of others that it carries, as texts; and the policy that lets only these run.
+"""The texts of the page's JavaScript, its own and third-party, and the policy that allows only these scripts to run.
 
-Each file is small, readable as it is, and adds its functions to one object; the page holds them inline, in this order.
+Each file is small and readable, and adds its functions to one object; the page contains them inline, in this order.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def scripts() -> tuple[str, ...]:
 
 
 def plot_style() -> str:
-    """The style sheet that uPlot needs."""
+    """The style sheet of uPlot."""
     return _text("vendor", "uPlot.min.css")
 
 
 def content_policy(texts: Sequence[str], *, fetches: bool) -> str:
-    """A Content-Security-Policy: these scripts run, and files beside the page; nothing else.
+    """A Content-Security-Policy that allows these scripts and files beside the page, and nothing else.
 
-    Nothing is fetched, but from where the page itself comes where it `fetches`, as it does while a run goes on.
+    The page may fetch nothing, or with `fetches` only from its own server, as it does for a live run.
     """
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
     sources = " ".join(f"'sha256-{one}'" for one in hashes)
