@@ -1,4 +1,7 @@
-"""The interface by which long work reports progress. The command line shows it; library users see nothing by default."""
+"""The interface by which long work reports progress.
+
+The command line shows it; library users see nothing by default.
+"""
 
 from __future__ import annotations
 

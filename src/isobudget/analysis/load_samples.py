@@ -276,7 +276,7 @@ def read_judged(
 
 
 def _of_any(column: str, texts: Sequence[str]) -> Any:
-    """A filter that a column has one of a few texts, in a form by which Arrow can skip row groups by their statistics."""
+    """A filter that a column has one of a few texts, by which Arrow can skip row groups from their statistics."""
     import pyarrow.compute as pc
 
     return functools.reduce(operator.or_, (pc.field(column) == text for text in texts)) if texts else pc.scalar(False)

@@ -64,7 +64,7 @@ def make_server(project: Path, *, allow_apply: bool = False) -> Any:
 
 
 def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, Answer]:
-    """Wrap a tool so that our errors become the protocol's: a message for the agent instead of the end of the server."""
+    """Wrap a tool so that our errors become the protocol's: a message for the agent, and the server goes on."""
 
     @wraps(tool)
     def call(*given: P.args, **named: P.kwargs) -> Answer:

@@ -122,7 +122,7 @@ def _shared(parameter: Parameter) -> Any:
 
 
 def _plain_option(parameter: Parameter) -> Any:
-    """The default form of an option: an argument if it is required, a flag without ``--no-`` if it is off by default."""
+    """The default form of an option: an argument if required, a flag without ``--no-`` if it is off by default."""
     if parameter.default is parameter.empty:
         return typer.Argument(metavar=parameter.name.upper())
     return typer.Option(*[f"--{parameter.name.replace('_', '-')}"] * (parameter.default is False))

@@ -93,7 +93,7 @@ def solve(
 
 
 def _show(solution: Solution, *, applied: bool, out: Path | None) -> None:
-    """Print a passing diff to stdout, and everything else to stderr, so that only a passing diff reaches `git apply`."""
+    """Print a passing diff to stdout, everything else to stderr, so that only a passing diff reaches `git apply`."""
     from isobudget.grid import printable
 
     if not solution.solved and solution.diff:

@@ -150,7 +150,10 @@ class Dispatch(Generic[Item]):
             self.seats.append(_Seat(handle, handle.hello(), self._now(), self._losses))
 
     def _see_room(self) -> bool:
-        """Adjust the number of seats to the cluster's room from time to time; raises an error if the cluster is gone."""
+        """Adjust the number of seats to the cluster's room from time to time.
+
+        Raises an error if the cluster is gone.
+        """
         if self._now() - self._looked < LOOK_SECONDS:
             return False
         self._looked = self._now()

@@ -52,7 +52,10 @@ def measured_seconds(
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The median of repeated measurements with their minimum and maximum; all three are equal for a single measurement."""
+    """The median of repeated measurements with their minimum and maximum.
+
+    All three are equal for a single measurement.
+    """
 
     median: float
     low: float

@@ -106,7 +106,7 @@ class Comparison(Shown):
         return recommend(self.curves, self.best, self.bootstrap.simultaneous is not False)
 
     def differences(self) -> tuple[Difference, ...]:
-        """For two models: the success of the dearer less that of the cheaper at every budget, and the detectable one."""
+        """For two models: success of the dearer less that of the cheaper at every budget, and the detectable one."""
         if len(self.curves) != 2:
             return ()
         return differences(*self.curves, self.budgets, self.bootstrap)

@@ -68,7 +68,10 @@ class Bootstrap:
         check_level(self.level)
 
     def weights(self, problems: int) -> Weights:
-        """The bootstrap weights (replicates, problems), the same for every model; computed on demand if there are many."""
+        """The bootstrap weights (replicates, problems), the same for every model.
+
+        Computed on demand if there are many.
+        """
         if problems * self.replicates > _KEPT:
             return weights_of(problems, self.replicates, self.seed)
         return _kept_weights(problems, self.replicates, self.seed)

@@ -52,7 +52,10 @@ class Difference:
 
 
 def differences(cheap: Curve, dear: Curve, budgets: Sequence[float], bootstrap: Bootstrap) -> tuple[Difference, ...]:
-    """The more expensive model less the cheaper one, at each budget that buys a sample of both; empty for one problem."""
+    """The more expensive model less the cheaper one, at each budget that buys a sample of both.
+
+    Empty for one problem.
+    """
     problems = len(cheap.task_ids)
     points = [(cheap.at(budget), dear.at(budget)) for budget in budgets]
     points = [pair for pair in points if all(point.k for point in pair)]

@@ -71,7 +71,10 @@ class _Export:
         return self.programs.program(judged.problem, judged.sample.model, judged.sample.text)
 
     def sampled(self, rows: Iterable[JudgedSample], judged: bool = False) -> Iterable[JudgedSample]:
-        """The rows without greedy outputs, which most formats do not know; with `judged`, also without unjudged ones."""
+        """The rows without greedy outputs, which most formats do not know.
+
+        With `judged`, also without unjudged ones.
+        """
         for row in rows:
             if row.sample.greedy:
                 self.left[_GREEDY] += 1

@@ -101,7 +101,10 @@ class KnownProblems:
 
 
 def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem | None:
-    """The problem whose function a prompt begins, the most similar of several; without a prompt, the one at the index."""
+    """The problem whose function a prompt begins, the most similar of several.
+
+    Without a prompt, the one at the index.
+    """
     there = problems[at] if at < len(problems) else None
     if prompt is None or (there is not None and not there.entry_point):
         return there

@@ -109,7 +109,7 @@ def _answer(connection: Any, run: Run, query: str) -> tuple[list[str], list[tupl
 
 
 def _interruptible(connection: Any, ask: Callable[[], Result]) -> Result:
-    """The result of a DuckDB call in its own thread: in the main thread a Ctrl-C would be lost during a pyarrow call."""
+    """The result of a DuckDB call in its own thread: in the main thread pyarrow calls would lose a Ctrl-C."""
     interrupts, landed = Interrupts(), Landed()
     with interrupts.held_back(), ThreadPoolExecutor(1) as thread:
         answer = thread.submit(ask)

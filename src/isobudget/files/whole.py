@@ -33,7 +33,10 @@ def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
 
 
 def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) -> str:
-    """Decode UTF-8, with or without a byte order mark; otherwise `error` is raised, naming the bad byte and its column."""
+    """Decode UTF-8, with or without a byte order mark.
+
+    Otherwise `error` is raised, naming the bad byte and its column.
+    """
     try:
         return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as why:

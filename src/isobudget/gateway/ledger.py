@@ -219,7 +219,10 @@ class Ledger:
         return known
 
     def _counted(self, owner: int | None, budget: PeriodBudget, begin: int) -> Window:
-        """A window summed from the store. Calls in flight are included, because a key's budgets may change meanwhile."""
+        """A window summed from the store.
+
+        Calls in flight are included, because a key's budgets may change meanwhile.
+        """
         flying = [one for one in self.open if owner in (None, one.entry.key) and one.entry.time >= begin]
         counted = self.store.spent(owner, budget.unit, begin, [one.entry.id for one in flying])
         reserved = sum(_in(one.entry.amounts, budget.unit) for one in flying)

@@ -116,7 +116,7 @@ class Store(Protocol):
         """Reservations without a settlement."""
 
     def spent(self, key: int | None, unit: str, since: int, without: Collection[int] = ()) -> int:
-        """What a key (None: all) has spent of a unit, counting rows reserved since a moment, without the given entries."""
+        """What a key (None: all) has spent of a unit in rows reserved since a moment, without the given entries."""
 
     def find_key(self, hashed: bytes) -> KeyRow | None:
         """The key with this hash."""

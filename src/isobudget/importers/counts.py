@@ -57,7 +57,10 @@ class ModelCounts:
         return with_condition(self.model, self.condition)
 
     def select(self, task_ids: Iterable[str]) -> ModelCounts:
-        """The same model on a subset of its problems, in the given order. Raises `InputError` for a problem it lacks."""
+        """The same model on a subset of its problems, in the given order.
+
+        Raises `InputError` for a problem it lacks.
+        """
         place = {task: at for at, task in enumerate(self.task_ids)}
         chosen = tuple(task_ids)
         missing = [task for task in chosen if task not in place]

@@ -1,4 +1,4 @@
-"""Names of models: taken from file names if the files state none, and distinguished if two sources have the same one."""
+"""Names of models: taken from file names if files state none, and distinguished if two sources share one."""
 
 from __future__ import annotations
 

@@ -300,7 +300,10 @@ def _expanded(named: Any, forced: Importer | None, notes: list[str]) -> list[tup
 def _in_folder(
     folder: Path, forced: Importer | None, notes: list[str], depth: int
 ) -> Iterator[tuple[Source, Importer]]:
-    """The sources in a folder: the folder itself if it is one, else its files and subfolders; other files are skipped."""
+    """The sources in a folder: the folder itself if it is one, else its files and subfolders.
+
+    Other files are skipped.
+    """
     source = Source(folder)
     try:
         whole = next((one for one in ((forced,) if forced else IMPORTERS) if one.recognises(source)), None)

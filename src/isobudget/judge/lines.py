@@ -91,7 +91,7 @@ class VerdictTally:
 
 
 class Digests(dict[str, str]):
-    """Checksums by task_id, made when asked for, of a problem's tests with the rules, limits and trust it is judged by."""
+    """Checksums by task_id, made on demand, of a problem's tests with its rules, limits and trust."""
 
     def __init__(self, problems: dict[str, Problem], judge: Judge) -> None:
         self.problems = problems

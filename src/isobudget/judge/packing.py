@@ -39,7 +39,10 @@ FACTORIES: dict[str, Any] = {"int": int, "list": list, "dict": dict, "set": set,
 
 
 class Packer:
-    """Turns values into JSON's own types. `export` is called with each value that cannot cross, and returns its handle."""
+    """Turns values into JSON's own types.
+
+    `export` is called with each value that cannot cross, and returns its handle.
+    """
 
     def __init__(self, export: Callable[[Any], dict[str, Any]]) -> None:
         self.export = export

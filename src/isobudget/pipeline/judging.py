@@ -89,7 +89,10 @@ def judge_run(
 
 
 def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew: Callable[[], None] | None) -> None:
-    """Judge samples without a verdict, or all samples `anew`; old verdicts count until the first new ones are written."""
+    """Judge samples without a verdict, or all samples `anew`.
+
+    Old verdicts count until the first new ones are written.
+    """
     run = judging.run
     if anew is None:
         state_layers(run, judge.layers)

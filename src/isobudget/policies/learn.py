@@ -281,7 +281,7 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
 
 
 def _only_one_draw(schedule: Schedule, final: Path, others: Sequence[Path]) -> bool:
-    """Whether the schedule has one draw, from the arm that every fold uses first, so that all folds learned the same."""
+    """Whether the schedule has one draw, from the arm that every fold uses first: all folds learned the same."""
     return schedule.draws == 1 and all(path.arm[0] == final.arm[0] for path in others)
 
 

@@ -76,7 +76,7 @@ def _of_source(source: str, where: str) -> Tests:
 
 
 def _calls(tree: ast.Module, name: str) -> bool:
-    """Whether a top-level statement calls the function itself, so that the tests are complete without an entry point."""
+    """Whether a top-level statement calls the function itself, so that the tests need no entry point."""
     calls = (one.value for one in tree.body if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call))
     return any(isinstance(call.func, ast.Name) and call.func.id == name for call in calls)
 

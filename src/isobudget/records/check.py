@@ -245,7 +245,7 @@ def _strange(folder: Path) -> Iterator[Finding]:
 def _unstated(
     folder: Path, facts: Mapping[str, Any], samples: SampleKeys, findings: Sequence[Finding]
 ) -> Iterator[Finding]:
-    """Samples of models or benchmarks that run.toml does not state, although it states others: no command shows them."""
+    """Samples of models or benchmarks that run.toml does not state, but states others: no command shows them."""
     if any(one.kind == "foreign" for one in findings):
         return  # a part of another run, which is reported
     groups = list(samples.groups())

@@ -38,7 +38,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally:
-    """Numbers of judged samples (`n`) and passed samples (`c`) of one model, by problem: arrays of shape (problems,)."""
+    """Numbers of judged samples (`n`) and passed samples (`c`) of one model: arrays of shape (problems,)."""
 
     model: str
     task_ids: tuple[str, ...]

@@ -80,7 +80,10 @@ def _texts(grid: Grid) -> list[bool]:
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records with equal keys as CSV with a header row; NaN and None are empty cells. Without records an empty string."""
+    """Records with equal keys as CSV with a header row; NaN and None are empty cells.
+
+    Without records an empty string.
+    """
     if not records:
         return ""
     return csv_file.csv_text(list(records[0]), map(json_value, records))

@@ -70,7 +70,10 @@ def _is_place(part: str | int) -> bool:
 
 
 def _without_settings(location: Place) -> tuple[Place, str]:
-    """The place in the study, where settings are among a model's other fields; and the backend, if the location has it."""
+    """The place in the study, where settings are among a model's other fields.
+
+    And the backend, if the location has it.
+    """
     if SETTINGS not in location:
         return location, ""
     at = location.index(SETTINGS)

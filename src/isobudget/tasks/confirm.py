@@ -195,7 +195,7 @@ def _compared(
 def _telling(
     differing: Sequence[int], groups: Mapping[int, Mapping[tuple[str, ...], Sequence[int]]], inputs: Sequence[Call]
 ) -> list[int]:
-    """The inputs to show, one for each way in which programs differ: returned values before errors, short inputs first."""
+    """The inputs to show, one for each way in which programs differ: values before errors, short inputs first."""
 
     def rank(number: int) -> tuple[int, int]:
         kinds = [_KINDS.index(key[0]) if key[0] in _KINDS else len(_KINDS) for key in groups[number]]

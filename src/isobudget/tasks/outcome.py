@@ -58,7 +58,10 @@ class RunnerReport:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> RunnerReport:
-        """Read the runner's answer. Parts that a candidate may have forged are only compared as text, never executed."""
+        """Read the runner's answer.
+
+        Parts that a candidate may have forged are only compared as text, never executed.
+        """
         outcomes: dict[str, str] = {}
         messages: dict[str, str] = {}
         errors: dict[str, str] = {}

@@ -75,7 +75,7 @@ class Interpreter:
 
 
 def find_root(start: Path) -> Path:
-    """The root of the project around a path: the nearest parent folder with a project marker, else the working folder."""
+    """The root of the project around a path: the nearest parent with a project marker, else the working folder."""
     start = start.resolve()
     for folder in (start, *start.parents) if start.is_dir() else start.parents:
         if any((folder / mark).exists() for mark in ROOT_MARKS):

@@ -211,7 +211,10 @@ class LiveSpending:
         return Ending.BUDGET
 
     def _drawn(self, move: Draw) -> tuple[list[bool], bool]:
-        """What `_batch` returns for a draw; no verdicts if the model no longer answers. It is then skipped from now on."""
+        """What `_batch` returns for a draw; no verdicts if the model no longer answers.
+
+        It is then skipped from now on.
+        """
         if move.arm in self._gone:
             return [], True
         try:
@@ -279,7 +282,10 @@ class LiveSpending:
         return verdicts, True
 
     def _launch(self, arm: OpenArm, most: int, step: int) -> int:
-        """Start as many samples as the backend and the budget allow, repairs first; returns how many were from scratch."""
+        """Start as many samples as the backend and the budget allow, repairs first.
+
+        Returns how many were from scratch.
+        """
         while self._to_repair and len(self._flying) < arm.concurrency:
             parent = self._to_repair[0]
             assert arm.again is not None
@@ -310,7 +316,10 @@ class LiveSpending:
         ).start()
 
     def _give_up_repairs(self) -> int:
-        """Skip waiting repairs if too little is left for them and nothing is in flight; returns how many were skipped."""
+        """Skip waiting repairs if too little is left for them and nothing is in flight.
+
+        Returns how many were skipped.
+        """
         samples = self.ledger.unit == SAMPLES
         note = f"the {'samples of the budget were too few' if samples else 'budget did not pay'} for every repair"
         if note not in self.ledger.notes:

@@ -1,4 +1,4 @@
-"""Which kinds of weights the engine multiplies in the same way for one sample and for many, from a GGUF file's header."""
+"""Which weights the engine multiplies in the same way for one sample and for many, by a GGUF file's header."""
 
 from __future__ import annotations
 

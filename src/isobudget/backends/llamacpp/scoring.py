@@ -75,7 +75,7 @@ class LlamaScorer(TextScorer):
             return scores
 
     def _read_prompt(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> None:
-        """Load the prompt into sequence 0 of a context with room for it and for the tokens computed at the same time."""
+        """Load the prompt into sequence 0 of a context with room for it and for tokens computed at the same time."""
         cells = len(prompt) + max(self.batch_tokens, *(len(text) for text in texts))
         context = self._context
         fits = context is not None and context.tokens >= cells

@@ -40,7 +40,10 @@ def render_conversation(template: str, chat: Chat, names: Mapping[str, str]) -> 
 
 
 def _to_json(value: Any, indent: int | None = None, **_: Any) -> str:
-    """A value as JSON. Jinja's own filter is meant for web pages: it would escape characters that a prompt must keep."""
+    """A value as JSON.
+
+    Jinja's own filter is meant for web pages: it would escape characters that a prompt must keep.
+    """
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 

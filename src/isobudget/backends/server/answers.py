@@ -188,7 +188,10 @@ def _joined(content: Any) -> tuple[str, str]:
 
 
 def _read_tokens(logprobs: Any) -> tuple[tuple[int, float], ...] | None:
-    """Tokens in the form of chat (which llama.cpp also uses for completions) or of completions; None for other forms."""
+    """Tokens in the form of chat (which llama.cpp also uses for completions) or of completions.
+
+    None for other forms.
+    """
     try:
         listed = logprobs.get("content")
         if listed is not None:

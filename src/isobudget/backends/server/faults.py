@@ -73,7 +73,7 @@ class UnreadableError(BackendError):
 
 
 class UnsendableError(BackendError):
-    """The request cannot be encoded, so nothing was sent: half a surrogate pair in a text, or a number that JSON lacks."""
+    """The request cannot be encoded, so nothing was sent: half a surrogate pair, or a number that JSON lacks."""
 
     again = False
 

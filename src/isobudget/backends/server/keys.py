@@ -114,7 +114,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def foreign_headers(url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the headers that the official client takes from the environment but that are not meant for this server."""
+    """Names of the headers that the official client takes from the environment but that are not for this server."""
     if is_openai(url):
         return ()
     lines = environment.get("OPENAI_CUSTOM_HEADERS", "").split("\n")

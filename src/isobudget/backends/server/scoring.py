@@ -60,7 +60,10 @@ class ServerScorer:
         return Score(tuple(values), len(head), seconds)
 
     async def _tokens(self, prompt: Prompt, *, special: bool, attempts: int | None = None) -> list[int]:
-        """The tokens of a text or conversation. Servers name the field of the text differently, so all names are sent."""
+        """The tokens of a text or conversation.
+
+        Servers name the field of the text differently, so all names are sent.
+        """
         body: dict[str, Any] = {"model": self._model, "add_special_tokens": special, "add_special": special}
         if isinstance(prompt, Chat):
             body["messages"] = [{"role": one.role, "content": one.content} for one in prompt.messages]

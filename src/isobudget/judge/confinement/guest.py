@@ -39,7 +39,10 @@ NEEDED = ("private root file system", "pid namespace", "network namespace", "ord
 
 
 def main(base: str, descriptor: int) -> NoReturn:
-    """Run as a guest. The setting arrives as one frame over the control socket; a failure to start is reported over it."""
+    """Run as a guest.
+
+    The setting arrives as one frame over the control socket; a failure to start is reported over it.
+    """
     control = socket(fileno=descriptor)
     setting = receive(control)
     try:

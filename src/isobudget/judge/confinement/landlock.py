@@ -58,7 +58,10 @@ def version() -> int:
 
 
 def restrict(reach: Reachable) -> list[str]:
-    """Restrict this process, which must have no-new-privileges set. Returns the kinds of access that are now governed."""
+    """Restrict this process, which must have no-new-privileges set.
+
+    Returns the kinds of access that are now governed.
+    """
     abi = version()
     if abi == 0:
         return []

@@ -209,5 +209,8 @@ class Installer:
 
 
 def available() -> bool:
-    """Whether the filter knows this machine's architecture. Only `install` shows whether the kernel accepts a filter."""
+    """Whether the filter knows this machine's architecture.
+
+    Only `install` shows whether the kernel accepts a filter.
+    """
     return os.name == "posix" and sys.platform.startswith("linux") and os.uname().machine in ARCHITECTURES

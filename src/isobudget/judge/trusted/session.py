@@ -75,7 +75,10 @@ def _uncharged(host: Host, cpu_seconds: float) -> None:
 
 
 def run_tests(tests: SessionTests, session: remote.SampleSession, program: str, held: set[int]) -> Verdict:
-    """Load the program and run the tests; returns the verdict as far as it can be known before the process has ended."""
+    """Load the program and run the tests.
+
+    Returns the verdict as far as it can be known before the process has ended.
+    """
     try:
         with CpuWatch(TESTS_SECONDS):
             return _run(tests, session, program, held)

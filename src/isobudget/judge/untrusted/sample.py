@@ -148,7 +148,10 @@ class Served:
         return ["loaded", dict(zip(own, self.packer.pack_all(self.names[name] for name in own), strict=True))]
 
     def use(self, kind: str, number: int, forms: list[Any], names: list[str]) -> list[Any]:
-        """Use one object in one of the ways in `USES`; the answer is the value, and the arguments if any was changed."""
+        """Use one object in one of the ways in `USES`.
+
+        The answer is the value, and the arguments if any was changed.
+        """
         values = self.unpacker.unpack_all(forms)
         plain = len(values) - len(names)
         result = USES[kind](self.objects[number], *values[:plain], **dict(zip(names, values[plain:], strict=True)))

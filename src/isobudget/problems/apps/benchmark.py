@@ -86,7 +86,7 @@ def _splits(data: Data) -> _Splits:
 
 
 def _file(data: Data, splits: _Splits, difficulty: str) -> tuple[tuple[Problem, ...], str]:
-    """Problems and source from JSON lines, read one problem at a time because the published file is larger than 1 GB."""
+    """Problems and source from JSON lines, one problem at a time: the published file is larger than 1 GB."""
     identity = identify(data.inner(splits.problems))
     rows = _of_difficulty(read_rows(splits.problems), difficulty, splits.problems)
     problems, left_out = _build(rows, data.published.name, splits, lenient=identity.known)

@@ -134,7 +134,10 @@ def lay_out(plot: Plot, look: Look) -> Figure:
 
 
 def _rows_and_columns(panels: int, look: Look) -> tuple[int, int]:
-    """As many panels side by side as allowed, in rows of about equal length; one per row if the figure is too narrow."""
+    """As many panels side by side as allowed, in rows of about equal length.
+
+    One per row if the figure is too narrow.
+    """
     beside = min(panels, look.beside)
     if look.inches / beside < _NARROWEST_PANEL:
         return panels, 1

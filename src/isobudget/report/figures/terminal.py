@@ -22,7 +22,10 @@ _HEIGHT, _LEAST_WIDTH, _MOST_WIDTH = 22, 40, 100
 
 
 def require_plotext() -> Any:
-    """Import plotext; raise `MissingExtraError` if it is missing or older than version 6, which has no figure object."""
+    """Import plotext.
+
+    Raise `MissingExtraError` if it is missing or older than version 6, which has no figure object.
+    """
     try:
         import plotext
     except ImportError:

@@ -203,7 +203,10 @@ def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
 
 
 def against_greedy_outputs(summary: BenchmarkSummary) -> PageTable | None:
-    """A cheaper model's likeliest sample against a more expensive model's greedy output; None if there is no such pair."""
+    """A cheaper model's likeliest sample against a more expensive model's greedy output.
+
+    None if there is no such pair.
+    """
     pairs = against_greedy(summary)
     note = (
         "The likeliest of the samples that the cheaper model affords, against that output. The difference is in "

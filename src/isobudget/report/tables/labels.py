@@ -88,7 +88,10 @@ def short_names(comparison: Comparison) -> dict[str, str]:
 
 
 def shared_part(price: SampleCost, unit: Unit) -> str:
-    """The part of a sample's cost that the samples of a problem share, as text after the cost; empty if there is none."""
+    """The part of a sample's cost that the samples of a problem share, as text after the cost.
+
+    Empty if there is none.
+    """
     return f", of which {with_unit(price.per_problem, unit)} once per problem" if price.per_problem else ""
 
 

@@ -16,7 +16,10 @@ _LEVEL = 1e-12
 
 
 def power_line(comparison: Comparison) -> str:
-    """Two models at the price of a sample of the more expensive one: difference and power. Empty unless there are two."""
+    """Two models at the price of a sample of the more expensive one: difference and power.
+
+    Empty unless there are two.
+    """
     differences = comparison.differences()
     if not differences:
         return ""
