@@ -288,7 +288,7 @@ def test_a_server_that_counts_more_than_its_limits_is_named() -> None:
     reservation = ledger.reserve("a")
     assert reservation is not None
     ledger.settle(reservation, Generation("", "stop", 10, 50, 0.0, 0.0, 0.0, 0.0, 0))  # type: ignore[arg-type]
-    assert ledger.notes == ["a counted more tokens than its limits allow; the budget may be exceeded by that"]
+    assert ledger.notes == ["a used more tokens than its limits allow; the budget may be exceeded by that"]
 
 
 def test_the_schedule_without_a_policy_doubles_and_goes_on() -> None:

@@ -127,4 +127,4 @@ def test_a_note_of_the_clear_is_in_the_description(monkeypatch: pytest.MonkeyPat
         url = server.url.replace("127.0.0.1", "0.0.0.0")
         with ServerBackend(settings(server, url=url, key_env="MY_KEY"), Waits()) as backend:
             notes = backend.describe().notes
-    assert "the key in MY_KEY is sent to 0.0.0.0 in the clear (http)" in notes
+    assert "the key in MY_KEY is sent to 0.0.0.0 unencrypted (http)" in notes
