@@ -508,5 +508,5 @@ def test_a_target_that_passes_already(tmp_path: Path) -> None:
 
 
 def test_an_interpreter_without_pytest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a Python interpreter that runs"):
+    with pytest.raises(InputError, match="is not a working Python interpreter"):
         find_interpreter(tmp_path, str(tmp_path / "python"))

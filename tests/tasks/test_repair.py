@@ -107,7 +107,7 @@ def test_in_conversations_too(project: Path) -> None:
     said = [one["messages"][-1]["content"] for one in asked]
     assert "# A first try of slugify, which is wrong:\n# def slugify(text, sep='-'):\n#     return text\n" in said[1]
     assert "This was tried and is wrong:\n\n```python\ndef slugify(text" in said[3]
-    assert "answer defines no Counter.add" in said[3]
+    assert "answer does not define Counter.add" in said[3]
 
 
 def test_repairs_never_spend_more_than_the_budget(project: Path) -> None:

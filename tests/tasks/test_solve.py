@@ -183,7 +183,7 @@ def test_a_tree_with_changes_is_refused_before_anything_is_spent(served: Path) -
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
         subprocess.run(["git", *words], cwd=served, check=True, capture_output=True)
     (served / "tests/data.txt").write_text("From   Data")
-    with pytest.raises(InputError, match=r"data.txt has changes that are not committed"):
+    with pytest.raises(InputError, match=r"data.txt has uncommitted changes"):
         solve(apply=True)
     assert not (served / "runs").exists()
     assert solve(apply=True, force=True).solved

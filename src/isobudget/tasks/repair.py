@@ -47,7 +47,7 @@ def repair_task(
     test = failing_test(tests, verdict.first_failing)
     if len(target.names) == 1:
         code = _cut(_bare(program, target), int(most * _FOR_PROGRAM))
-        parts = [f"A first attempt at {target.names[0]}, which is wrong:", code, said, _cut(test, most - len(code))]
+        parts = [f"A first try of {target.names[0]}, which is wrong:", code, said, _cut(test, most - len(code))]
         tried = "".join(f"# {line}".rstrip() + "\n" for part in parts if part for line in part.split("\n"))
         return source_prompt(target, tests, show_tests=show_tests, tokens=tokens, tried=tried)
     code = _cut(program.strip(), most - len(said))
