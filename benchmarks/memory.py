@@ -77,7 +77,7 @@ def work(stage: str, folder: Path, samples: int) -> None:
             parse_study(text, "large"), folder / "run", make_backend=lambda _model: FakeModel(answer, concurrency=64)
         )
     elif stage.startswith("judge"):
-        judging.judge_run(folder / "run", check=False, executor=Instant())
+        judging.judge_run_samples(folder / "run", check=False, executor=Instant())
     elif stage == "compare":
         run_comparison(folder / "run")
 

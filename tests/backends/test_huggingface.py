@@ -147,7 +147,7 @@ def test_settings_are_checked_and_nothing_is_loaded_before_it_is_entered() -> No
         stated_model({**any_model, "dtype": "int4"}, "here")
     backend = HuggingFace(TransformersSettings(model="any/model", revision="v1"))
     assert backend.describe().model == "any/model@v1"
-    with pytest.raises(BackendError, match="with statement"):
+    with pytest.raises(BackendError, match="context manager"):
         backend.generate("x", WARM, [1])
 
 

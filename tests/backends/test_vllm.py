@@ -164,7 +164,7 @@ def test_without_vllm_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch)
     assert backend.describe().model == "org/model@v1"
     with pytest.raises(MissingExtraError, match=r"pip install 'isobudget\[vllm\]'"):
         backend.__enter__()
-    with pytest.raises(BackendError, match="with statement"):
+    with pytest.raises(BackendError, match="context manager"):
         backend.generate("x", WARM, [1])
 
 
@@ -377,5 +377,5 @@ def test_closing_ends_what_is_in_flight(backend: Vllm) -> None:  # the last test
         ended = [call.exception(60) for call in calls]
     assert any(isinstance(error, BackendError) for error in ended)
     assert all(error is None or isinstance(error, BackendError) for error in ended)
-    with pytest.raises(BackendError, match="with statement"):
+    with pytest.raises(BackendError, match="context manager"):
         backend.generate("x", WARM, [1])

@@ -18,7 +18,7 @@ from isobudget.judge import Judge
 from isobudget.judge.file import judge_file
 from isobudget.judge.lines import Digests, SampleLine, damage
 from isobudget.judge.verdict import RULES
-from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.judging import judge_run_samples
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import CheckFunction, Problem
 from isobudget.progress import Silent
@@ -214,7 +214,7 @@ def test_verdicts_by_other_rules_are_shown_and_never_mixed(run: Path, stated: in
     with made.writing(), made.verdict_writer() as writer:
         writer.add(list(synthetic_run(run.parent / "again", PAIR, seed=1).verdicts())[:3])
     with pytest.raises(RunError, match="Verdicts by different rules are not mixed"):
-        judge_run(run, workers=1, check=None)
+        judge_run_samples(run, workers=1, check=None)
     assert len(load_run(run).verdict_keys()) == 3
 
 

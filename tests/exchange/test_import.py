@@ -384,4 +384,4 @@ def test_a_run_whose_name_other_tools_cannot_open_is_not_begun(tmp_path: Path) -
 def test_verdicts_without_samples_are_said(tmp_path: Path) -> None:
     synthetic_run(tmp_path / "run", benchmarks={"mine": 1})
     (tmp_path / "run" / "samples" / "part-000001.parquet").unlink()
-    assert "on samples that are not there" in str(api.show(tmp_path / "run"))
+    assert "on missing samples" in str(api.show(tmp_path / "run"))

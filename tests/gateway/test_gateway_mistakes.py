@@ -136,7 +136,7 @@ def test_an_empty_variable_of_a_key_is_told_at_the_start(
         return caplog.messages
 
     monkeypatch.delenv("A_KEY", raising=False)
-    assert told(key_env="A_KEY") == ["m: the environment variable A_KEY is empty, so that no key is sent"]
+    assert told(key_env="A_KEY") == ["m: the environment variable A_KEY is empty, so no key is sent"]
     assert told(key_env="") == []
     monkeypatch.setenv("A_KEY", "sk-1")
     assert told(key_env="A_KEY") == []

@@ -13,7 +13,7 @@ from isobudget.errors import InputError
 from isobudget.pipeline.checking import NOT_CHECKED
 from isobudget.pipeline.generate import generate
 from isobudget.pipeline.generate_and_judge import generate_and_judge
-from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.judging import judge_run_samples
 from isobudget.progress import Silent
 from isobudget.study.read import parse_study
 from support.stage_study import Backends, write_study
@@ -65,10 +65,10 @@ def test_without_the_check_it_goes_on_and_says_so_once(tmp_path: Path, study_tex
 def test_a_run_and_its_ranking_are_checked(tmp_path: Path, study_text: str) -> None:
     run, _ = generate(parse_study(study_text, "mine"), tmp_path / "run", make_backend=Backends())
     with pytest.raises(InputError, match=REASON):
-        judge_run(run, workers=1)
+        judge_run_samples(run, workers=1)
     assert list(run.verdicts()) == []
     notes = Notes()
-    _, judged = judge_run(run, workers=1, check=False, progress=notes)
+    _, judged = judge_run_samples(run, workers=1, check=False, progress=notes)
     assert (sum(judged.outcomes.values()), notes.said) == (42, [NOT_CHECKED])
     with pytest.raises(InputError, match=REASON):
         api.rank(run.path, ranker="order")

@@ -14,7 +14,7 @@ from isobudget.exchange.write_run import write_run
 from isobudget.judge.verdict import Limits
 from isobudget.pipeline.executor import Local
 from isobudget.pipeline.generate import generate
-from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.judging import judge_run_samples
 from isobudget.progress import Progress
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.run import Run, load_run
@@ -28,7 +28,7 @@ OTHER = Limits(cpu_seconds=1.0)
 def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("ISOBUDGET_MODELS", str(tmp_path / "models"))
     run, _ = generate(parse_study(write_study(tmp_path), "mine"), tmp_path / "run", make_backend=Backends())
-    judge_run(run, workers=1)
+    judge_run_samples(run, workers=1)
     return load_run(tmp_path / "run")
 
 
@@ -62,7 +62,7 @@ class Stopped(Progress):
 def test_a_judge_that_does_not_begin_loses_nothing(judged: Run) -> None:
     before = state(judged)
     with pytest.raises(JudgeError, match="nothing answers"):
-        judge_run(judged, again=True, limits=OTHER, extraction="none", executor=Unreachable())
+        judge_run_samples(judged, again=True, limits=OTHER, extraction="none", executor=Unreachable())
     assert state(judged) == before
 
 
@@ -77,7 +77,7 @@ def test_a_reference_that_fails_loses_nothing(tmp_path: Path) -> None:
     run = load_run(tmp_path / "run")
     before = sorted(one.key for one in run.verdicts())
     with pytest.raises(InputError, match="a reference solution fails its tests: a: failed"):
-        judge_run(run, again=True, workers=1)
+        judge_run_samples(run, again=True, workers=1)
     assert sorted(one.key for one in load_run(run.path).verdicts()) == before
     assert len(before) == 1
 
@@ -87,7 +87,7 @@ def test_verdicts_whose_tests_are_not_known_stay(tmp_path: Path) -> None:
     samples.write_text('{"task_id": "z", "completion": "x", "passed": true}\n')
     write_run(samples, tmp_path / "run")
     with pytest.raises(RunError, match="the tests of imported are not known here"):
-        judge_run(tmp_path / "run", again=True, workers=1)
+        judge_run_samples(tmp_path / "run", again=True, workers=1)
     assert [one.passed for one in load_run(tmp_path / "run").verdicts()] == [True]
 
 
@@ -96,12 +96,12 @@ def test_stopped_on_the_way_it_has_old_or_new_verdicts_and_goes_on(judged: Run, 
     """What Ctrl-C leaves is written on the way out: new verdicts under new limits, finished without `again`."""
     whole, limits, _ = state(judged)
     with pytest.raises(KeyboardInterrupt):
-        judge_run(judged, again=True, limits=OTHER, workers=1, progress=Stopped(after))
+        judge_run_samples(judged, again=True, limits=OTHER, workers=1, progress=Stopped(after))
     found, stated, _ = state(judged)
     assert 0 < len(found) <= after + 1
     assert stated == OTHER._asdict() != limits
     assert len(list((judged.path / ".superseded" / "verdicts").iterdir())) >= 1
-    judge_run(judged.path, workers=1)
+    judge_run_samples(judged.path, workers=1)
     assert [one.key for one in state(judged)[0]] == [one.key for one in whole]
 
 
@@ -113,5 +113,5 @@ def test_killed_before_the_first_new_ones_are_written_it_has_the_old_ones(
     with monkeypatch.context() as patched:
         patched.setattr(PartWriter, "__exit__", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
-            judge_run(judged, again=True, limits=OTHER, workers=1, progress=Stopped(3))
+            judge_run_samples(judged, again=True, limits=OTHER, workers=1, progress=Stopped(3))
     assert state(judged) == before

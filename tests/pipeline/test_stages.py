@@ -19,7 +19,7 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import LIKELIHOOD
 from isobudget.errors import InputError, RunError
 from isobudget.pipeline.generate import generate
-from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.judging import judge_run_samples
 from isobudget.pipeline.work import base_seed, groups_of
 from isobudget.records.run import Run, load_run
 from isobudget.study import Study
@@ -37,7 +37,7 @@ def study_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def finished(study: Study, out: Path) -> Run:
     run, _ = generate(study, out, make_backend=Backends())
-    judge_run(run, workers=1)
+    judge_run_samples(run, workers=1)
     return load_run(out)
 
 
@@ -61,7 +61,7 @@ def test_a_larger_n_only_adds(tmp_path: Path, study_text: str) -> None:
     after = {row.key: row for row in run.samples()}
     assert done.samples == more.drawn == 12
     assert {key: after[key] for key in before} == before
-    judge_run(run, workers=1)
+    judge_run_samples(run, workers=1)
     assert run.verdict_keys() == set(after)
 
 
@@ -88,7 +88,7 @@ def test_prompts_are_stripped_or_kept_by_model_and_programs_fit(tmp_path: Path, 
     small, large = backends.made
     assert all(not prompt.endswith("\n") for prompt, _, _ in small.drawn)
     assert all(prompt.endswith('"""\n') for prompt, _, _ in large.drawn)
-    judge_run(run, workers=1)
+    judge_run_samples(run, workers=1)
     by_model = {one.model: one for one in load_samples(run, ["own"]).samples("own")}
     assert by_model["small"].c.tolist()[0] == 10
     assert by_model["large"].c.tolist()[0] == 2
@@ -145,7 +145,7 @@ def test_two_runs_at_once_are_refused(tmp_path: Path, study_text: str) -> None:
         with pytest.raises(RunError, match="is in use by another isobudget"):
             generate(study, tmp_path / "run", make_backend=Backends())
         with pytest.raises(RunError, match="is in use by another isobudget"):
-            judge_run(tmp_path / "run")
+            judge_run_samples(tmp_path / "run")
     finally:
         go_on.set()
         thread.join()
@@ -172,8 +172,8 @@ def test_verdicts_under_other_limits_do_not_mix(tmp_path: Path, study_text: str)
 
     run = finished(parse_study(study_text, "mine"), tmp_path / "run")
     with pytest.raises(RunError, match=r"other limits \(cpu_seconds = 3\.0"):
-        judge_run(run, limits=Limits(cpu_seconds=1.0))
-    _, judged = judge_run(run, limits=Limits(cpu_seconds=1.0), again=True, workers=1)
+        judge_run_samples(run, limits=Limits(cpu_seconds=1.0))
+    _, judged = judge_run_samples(run, limits=Limits(cpu_seconds=1.0), again=True, workers=1)
     assert sum(judged.outcomes.values()) == 42
     assert load_run(run.path).facts["judge"]["cpu_seconds"] == 1.0
 

@@ -11,7 +11,7 @@ from isobudget.analysis.load_samples import load_samples
 from isobudget.backends.base import Chat, Generation, Prompt, Sampling
 from isobudget.errors import InputError, RunError
 from isobudget.pipeline.generate import generate
-from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.judging import judge_run_samples
 from isobudget.pipeline.prompts import RunPrograms, RunPrompts
 from isobudget.problems.problem import Problem
 from isobudget.records.run import load_run
@@ -59,7 +59,7 @@ def test_a_chat_format_gives_conversations_and_judges_the_block(tmp_path: Path, 
     run, _ = generate(study, tmp_path / "run", make_backend=made)
     prompts = [prompt for prompt, _ in made.by_model["small"].got]
     assert all(isinstance(prompt, Chat) for prompt in prompts)
-    judge_run(run, workers=1)
+    judge_run_samples(run, workers=1)
     small = load_samples(run, ["own"]).samples("own")[0]
     assert small.c.tolist() == [10, 0, 0]
     assert small.greedy is not None
@@ -106,22 +106,22 @@ def test_extraction_is_redone_without_generating(tmp_path: Path, study_text: str
     run, _ = generate(
         parse_study(study_text, "mine"), tmp_path / "run", make_backend=Made("\n    return x + 1\nprose!\n")
     )
-    judge_run(run, workers=1)
+    judge_run_samples(run, workers=1)
     assert load_samples(run, ["own"]).samples("own")[1].c.tolist() == [0, 0, 0]
     with pytest.raises(RunError, match=r"--again --extraction function"):
-        judge_run(run, extraction="function", workers=1)
-    run, judged = judge_run(run, extraction="function", again=True, workers=1)
+        judge_run_samples(run, extraction="function", workers=1)
+    run, judged = judge_run_samples(run, extraction="function", again=True, workers=1)
     assert judged.outcomes["passed"] == sum(int(one.c[0]) for one in load_samples(run, ["own"]).samples("own")) + 2
     assert load_samples(run, ["own"]).samples("own")[1].c.tolist() == [2, 0, 0]
     row = next(row for row in run.samples() if row.model == "large" and row.task_id == "p/0")
     programs = RunPrograms(load_run(run.path), run.facts.get("extraction"))
     assert "prose" not in programs.program(run.problems()["own", "p/0"], row.model, row.text)
-    _, judged = judge_run(load_run(run.path), workers=1)
+    _, judged = judge_run_samples(load_run(run.path), workers=1)
     assert not judged.outcomes
-    run, _ = judge_run(run, again=True, workers=1)
+    run, _ = judge_run_samples(run, again=True, workers=1)
     assert load_samples(run, ["own"]).samples("own")[1].c.tolist() == [0, 0, 0]
     with pytest.raises(InputError, match="unknown extraction rule 'guess'"):
-        judge_run(run, extraction="guess", again=True)
+        judge_run_samples(run, extraction="guess", again=True)
 
 
 def test_a_format_that_changed_is_noticed(tmp_path: Path, study_text: str) -> None:
@@ -133,7 +133,7 @@ def test_a_format_that_changed_is_noticed(tmp_path: Path, study_text: str) -> No
     with pytest.raises(RunError, match=r"prompts\.own\.sha256"):
         generate(study, tmp_path / "run", make_backend=Made("x = 1\n"))
     own.unlink()
-    judge_run(run, workers=1)  # what was given is in the run folder
+    judge_run_samples(run, workers=1)  # what was given is in the run folder
     assert run.prompts()["own", "p/0", f"{own}#mine", "strip"].prompt.startswith("# task")
 
 

@@ -11,7 +11,7 @@ from isobudget.backends.base import Generation, Prompt, Sampling
 from isobudget.errors import BackendError
 from isobudget.pipeline.generate import FAILURES_FILE, generate
 from isobudget.pipeline.generate_and_judge import generate_and_judge
-from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.judging import judge_run_samples
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.run import load_run
 from isobudget.study.read import parse_study
@@ -61,7 +61,7 @@ def test_the_judge_works_on_what_has_arrived(tmp_path: Path, study_text: str, mo
     run, done, judged = generate_and_judge(study, tmp_path / "both", make_backend=waiting)
     assert done.samples == sum(judged.outcomes.values()) == 42
     after, _ = generate(study, tmp_path / "apart", make_backend=Backends())
-    judge_run(after, workers=1)
+    judge_run_samples(after, workers=1)
     assert outcomes(run.path) == outcomes(after.path)
 
 

@@ -13,7 +13,7 @@ import tomli_w
 from isobudget.analysis.load_samples import load_samples
 from isobudget.errors import RunError
 from isobudget.pipeline.generate import generate
-from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.judging import judge_run_samples
 from isobudget.pipeline.work import base_seed
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import Form
@@ -83,7 +83,7 @@ def test_an_old_run_is_read_with_what_is_new_left_empty(old: Path) -> None:
 
 
 def test_an_old_run_is_judged_by_its_own_newline_rule(old: Path) -> None:
-    run, judged = judge_run(old, workers=1)
+    run, judged = judge_run_samples(old, workers=1)
     assert sum(judged.outcomes.values()) == 42
     small, large = load_samples(run, ["own"]).samples(
         "own"

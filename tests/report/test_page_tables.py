@@ -12,7 +12,7 @@ from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import read_costs
 from isobudget.curves import Bootstrap
 from isobudget.records.facts import IMPORTED
-from isobudget.report.contents import Asked, Collected, collect, page_text
+from isobudget.report.contents import Asked, PageContent, collect_content, page_text
 from isobudget.report.page import provenance, tables
 from isobudget.report.sources import opened
 from isobudget.report.tables.terminal import CAPPED, UNCERTAIN
@@ -23,14 +23,14 @@ STRONG = FakeModel("strong-1.5b", 4, 2.0, 0.022, 1536, 28)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Collected:
+def found(tmp_path_factory: pytest.TempPathFactory) -> PageContent:
     """A run whose cheaper model reaches nothing of what the dearer one solves."""
     run = synthetic_run(tmp_path_factory.mktemp("page") / "run", (WEAK, STRONG), {"own": 20})
     with opened(run) as sources:
-        return collect(sources, Asked(bootstrap=Bootstrap(replicates=50)))
+        return collect_content(sources, Asked(bootstrap=Bootstrap(replicates=50)))
 
 
-def test_where_nothing_flips_a_sentence_says_so(found: Collected) -> None:
+def test_where_nothing_flips_a_sentence_says_so(found: PageContent) -> None:
     compared = found.summaries[0].by_tests
     assert all(flip.k_cheap is None for one in compared.values() for flip in one.flips)
     assert tables.flips(compared) is None
@@ -40,7 +40,7 @@ def test_where_nothing_flips_a_sentence_says_so(found: Collected) -> None:
     assert tables.no_flip({}) == ""
 
 
-def test_the_signs_are_the_terminal_s(found: Collected) -> None:
+def test_the_signs_are_the_terminal_s(found: PageContent) -> None:
     table = tables.equal_budget(found.summaries[0].by_tests[Unit.FLOPS])
     points = [cell for row in table.rows for cell in row[1:-1] if cell.small != "cannot afford one"]
     assert any(cell.text.startswith(">") for cell in points) == (f"> {CAPPED}" in table.note)
@@ -49,7 +49,7 @@ def test_the_signs_are_the_terminal_s(found: Collected) -> None:
     assert "? " in table.note
 
 
-def test_greedy_outputs_are_beside_what_samples_solve(found: Collected) -> None:
+def test_greedy_outputs_are_beside_what_samples_solve(found: PageContent) -> None:
     summary = found.summaries[0]
     table = tables.problems(summary)
     assert table.columns[-1] == "Solved by samples of"
@@ -62,7 +62,7 @@ def test_greedy_outputs_are_beside_what_samples_solve(found: Collected) -> None:
         assert (row[-1].text == "none") == (not any(solved))
 
 
-def test_imported_results_were_not_begun_here(found: Collected) -> None:
+def test_imported_results_were_not_begun_here(found: PageContent) -> None:
     facts = {**found.facts, "models": {"a": {"backend": IMPORTED}, "b": {"backend": IMPORTED}}}
     assert dict(provenance.machine_facts(facts)).keys() >= {"Imported on", "Imported"}
     mixed = {**facts, "models": {**facts["models"], "c": {"backend": "llama.cpp"}}}
@@ -74,7 +74,7 @@ def test_imported_results_were_not_begun_here(found: Collected) -> None:
     ("stops", "said"),
     [([], "end of text"), (["\n"] * 4, "'\\n', '\\n', '\\n', '\\n'"), (["#"] * 60, "'#', '#', '#', '#' and 56 more")],
 )
-def test_a_long_list_of_stops_is_cut(found: Collected, stops: list[str], said: str) -> None:
+def test_a_long_list_of_stops_is_cut(found: PageContent, stops: list[str], said: str) -> None:
     summary = found.summaries[0]
     facts = {"benchmarks": {summary.name: {"stop": stops}}}
     assert tables.sampling(facts, [summary]).rows[0][-1].text == said
@@ -114,7 +114,7 @@ def test_a_cell_counts_the_models_that_a_lead_is_not_clear_of(tmp_path: Path) ->
     assert (lead.text, lead.small) == ("not clear", "against 4 of 5 others")
 
 
-def counted(place: Path, lines: list[dict[str, Any]]) -> Collected:
+def counted(place: Path, lines: list[dict[str, Any]]) -> PageContent:
     """Counts, each sample of one token."""
     path = place / "counts.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
@@ -122,4 +122,4 @@ def counted(place: Path, lines: list[dict[str, Any]]) -> Collected:
     costs.write_text("[defaults]\ncompletion_tokens = 1\n")
     asked = Asked((Unit.TOKENS,), costs=read_costs(costs), bootstrap=Bootstrap(replicates=100))
     with opened(path) as sources:
-        return collect(sources, asked, whole=False)
+        return collect_content(sources, asked, whole=False)

@@ -24,7 +24,7 @@ from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import part_paths, read_each
 from isobudget.records.rows import SampleRow
 from isobudget.records.run import Run
-from isobudget.report.contents import Asked, Collected, collect, page_text
+from isobudget.report.contents import Asked, PageContent, collect_content, page_text
 from isobudget.report.json.run import report_dict
 from isobudget.report.page.texts import MOST_LETTERS, as_texts, read_outputs
 from isobudget.report.sources import check_sources, opened
@@ -35,10 +35,10 @@ FEW = Bootstrap(replicates=200)
 ASKED = Asked((Unit.FLOPS,), costs="paper", bootstrap=FEW)
 
 
-def collected(source: Any, asked: Asked) -> Collected:
+def collected(source: Any, asked: Asked) -> PageContent:
     with opened(source) as sources:
         check_sources(sources)
-        return collect(sources, asked, whole=False)
+        return collect_content(sources, asked, whole=False)
 
 
 def counts_file(path: Path, n: int) -> Path:
@@ -234,7 +234,7 @@ def test_policies_are_planned_at_the_prices_of_the_comparison(tmp_path: Path) ->
     for share_prompt in (None, False):
         asked = replace(ASKED, costs=read_costs(costs) if share_prompt is None else None, share_prompt=share_prompt)
         with opened(run) as sources:
-            (summary,) = collect(sources, asked).summaries
+            (summary,) = collect_content(sources, asked).summaries
         comparison = summary.by_tests[Unit.FLOPS]
         planned = read_arms([run.path], Unit.FLOPS, asked.costs, share_prompt=share_prompt)
         weights = FEW.weights(len(planned.task_ids))

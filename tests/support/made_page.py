@@ -11,7 +11,7 @@ from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap, Comparison
 from isobudget.curves.sliders import Sliders, sliders
 from isobudget.records.run import Run
-from isobudget.report.contents import Asked, collect, page_text
+from isobudget.report.contents import Asked, collect_content, page_text
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.sources import opened
 from support.synthetic_run import FakeModel
@@ -45,7 +45,7 @@ class Made:
 def made_page(run: Run, place: Path) -> Made:
     """The page and its outputs, without the figures that Matplotlib draws."""
     with opened(run) as sources:
-        found = collect(sources, Asked(bootstrap=FEW))
+        found = collect_content(sources, Asked(bootstrap=FEW))
     (place / "texts").mkdir(parents=True)
     (place / "index.html").write_text(page_text(found, {}))
     for files in found.outputs.values():

@@ -158,7 +158,7 @@ def _judge(asked: dict[str, Any]) -> None:
             return LengthJudge()
 
     part_writer._ROWS_PER_PART = 5
-    judging.judge_run(asked["place"], check=None, executor=ByLength())
+    judging.judge_run_samples(asked["place"], check=None, executor=ByLength())
 
 
 def _compact(asked: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def test_a_method_may_come_without_its_class(tmp_path: Path) -> None:
     ("program", "why", "syntax"),
     [
         ("def slugify(:", "SyntaxError", True),
-        ("x = 1\n", "defines no slugify", False),
+        ("x = 1\n", "does not define slugify", False),
         ("def slugify(a):\n    ...\n", "without a body", False),
         ("\0", "SyntaxError", True),
         ("def slugify(a):\n    return " + "(" * 3000 + ")" * 3000, "SyntaxError", True),

@@ -71,7 +71,7 @@ def test_inputs_on_which_they_differ_are_shown_with_a_test(slug: TargetTests, tm
 def test_what_agrees_or_cannot_be_compared_is_said(slug: TargetTests) -> None:
     assert compared(slug, RIGHT=1, STRIPPED=1).summary.endswith("they agree on 300 inputs near those of the tests.")
     assert "no other sample passed within the budget" in compared(slug, RIGHT=1).summary
-    assert "are the same program: there is nothing" in compared(slug, RIGHT=3).summary
+    assert "are the same program, so there is nothing" in compared(slug, RIGHT=3).summary
 
 
 CHANCE = "    import random\n    return slug(text, sep) if text in KNOWN else str(random.random())\n"

@@ -78,7 +78,7 @@ def test_an_agent_judges_plans_and_solves(tmp_path: Path) -> None:
     assert applied[0]
     assert "--allow-apply" in applied[1]
     assert outside[0]
-    assert "lies outside of the project" in outside[1]
+    assert "is outside the project" in outside[1]
     assert (project / "src/pkg/text.py").read_text() == TEXT
 
 

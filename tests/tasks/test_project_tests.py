@@ -209,7 +209,7 @@ def test_also_is_run_on_what_passes(tmp_path: Path) -> None:
         assert judged(tests, RIGHT).passed
         verdict = judged(tests, "    if text == 'a':\n        return 'b'\n" + RIGHT)
     assert verdict.outcome is Outcome.FAILED
-    assert verdict.detail.startswith("broke what passed before: ")
+    assert verdict.detail.startswith("broke a test that passed before: ")
 
 
 def test_programs_may_be_started_where_that_is_allowed(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "no tests": ("def helper():\n    pass\n", "pytest finds no tests there"),
+    "no tests": ("def helper():\n    pass\n", "pytest finds no tests there; name files that contain tests"),
     "a missing dependency": (
         "import nonexistent_package\nfrom pkg.text import slugify\ndef test_a():\n    slugify('a')\n",
         "needs 'nonexistent_package', which the project's interpreter does not have; install it there",
@@ -261,7 +261,7 @@ MISTAKES = {
     "is a program": (
         "import subprocess, sys\nfrom pkg.text import slugify\ndef test_a():\n    slugify('a')\n"
         "def test_b():\n    subprocess.run([sys.executable, '-c', 'pass'], check=True)\n",
-        r"test_b fails without calling it: .*--allow-subprocess\)\. What it starts may call it",
+        r"test_b fails without calling it: .*--allow-subprocess\)\. A program that it starts may call the target",
     ),
     "only others fail": (
         "import pkg.text\nasync def test_a():\n    pkg.text.slugify('a')\n",
@@ -270,7 +270,7 @@ MISTAKES = {
     "all skipped": (
         "import pytest\nfrom pkg.text import slugify\n\n\n@pytest.mark.skip(reason='slow')\n"
         "def test_a():\n    slugify('a')\n",
-        "skips its only test, so that nothing decides: .*slow",
+        "skips its only test, so no test decides: .*slow",
     ),
 }
 
@@ -335,9 +335,9 @@ def test_of_a_folder_what_cannot_pass_whatever_is_written_is_left_out(tmp_path: 
         assert judged(tests, RIGHT).passed
     assert len(baseline.expected) == 6
     assert baseline.left_out == {
-        "tests/test_counter.py::test_add": "needs add, which has no body either",
-        "tests/test_x.py::test_unwritten": "needs add, which has no body either",
-        "tests/test_x.py::test_both": "needs add, which has no body either",
+        "tests/test_counter.py::test_add": "needs add, which also has no body",
+        "tests/test_x.py::test_unwritten": "needs add, which also has no body",
+        "tests/test_x.py::test_both": "needs add, which also has no body",
         "tests/test_x.py::test_else": "assert 1 == 2",
         "tests/test_broken.py": "does not parse (SyntaxError: '(' was never closed)",
         "tests/test_needs.py": (
@@ -345,8 +345,10 @@ def test_of_a_folder_what_cannot_pass_whatever_is_written_is_left_out(tmp_path: 
             "another interpreter with --python"
         ),
     }
-    assert "4 tests left out, which would fail whatever is written: tests/test_counter.py::test_add (" in baseline.note
-    assert " and 1 more; 2 test files left out, which cannot be collected: tests/test_broken.py (" in baseline.note
+    assert "4 tests left out because they fail whatever is written: tests/test_counter.py::test_add (" in baseline.note
+    assert (
+        " and 1 more; 2 test files left out because pytest cannot collect them: tests/test_broken.py (" in baseline.note
+    )
 
 
 @pytest.mark.parametrize("packages", [(), ("ns/pkg/__init__.py",)])
@@ -469,7 +471,7 @@ def test_tests_that_cannot_decide(tmp_path: Path, name: str) -> None:
             "raise RuntimeError('no database')\n",
             "^tests/conftest.py: .*RuntimeError: no database$",
         ),
-        ("pytest.ini", "[pytest]\naddopts = --nonsense\n", "pytest does not begin: unrecognized arguments: --nonsense"),
+        ("pytest.ini", "[pytest]\naddopts = --nonsense\n", "pytest does not start: unrecognized arguments: --nonsense"),
     ],
 )
 def test_why_pytest_does_not_begin(tmp_path: Path, file: str, text: str, message: str) -> None:
@@ -487,7 +489,7 @@ def test_tests_that_do_not_parse_are_named_with_their_line(tmp_path: Path) -> No
     (tmp_path / "tests" / "test_x.py").write_text("def test_a():\n    assert (\n")
     with pytest.raises(InputError, match=r"tests/test_x.py, line 2: is not valid Python"):
         opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py")
-    with pytest.raises(InputError, match="there is no such test file or folder; write paths with /"):
+    with pytest.raises(InputError, match="no such test file or folder; write paths with /"):
         opened(tmp_path, "src/pkg/text.py::slugify", "tests\\test_x.py")
 
 
@@ -506,5 +508,5 @@ def test_a_target_that_passes_already(tmp_path: Path) -> None:
 
 
 def test_an_interpreter_without_pytest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a Python interpreter that runs"):
+    with pytest.raises(InputError, match="is not a working Python interpreter"):
         find_interpreter(tmp_path, str(tmp_path / "python"))

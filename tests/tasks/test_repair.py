@@ -107,7 +107,7 @@ def test_in_conversations_too(project: Path) -> None:
     said = [one["messages"][-1]["content"] for one in asked]
     assert "# A first try of slugify, which is wrong:\n# def slugify(text, sep='-'):\n#     return text\n" in said[1]
     assert "This was tried and is wrong:\n\n```python\ndef slugify(text" in said[3]
-    assert "answer defines no Counter.add" in said[3]
+    assert "answer does not define Counter.add" in said[3]
 
 
 def test_repairs_never_spend_more_than_the_budget(project: Path) -> None:
@@ -128,9 +128,9 @@ def test_repairs_never_spend_more_than_the_budget(project: Path) -> None:
         ({"repair": 17}, "--repair must lie within 1 and 16"),
         (
             {"repair": 1, "budget": "1samples"},
-            "--repair needs a sample that failed before it",
+            "--repair needs a failing sample before it",
         ),
-        ({"repair": 1, "policy": "policy.toml", "models": ()}, "the draws of a policy say which arms repair"),
+        ({"repair": 1, "policy": "policy.toml", "models": ()}, "the policy itself says which models repair"),
     ],
 )
 def test_where_repairing_makes_no_sense(project: Path, options: dict[str, object], message: str) -> None:

@@ -93,7 +93,7 @@ def test_a_diff_is_printed_and_nothing_is_changed(project: Path) -> None:
         f"{RIGHT} \n \n def shout(text: str) -> str:\n"
     )
     assert "src/pkg/text.py::slugify: solved by small (a sample passed) after 4 samples" in done.stderr
-    assert "after 4 samples (1 of them begun and paid for, but not judged): " in done.stderr
+    assert "after 4 samples (1 of them started and paid for, but not judged): " in done.stderr
     assert "sample 1 failed; best so far 1 of 4 tests; 19 samples left" in done.stderr
     assert "4 of 4 tests pass; trust: shared." in done.stderr
     # The prompt holds the file up to the hole, names of tests, and no hidden things.
@@ -120,7 +120,7 @@ def test_what_is_not_solved_exits_with_1_and_shows_the_best_attempt(project: Pat
 
 def test_misuse_exits_with_2_and_one_line(project: Path) -> None:
     for words, message in (
-        ((SLUG, "--tests", "tests/none.py"), "there is no such test file or folder"),
+        ((SLUG, "--tests", "tests/none.py"), "no such test file or folder"),
         ((SLUG, "--budget", "60"), "needs a unit"),
         ((SLUG, "--apply", "--diff"), "choose one"),
         ((SLUG, "--failing"), "--failing takes a folder or a file; leave it out to have this function written"),
@@ -183,7 +183,7 @@ def test_a_tree_with_changes_is_refused_before_anything_is_spent(served: Path) -
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
         subprocess.run(["git", *words], cwd=served, check=True, capture_output=True)
     (served / "tests/data.txt").write_text("From   Data")
-    with pytest.raises(InputError, match=r"data.txt has changes that are not committed"):
+    with pytest.raises(InputError, match=r"data.txt has uncommitted changes"):
         solve(apply=True)
     assert not (served / "runs").exists()
     assert solve(apply=True, force=True).solved
@@ -200,7 +200,9 @@ def test_what_solving_records_is_no_change_of_the_tree(served: Path) -> None:
 def test_a_file_that_changed_meanwhile_is_left_as_it_is(served: Path) -> None:
     solution = solve()
     (served / "src/pkg/text.py").write_text(TEXT + "# mine\n")
-    with pytest.raises(InputError, match="has changed since it was read; nothing is written"):
+    with pytest.raises(
+        InputError, match="has changed since it was read, so nothing was written; run the command again"
+    ):
         solution.apply()
     assert (served / "src/pkg/text.py").read_text() == TEXT + "# mine\n"
 
@@ -214,7 +216,7 @@ def test_what_cannot_be_written_says_where_it_is_kept(project: Path) -> None:
         declare(project.parent / "models.toml", url)
         done = run(SLUG, "--tests", SLUG_TESTS, "--models", "small", "--budget", "2samples", "--apply")
     assert done.returncode == 2
-    assert "has changed since it was read; nothing is written" in done.stderr
+    assert "has changed since it was read, so nothing was written; run the command again" in done.stderr
     words = done.stderr.partition("this prints it: isobudget show ")[2].split()
     assert RIGHT in str(api.show(words[0], words[1], passed=True))
 

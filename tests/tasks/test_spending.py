@@ -240,7 +240,7 @@ def test_a_model_that_is_gone_leaves_the_others(tmp_path: Path, monkeypatch: pyt
         server.close()
     assert (ending, [one.arm for one in spending.attempts]) == (Ending.PASSED, ["large"] * 3)
     assert {one["model"] for one in asked} == {"large"}
-    assert any("3 samples failed in a row" in one and "left out from then on" in one for one in spending.failures)
+    assert any("3 samples failed in a row" in one and "no longer used" in one for one in spending.failures)
 
 
 def test_when_no_model_answers_any_more_what_was_drawn_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +260,7 @@ def test_when_no_model_answers_any_more_what_was_drawn_is_kept(tmp_path: Path, m
     [
         ("60", "needs a unit: 60s"),
         ("8x:small", "counts samples of any model"),
-        ("3device_seconds", "solve does not count device_seconds; write its budget as 60s"),
+        ("3device_seconds", "solve has no budget in device_seconds; write it as 60s"),
         ("300J", "joules are known only after a sample"),
         ("1usd", "small: what a sample costs in usd is not known; state its price"),
         ("1e15flops", "small: what a sample costs in flops is not known; state its architecture"),
@@ -288,7 +288,7 @@ def test_a_server_that_counts_more_than_its_limits_is_named() -> None:
     reservation = ledger.reserve("a")
     assert reservation is not None
     ledger.settle(reservation, Generation("", "stop", 10, 50, 0.0, 0.0, 0.0, 0.0, 0))  # type: ignore[arg-type]
-    assert ledger.notes == ["a counted more tokens than its limits allow; the budget may be exceeded by that"]
+    assert ledger.notes == ["a used more tokens than its limits allow; the budget may be exceeded by that"]
 
 
 def test_the_schedule_without_a_policy_doubles_and_goes_on() -> None:

@@ -157,5 +157,5 @@ class Tools:
         """A path inside the project; others are refused."""
         place = (self._project / path).resolve()
         if not place.is_relative_to(self._project):
-            raise InputError(f"{path}: lies outside of the project {self._project}")
+            raise InputError(f"{path}: is outside the project {self._project}")
         return place

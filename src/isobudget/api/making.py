@@ -233,7 +233,7 @@ def judge(
         progress: shows the progress.
 
     Raises:
-        InputError, RunError, StorageError: see `isobudget.judge.file.judge_file` and `pipeline.judging.judge_run`.
+        InputError, RunError, StorageError: see `judge.file.judge_file` and `pipeline.judging.judge_run_samples`.
         JudgeError: samples cannot be confined here.
     """
     from isobudget.errors import InputError

@@ -66,8 +66,8 @@ def curves(
 
     if as_frontier and (form != "table" or given.get("charge") or given["select"] != "tests"):
         raise InputError(
-            "--frontier adds a table of policies that stop by tests and are charged for generation alone; it cannot be "
-            "combined with --json, --csv (isobudget plan has them), --charge or --select likelihood"
+            "--frontier adds a table of policies, which stop at a passing test and are charged for generation only; it "
+            "cannot be combined with --json, --csv (isobudget plan has them), --charge or --select likelihood"
         )
     if as_plot and form != "table":
         raise InputError("--plot draws on the terminal; it cannot be combined with --json, --csv or another --format")

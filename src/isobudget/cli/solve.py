@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isobudget import Solution
 
 _NOTHING_WRITTEN = (
-    "Your project is as it was. This diff can be piped into git apply; --apply solves again and writes what passes."
+    "Your project is unchanged. This diff can be piped into git apply; --apply solves again and writes what passes."
 )
 
 
@@ -110,9 +110,9 @@ def _show(solution: Solution, *, applied: bool, out: Path | None) -> None:
     if solution.solved and applied:
         print(f"Written to {solution.target.path}.", file=sys.stderr)
     elif solution.solved:
-        print(_NOTHING_WRITTEN if out is None else "Your project is as it was.", file=sys.stderr)
+        print(_NOTHING_WRITTEN if out is None else "Your project is unchanged.", file=sys.stderr)
     if out is not None:
-        text = f"Written to {out}." if solution.solved else f"{out} is not written: nothing passed."
+        text = f"Written to {out}." if solution.solved else f"{out} was not written: no sample passed."
         print(text, file=sys.stderr)
 
 

@@ -134,4 +134,4 @@ def _installed(benchmark: str) -> Benchmark | None:
 def check_name(name: str | None) -> None:
     """Raise `InputError` for a benchmark's name that cannot be printed."""
     if name is not None and (not name or not name.isprintable()):
-        raise InputError(f"--benchmark {name!r}: a name has to be printable")
+        raise InputError(f"--benchmark {name!r}: a name must be printable")

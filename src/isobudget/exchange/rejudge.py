@@ -12,7 +12,7 @@ from typing import Any
 
 from isobudget.exchange.imported_run import NOT_JUDGED, ImportedRun
 from isobudget.exchange.write_run import benchmarks_with_tests
-from isobudget.pipeline.judging import judge_run, state_rules
+from isobudget.pipeline.judging import judge_run_samples, state_rules
 from isobudget.records.part_writer import PartWriter
 from isobudget.records.parts import read_each
 from isobudget.records.rows import KEY_COLUMNS, VerdictRow
@@ -22,7 +22,7 @@ SOURCE_VERDICTS = "source_verdicts"
 
 
 def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
-    """Judge a run that was imported `to_judge`; `choices` are those of `judge_run`.
+    """Judge a run that was imported `to_judge`; `choices` are those of `judge_run_samples`.
 
     Raises:
         InputError: there are no texts.
@@ -33,7 +33,7 @@ def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
     try:
         with run.writing():
             kept = _keep_theirs(run, with_tests)
-        judge_run(run, kept=kept, **choices)
+        judge_run_samples(run, kept=kept, **choices)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"The samples are imported; judge the rest with: isobudget judge {run.path}") from None
     return replace(imported, disagreements=_compared(run, with_tests))

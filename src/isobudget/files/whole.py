@@ -63,7 +63,7 @@ def unreadable(
 ) -> IsobudgetError:
     """The error for an unreadable file: its path, the system's message, and similar paths.
 
-    With `runs`, the path may also mean a run folder.
+    If `runs` is set, the user may have meant a run folder, so these are listed too.
     """
     from isobudget.files.near import near_paths
 

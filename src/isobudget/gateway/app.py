@@ -94,7 +94,7 @@ class Gateway:
         recovered = self.ledger.start()
         if recovered:
             calls = "1 call was" if recovered == 1 else f"{recovered} calls were"
-            log.warning("%s in flight when the last gateway ended: counted at the most that they may have cost", calls)
+            log.warning("%s in flight when the last gateway ended: counted at their maximum cost", calls)
         try:
             await asyncio.to_thread(self.judges.__enter__)
             for model in self.offer.models.values():

@@ -72,7 +72,7 @@ def change_key(store: Store, name: str, event: str, detail: str) -> KeyRow:
     if found is None:
         raise InputError(f"there is no key {name[:80]!r}; see isobudget serve key list")
     if event != REVOKED and is_revoked(found):
-        raise InputError(f"the key {name!r} was revoked, which is for good; make another: isobudget serve key new NAME")
+        raise InputError(f"the key {name!r} was revoked, permanently; make another: isobudget serve key new NAME")
     noted = KeyEvent(found.id, now_us(), event, detail)
     store.write([noted])
     return found._replace(events=(*found.events, noted))

@@ -46,7 +46,7 @@ _SMALLER = {
     True: "a call may use all seconds that its request allows; lower them by the request's field budget, such as 30s"
 }
 _SMALLER |= {False: "ask for fewer tokens"}
-RECOVERED = "never settled: counted at the most that it may have cost"
+RECOVERED = "never settled: counted at its maximum cost"
 
 log = logging.getLogger("isobudget.gateway")
 
@@ -263,7 +263,7 @@ class Ledger:
             late = [job for job in jobs if job[1] is None] if error else []
             if ends and late:
                 log.error(
-                    "%d settlements could not be written; their calls count at the most that they may have cost",
+                    "%d settlements could not be written; their calls count at their maximum cost",
                     len(late),
                 )
             for _, written in jobs:

@@ -66,7 +66,7 @@ class ServerUpstream(Priced):
         if self._calls is None:
             key = find_key(self.settings.base_url, self.settings.key_env)
             if key.variable and not key.secret:
-                log.warning("%s: the environment variable %s is empty, so that no key is sent", self.name, key.variable)
+                log.warning("%s: the environment variable %s is empty, so no key is sent", self.name, key.variable)
             self._calls = Calls(self.settings, key)
         return self._calls
 

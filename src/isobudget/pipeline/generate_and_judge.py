@@ -27,7 +27,7 @@ from isobudget.pipeline.judging import (
     Judging,
     chosen_extraction,
     chosen_limits,
-    judge_run,
+    judge_run_samples,
     state_judging,
     state_layers,
 )
@@ -55,7 +55,7 @@ def generate_and_judge(
     `generate`.
 
     Raises:
-        IsobudgetError: see `generate`, `judge_run` and `check_problems`.
+        IsobudgetError: see `generate`, `judge_run_samples` and `check_problems`.
     """
     early, executor = Judged(), executor or Local(make_backend)
     limits, workers = study.judge.limits(), study.judge.workers
@@ -65,7 +65,7 @@ def generate_and_judge(
         return _judge_beside(study, begun, early, unsafe, progress, executor, first.layers)
 
     run, done = generate(study, out, progress, beside=beside, first=first, executor=executor)
-    run, judged = judge_run(
+    run, judged = judge_run_samples(
         run, limits=limits, workers=workers, unsafe=unsafe, check=None, progress=progress, executor=executor
     )
     return run, done, Judged(early.outcomes + judged.outcomes)

@@ -17,7 +17,7 @@ from isobudget.judge.file import judge_file
 from isobudget.judge.lines import VerdictTally
 from isobudget.pipeline.checking import check_problems
 from isobudget.pipeline.executor import Executor, Local
-from isobudget.pipeline.judging import judge_run
+from isobudget.pipeline.judging import judge_run_samples
 from isobudget.problems import load_benchmark
 from isobudget.progress import Progress
 from isobudget.prompts import extraction_by
@@ -91,14 +91,14 @@ class JudgeSummary:
 
 
 def judge_folder(run: Run | str | Path, *, progress: Progress, **choices: Any) -> JudgeSummary:
-    """Judge a run's samples. Keywords, results and errors are those of `judge_samples_of_run`, and
+    """Judge a run's samples. Keywords, results and errors are those of `judge_run_samples`, and
 
     Raises:
         RunError: the run has no samples, or problems or samples are missing.
     """
     run = run if isinstance(run, Run) else load_run(run)
     _require_whole(run)
-    judged_run, judged = judge_run(run, progress=progress, **choices)
+    judged_run, judged = judge_run_samples(run, progress=progress, **choices)
     if note := rules_note(judged_run.facts):
         progress.note(f"{judged_run.path}: {note}")
     return JudgeSummary(dict(judged.outcomes.most_common()), judged_run.path)

@@ -43,7 +43,7 @@ class Judged:
     outcomes: Counter[str] = field(default_factory=Counter)
 
 
-def judge_run(
+def judge_run_samples(
     run: Run | str | Path,
     *,
     limits: Limits | None = None,

@@ -215,11 +215,11 @@ def most_useful_k(arm: Arm, false_pass_cost: float) -> int | None:
     """The k from which more samples hurt: the smallest with the highest (hidden success - cost x false passes).
 
     Args:
-        arm: with a hidden suite.
-        false_pass_cost: what a false pass costs, in right answers.
+        arm: an arm with a hidden suite.
+        false_pass_cost: cost of a false pass, as a number of right answers.
 
     Returns:
-        The k, to 3 % with over 4,096 samples; 0 where already the first sample costs more than it is worth, None where
+        The k, accurate to 3 % above 4,096 samples; 0 if even the first sample costs more than it is worth, None if
         all recorded samples help.
     """
     if arm.hidden is None:

@@ -65,9 +65,9 @@ class ProgramTests:
     Attributes:
         inputs: texts on standard input.
         outputs: the texts expected for them.
-        rules: of `own`, `apps` or `livecodebench`: whose judge is followed in comparing and in what is defined.
-        tolerance: largest difference of printed numbers, of their size (of 1 if that is more); None for the rules'.
-        checker: source that defines `check(input, output, expected) -> bool`, for several right answers; or empty.
+        rules: `own`, `apps` or `livecodebench`: whose rules apply to comparing outputs and to predefined names.
+        tolerance: largest relative difference of printed numbers (absolute below 1); None means that of the rules.
+        checker: source that defines `check(input, output, expected) -> bool`, for several right answers; may be empty.
     """
 
     kind: ClassVar[str] = "programs"
@@ -85,8 +85,8 @@ class CallTests:
     Attributes:
         arguments: each a JSON list, the arguments of one call.
         results: each the JSON value that the call must return; tuples count as lists.
-        rules: of `own`, `apps` or `livecodebench`: whose judge is followed in comparing and in what is defined.
-        tolerance: largest relative difference of floating-point numbers; None for the rules'.
+        rules: `own`, `apps` or `livecodebench`: whose rules apply to comparing outputs and to predefined names.
+        tolerance: largest relative difference of floating-point numbers; None means that of the rules.
     """
 
     kind: ClassVar[str] = "calls"

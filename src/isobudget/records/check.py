@@ -37,7 +37,7 @@ from isobudget.records.recover import check_is_of, unlisted
 from isobudget.records.repair import repair_run
 from isobudget.records.tables import TABLES, table_folders
 
-_WRITER = "nothing: the next command that writes puts it in order, or --repair now"
+_WRITER = "nothing: the next command that writes to the run repairs it; to repair it now, use --repair"
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def _rows_in(path: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with contextlib.suppress(pa.ArrowException, OSError), opened_file(path) as file:
+    with contextlib.suppress(pa.ArrowException, OSError), open_part_file(path) as file:
         return int(pq.read_metadata(file).num_rows)
     return 0
 
@@ -154,7 +154,7 @@ def dataset_of(folder: Path, row_type: type[Any]) -> ds.Dataset:
     return ds.FileSystemDataset(fragments, schema_of(row_type), form, local)
 
 
-def opened_file(path: Path) -> Any:
+def open_part_file(path: Path) -> Any:
     """Open a part's file, wherever it is now; an open file stays readable when it is moved.
 
     Raises:
@@ -179,7 +179,7 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[d
 
     sys.audit("isobudget.read_part", str(path))
     try:
-        with opened_file(path) as file:
+        with open_part_file(path) as file:
             fragment = ds.ParquetFileFormat().make_fragment(file)
             there = fragment.physical_schema.names
             for name in names:

@@ -19,7 +19,7 @@ from isobudget.files.store_path import place
 from isobudget.files.whole import file_stems, make_folder, write_whole
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import model_notes, rules_note
-from isobudget.report.contents import Asked, Collected, collect, page_text
+from isobudget.report.contents import Asked, PageContent, collect_content, page_text
 from isobudget.report.figure_pairs import figures_of
 from isobudget.report.figures.style import find_matplotlib
 from isobudget.report.gather import BenchmarkSummary
@@ -101,7 +101,7 @@ def build_report(
         check_sources(sources)
         folder = place(out) if out is not None else sources.place
         make_folder(folder)  # a folder that cannot be made is better known before the work than after it
-        collected = collect(sources, asked, progress)
+        collected = collect_content(sources, asked, progress)
         names = [summary.name for summary in collected.summaries]
         stems = dict(zip(names, file_stems(names), strict=True))
         figures = {
@@ -116,7 +116,7 @@ def require_parts() -> None:
     find_matplotlib()
 
 
-def _write(folder: Path, collected: Collected, figures: Mapping[str, BenchmarkFigures]) -> Report:
+def _write(folder: Path, collected: PageContent, figures: Mapping[str, BenchmarkFigures]) -> Report:
     pairs = [pair for figure in figures.values() for pair in (figure.tests, figure.likelihood) if pair is not None]
     images = {f"{pair.name}.svg": pair.svg for pair in pairs} | {f"{pair.name}.png": pair.png for pair in pairs}
     whole = report_dict(collected.facts, collected.summaries, collected.damaged)

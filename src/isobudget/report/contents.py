@@ -50,7 +50,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Collected:
+class PageContent:
     """The content of a page, except its figures.
 
     Attributes:
@@ -72,7 +72,7 @@ class Collected:
     known: Known | None = None
 
 
-def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole: bool = True) -> Collected:
+def collect_content(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole: bool = True) -> PageContent:
     """Collect the content of a page from sources that `sources.check_sources` accepts.
 
     Learning policies and measuring rankers take time, so they are only done if `whole` is true. If a file of outputs,
@@ -93,10 +93,10 @@ def collect(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole
         progress.advance("report", _STEPS_PER_BENCHMARK if name in left_out else 1)
     path = sources.runs[0][0].path if len(sources.runs) == 1 else sources.place
     outputs = _unless_damaged("outputs", damaged, lambda: _outputs(sources, loaded, summaries, asked)) or {}
-    return Collected(sources.facts, path, tuple(summaries), tuple(left_out), outputs, tuple(damaged))
+    return PageContent(sources.facts, path, tuple(summaries), tuple(left_out), outputs, tuple(damaged))
 
 
-def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
+def _counts(sources: Opened, asked: Asked, progress: Progress) -> PageContent:
     runs, files = sources.counted
     progress.start("report", _STEPS_PER_BENCHMARK)
     charges = Charges(share_prompt=asked.share_prompt)
@@ -106,7 +106,7 @@ def _counts(sources: Opened, asked: Asked, progress: Progress) -> Collected:
     models = {one.model: {"backend": IMPORTED, "title": one.model} for summary in summaries for one in summary.tallies}
     benchmarks = {one.name: {"problems": len(one.first.curves[0].task_ids)} for one in summaries}
     facts = {**sources.facts, "models": models, "benchmarks": benchmarks}
-    return Collected(facts, sources.place, tuple(summaries))
+    return PageContent(facts, sources.place, tuple(summaries))
 
 
 def _whole(
@@ -161,7 +161,7 @@ def _outputs(
 
 
 def page_text(
-    collected: Collected,
+    collected: PageContent,
     figures: Mapping[str, BenchmarkFigures],
     live: str | None = None,
     whole: Mapping[str, Any] | None = None,

@@ -20,7 +20,7 @@ from typing import Any
 from isobudget.errors import InputError, IsobudgetError, RunError
 from isobudget.grid import printable
 from isobudget.records.run import Run, load_run
-from isobudget.report.contents import Asked, Collected, collect, page_text
+from isobudget.report.contents import Asked, PageContent, collect_content, page_text
 from isobudget.report.known import known_of
 from isobudget.report.progress import RunProgress
 from isobudget.report.sources import opened
@@ -70,14 +70,14 @@ class Live:
             return self._files.get(name)
 
 
-def _collected(path: Path, asked: Asked) -> Collected:
+def _collected(path: Path, asked: Asked) -> PageContent:
     """The content so far; without a comparison if nothing is judged or nothing has a price."""
     run = Run.open(path)
     try:
         with opened(run) as sources:
-            return collect(sources, asked, whole=False)
+            return collect_content(sources, asked, whole=False)
     except (RunError, InputError) as error:
-        return Collected(run.facts, path, (), known=known_of(run, error))
+        return PageContent(run.facts, path, (), known=known_of(run, error))
 
 
 def make_server(path: str | Path, port: int = PORT, asked: Asked | None = None) -> ThreadingHTTPServer:

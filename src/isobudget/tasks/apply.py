@@ -40,8 +40,8 @@ def check_clean(target: Target, run: Path | None = None) -> None:
         return  # no git, or no repository: nothing is known
     if changed := done.stdout.splitlines():
         raise InputError(
-            f"{target.root}: {changed[0][3:]} has changes that are not committed; commit them, so that what is applied "
-            "can be taken back, or pass --force"
+            f"{target.root}: {changed[0][3:]} has uncommitted changes; commit them so that the solution can be "
+            "reverted, or pass --force"
         )
 
 
@@ -63,7 +63,7 @@ def check_unchanged(target: Target) -> None:
     except FileNotFoundError:
         now = None
     if now != target.data:
-        raise InputError(f"{target.file}: has changed since it was read; nothing is written")
+        raise InputError(f"{target.file}: has changed since it was read, so nothing was written; run the command again")
 
 
 def apply(target: Target, text: str) -> None:

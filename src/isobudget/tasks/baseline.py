@@ -57,8 +57,8 @@ class Baseline:
         parts = [
             f"{counted(len(names), noun)} {said}: " + _listed([f"{name} ({self.left_out[name]})" for name in names])
             for names, noun, said in (
-                (tests, "test", "left out, which would fail whatever is written"),
-                (files, "test file", "left out, which cannot be collected"),
+                (tests, "test", "left out because they fail whatever is written"),
+                (files, "test file", "left out because pytest cannot collect them"),
             )
             if names
         ]
@@ -149,10 +149,12 @@ def check_baseline(
     if run.fault and not run.collected:
         raise UndecidedError(_not_begun(target, tests, run.fault))
     if not run.finished:
-        why = "took too long" if run.stopped else run.fault or "ended before they were done"
+        why = "took too long" if run.stopped else run.fault or "ended before they were finished"
         raise UndecidedError(f"{', '.join(tests.arguments)}: the tests {why}, before anything was written")
     if not run.collected:
-        raise UndecidedError(f"{', '.join(tests.arguments)}: pytest finds no tests there")
+        raise UndecidedError(
+            f"{', '.join(tests.arguments)}: pytest finds no tests there; name files that contain tests"
+        )
     _check_skipped(tests, run)
     _check_module(target, tests, run)
     failing = [one for one in run.collected if run.outcomes.get(one) == "failed" and one not in run.reached]
@@ -165,7 +167,7 @@ def check_baseline(
         _check_failing(target, tests, run, failing, waiting)
         expected = tuple(one for one in run.collected if one not in failing)
     return expected, {
-        one: f"needs {waiting[one]}, which has no body either" if waiting[one] else _why(run, one) for one in failing
+        one: f"needs {waiting[one]}, which also has no body" if waiting[one] else _why(run, one) for one in failing
     }
 
 
@@ -175,7 +177,7 @@ def _not_begun(target: Target, tests: Selection, text: str) -> str:
     if match:
         file = match[1].removeprefix(f"{target.root}/")
         return _collecting(target, file, text)
-    return f"{', '.join(tests.arguments)}: pytest does not begin: {printable(_telling_line(text))}"
+    return f"{', '.join(tests.arguments)}: pytest does not start: {printable(_telling_line(text))}"
 
 
 def _telling_line(text: str) -> str:
@@ -183,16 +185,14 @@ def _telling_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("error:")]
     told = [line.partition("error:")[2].strip() for line in lines if ": error:" in line]
-    return next(iter([*told, *marked, *lines[-1:]]), "it does not say why")[:300]
+    return next(iter([*told, *marked, *lines[-1:]]), "it gives no reason")[:300]
 
 
 def _check_skipped(tests: Selection, run: RunnerReport) -> None:
     ids = run.collected or ()
     if ids and all(run.outcomes.get(one) == "skipped" for one in ids):
         why = printable(last_line(run.messages.get(ids[0], "")))
-        raise UndecidedError(
-            f"{', '.join(tests.arguments)}: skips {_all(len(ids), 'test')}, so that nothing decides: {why}"
-        )
+        raise UndecidedError(f"{', '.join(tests.arguments)}: skips {_all(len(ids), 'test')}, so no test decides: {why}")
 
 
 def _all(count: int, noun: str) -> str:
@@ -215,7 +215,7 @@ def _collecting(target: Target, name: str, text: str) -> str:
         return f"{where}: imports {match[1]!r}, which {match[2]} does not define; solve writes bodies, not new names"
     if "import file mismatch" in text:
         return (
-            f"{where}: has the name of another test file, and neither is in a package; name them apart, or set "
+            f"{where}: has the same name as another test file, and neither is in a package; rename one, or set "
             "addopts = '--import-mode=importlib' in pytest's configuration"
         )
     if match := _SYNTAX.search(text):
@@ -231,8 +231,8 @@ def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
     elsewhere = files.get(target.module)
     if elsewhere and Path(elsewhere).resolve() == target.path:
         raise UndecidedError(
-            f"{tests.arguments[0]}: imports {target.module} through the link {elsewhere}, not from {target.file}; have "
-            "the tests import it from where it is, as by pythonpath in pytest's configuration"
+            f"{tests.arguments[0]}: imports {target.module} through the link {elsewhere}, not from {target.file}; let "
+            "the tests import it from its own path, for instance with pythonpath in pytest's configuration"
         )
     if elsewhere:
         raise UndecidedError(
@@ -257,7 +257,7 @@ def _refuse_untested(target: Target, run: RunnerReport, failing: Sequence[str]) 
         raise UntestedError(f"{target.task_id}: no test calls it; name tests that do")
     raise UntestedError(
         f"{target.task_id}: no test calls it, and {counted(len(failing), 'test')} of {len(run.collected or ())} would "
-        f"fail whatever it does: {failing[0]}: {_why(run, failing[0])}. Mend them, or name tests that call it"
+        f"fail whatever it does: {failing[0]}: {_why(run, failing[0])}. Fix them, or name tests that call the target"
     )
 
 
@@ -269,13 +269,14 @@ def _check_failing(
     for one in failing:
         said = f"{target.task_id}: {one} fails without calling it: {_why(run, one)}."
         if tests.names(one):
-            raise UndecidedError(f"{said} Mend it, or do not name it in --tests: it fails whatever is written")
+            raise UndecidedError(f"{said} Fix it, or do not name it in --tests: it fails whatever is written")
         if _FORBIDDEN in run.messages.get(one, ""):
-            raise UndecidedError(f"{said} What it starts may call it")
+            raise UndecidedError(f"{said} A program that it starts may call the target")
         if called & words_of_test(tests, one) and not waiting[one]:
             raise UndecidedError(
-                f"{said} It has the name in it, so it is not left out. Mend it, name the tests that decide by their "
-                f"ids (--tests {next(iter(sorted(run.reached)))}), or leave out --tests: then those decide that call it"
+                f"{said} It contains the target's name, so it is not left out. Fix it, name the "
+                f"tests that decide by their ids (--tests {next(iter(sorted(run.reached)))}), or leave out --tests: "
+                "then those decide that call it"
             )
 
 

@@ -48,7 +48,7 @@ def lay_over(target: Target, program: str) -> str:
         raise UnusableError(f"SyntaxError: {getattr(error, 'msg', error)}", syntax=True) from None
     if not target.names:
         if not tree.body:
-            raise UnusableError("the answer holds no code")
+            raise UnusableError("the answer contains no code")
         return program if program.endswith("\n") else program + "\n"
     written = functions_by_name(tree)
     text = target.text
@@ -76,7 +76,7 @@ def _written(target: Target, name: str, written: dict[str, Function]) -> Functio
     others = [key for key in reversed(written) if plain_name(key) == plain]
     found = [key for key in dict.fromkeys((name, plain + accessor, plain, *others)) if key in written]
     if not found:
-        raise UnusableError(f"the answer defines no {name}")
+        raise UnusableError(f"the answer does not define {name}")
     # The file around the hole may be part of the answer: what it has already is no answer.
     own = functions_by_name(parse_source(target.text, target.file))
     for key in found:

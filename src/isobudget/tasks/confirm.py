@@ -83,7 +83,7 @@ class Confirmation:
     def summary(self) -> str:
         """A readable summary in a few lines, without the proposed tests."""
         if self.programs == 1 < self.passed:
-            return f"{self.passed} samples passed and are the same program: there is nothing to compare."
+            return f"{self.passed} samples passed and are the same program, so there is nothing to compare."
         head = f"{counted(self.passed, 'sample')} passed, {counted(self.programs, 'different program')}"
         if self.note:
             head += f": {self.note}"
@@ -120,15 +120,15 @@ def confirm(tests: TargetTests, programs: Mapping[str, int]) -> Confirmation:
         return Confirmation(passed, different, 0, 0, (), note)
 
     if passed < 2:
-        return nothing("no other sample passed within the budget, so there is nothing to compare it with")
+        return nothing("no other sample passed within the budget, so there is nothing to compare")
     if different < 2:
         return nothing("")
     try:
         calls = _calls(tests, next(iter(programs)))
     except GuestGoneError as error:
-        return nothing(f"the tests could not be run once more ({error})")
+        return nothing(f"the tests could not be run again ({error})")
     if not calls:
-        return nothing("the tests call it only with values that have no literal, so no inputs can be made")
+        return nothing("the tests call the function only with values that have no literal, so no inputs can be made")
     inputs = inputs_near(calls, _INPUTS)
     results = [_results(tests, text, inputs) for text in programs]
     return _compared(tests.target, inputs, results, list(programs.values()))

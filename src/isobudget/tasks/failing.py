@@ -35,12 +35,12 @@ def empty_functions(folder: Path) -> EmptyFunctions:
     if "::" in str(folder):
         raise InputError(f"{folder}: --failing takes a folder or a file; leave it out to have this function written")
     if not folder.exists():
-        raise InputError(f"{folder}: there is no such folder or file{near_paths(folder)}")
+        raise InputError(f"{folder}: no such folder or file{near_paths(folder)}")
     root, inside = find_root(folder), folder.resolve()
     found = _empty(root, [name for name in files_of(root, 1 << 20) if (root / name).is_relative_to(inside)])
     if not found.targets:
         why = f" that can be read ({found.unreadable[0]})" if found.unreadable else ""
-        raise InputError(f"{folder}: every function{why} has a body; there is nothing to write")
+        raise InputError(f"{folder}: every function{why} already has a body; there is nothing to write")
     return found
 
 

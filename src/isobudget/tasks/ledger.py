@@ -167,7 +167,7 @@ class TaskLedger:
             self._prompts[reservation.arm] = max(generation.prompt_tokens, self._prompts.get(reservation.arm, 0))
         amounts = price.amounts(prompt, generation.prompt_tokens, generation.completion_tokens)
         if self.unit is not None and amounts[self.unit] > reservation.amounts[self.unit] * (1 + _ROUNDING):
-            note = f"{reservation.arm} counted more tokens than its limits allow; the budget may be exceeded by that"
+            note = f"{reservation.arm} used more tokens than its limits allow; the budget may be exceeded by that"
             if note not in self.notes:
                 self.notes.append(note)
         self._close(reservation, amounts)
@@ -200,9 +200,11 @@ def bounded_unit(budget: Budget) -> str | None:
     if budget.unit is None:
         raise InputError(f"a budget of solve needs a unit: {WRITTEN}")
     if budget.unit is Unit.JOULES:
-        raise InputError("joules are known only after a sample; bound solve by 60s, usd, flops, tokens or samples")
+        raise InputError(
+            "joules are known only after a sample; give solve a budget of time, usd, flops, tokens or samples instead"
+        )
     if budget.unit not in (Unit.SECONDS, Unit.TOKENS, Unit.FLOPS, Unit.USD):
-        raise InputError(f"solve does not count {budget.unit}; write its budget as {WRITTEN}")
+        raise InputError(f"solve has no budget in {budget.unit}; write it as {WRITTEN}")
     if budget.unit is not Unit.SECONDS:
         return str(budget.unit)
     if budget.amount > MOST_SECONDS:

@@ -209,8 +209,8 @@ def task_model(
     wrong = model.settings.refuses(rendered.prompt)
     if wrong and problem.form is Form.TEXT and isinstance(rendered.prompt, Chat):
         raise InputError(
-            f"{model.name}: continues a text, but several functions or a whole file need a conversation. Name one "
-            "function as FILE.py::name, or a model behind a chat server (api = 'chat')"
+            f"{model.name}: only continues text, but writing several functions or a whole file needs a chat model. "
+            "Name one function as FILE.py::name, or a model behind a chat server (api = 'chat')"
         )
     if wrong:
         raise InputError(f"{model.name}: the prompt is {wrong}")

@@ -100,11 +100,11 @@ class SolveOptions:
                 raise InputError(f"{option} must lie within {least:,} and {most:,}, and is {value:,}")
         if self.repair and self.policy:
             raise InputError(
-                "--repair and --policy cannot be combined: the draws of a policy say which arms repair (NAME+repair)"
+                "--repair and --policy cannot be combined: the policy itself says which models repair (NAME+repair)"
             )
         if self.confirm and self.explore:
             raise InputError(
-                "--confirm and --explore cannot be combined: --explore draws a fixed number, whatever passes"
+                "--confirm and --explore cannot be combined: --explore draws a fixed number of samples, pass or fail"
             )
 
 

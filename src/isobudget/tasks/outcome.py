@@ -149,7 +149,7 @@ def verdict_of(run: RunnerReport, expected: Sequence[str], may_skip: Collection[
     missing = [one for one in expected if one not in set(passed)]
     outcome, detail, first = Outcome.PASSED, "", missing[0] if missing else ""
     if run.changed:
-        outcome, detail = Outcome.ERROR, f"{run.changed[0]} was changed, which a candidate must not do"
+        outcome, detail = Outcome.ERROR, f"{run.changed[0]} was changed, which is forbidden to a candidate"
     elif run.stopped == "time":
         outcome, detail = Outcome.TIMEOUT, "the tests exceeded their time limit"
     elif run.stopped == "output":

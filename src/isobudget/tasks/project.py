@@ -159,7 +159,7 @@ def find_interpreter(root: Path, stated: str | None) -> Interpreter:
         said = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise InputError(
-            f"{path}: is not a Python interpreter that runs ({_why(error)}); name one with --python"
+            f"{path}: is not a working Python interpreter ({_why(error)}); name one with --python"
         ) from None
     version = tuple(said["version"])
     if version < (3, 9):

@@ -173,7 +173,7 @@ class TargetTests:
                 return more
             second = verdict_of(more, baseline.also, (), self.limits.memory_mb)
             if not second.passed:
-                return second._replace(detail=f"broke what passed before: {second.detail}"[:300])
+                return second._replace(detail=f"broke a test that passed before: {second.detail}"[:300])
         return verdict
 
     def _limit(self) -> float:
@@ -190,7 +190,7 @@ class TargetTests:
             detail = "the budget's time ran out while it was tested" if late else f"its tests ended the runner: {error}"
             return Verdict(outcome, detail=detail, trust=Trust.SHARED, tests_total=len(self.baseline.expected))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            return Verdict(Outcome.ERROR, detail="what it reported cannot be read", trust=Trust.SHARED)
+            return Verdict(Outcome.ERROR, detail="its test report cannot be read", trust=Trust.SHARED)
 
     def run(
         self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float = float("inf")

@@ -155,7 +155,9 @@ def run_beside(folder: Path, problem: Problem, models: Mapping[str, StatedFacts]
             return run_in(place, problem, models), first and f"recorded apart, in {place}: {first}"
         except RunMismatchError as error:
             first = first or str(error).partition(". ")[0]
-    raise RunError(f"{folder} and {_MOST_BESIDE - 1} folders beside it were made otherwise; name one with --run")
+    raise RunError(
+        f"{folder} and {_MOST_BESIDE - 1} folders beside it were made with other settings; name a new one with --run"
+    )
 
 
 @contextlib.contextmanager
@@ -221,7 +223,9 @@ def _own_range(run: Run) -> Iterator[int]:
                 continue
             yield place * _RANGE
             return
-        raise RunError(f"{run.path}: {_MOST_AT_ONCE} tasks are being solved in this run; use another folder (--run)")
+        raise RunError(
+            f"{run.path}: {_MOST_AT_ONCE} tasks are being solved in this run, the maximum; use another folder (--run)"
+        )
 
 
 def now() -> str:

@@ -53,10 +53,10 @@ def select(root: Path, tests: Sequence[str]) -> Selection:
             path = root / place
         if not path.exists():
             hint = f"; write paths with /, as in {one.replace(chr(92), '/')}" if "\\" in place else near_paths(path)
-            raise InputError(f"{one}: there is no such test file or folder{hint}")
+            raise InputError(f"{one}: no such test file or folder{hint}")
         path = path.resolve()
         if not path.is_relative_to(root):
-            raise InputError(f"{one}: lies outside of the project {root}")
+            raise InputError(f"{one}: is outside the project {root}")
         relative = path.relative_to(root).as_posix()
         arguments.append(f"{relative}::{inner}" if mark else relative)
         for file in _test_files(path):

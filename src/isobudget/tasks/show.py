@@ -101,7 +101,7 @@ class ShownTasks:
         for one in self.tasks:
             waiting = one.samples - one.judged
             rest = f", {waiting} not judged" if waiting > 0 else ""
-            rest += f", {counted(-waiting, 'verdict')} on samples that are not there" if waiting < 0 else ""
+            rest += f", {counted(-waiting, 'verdict')} on missing samples" if waiting < 0 else ""
             lines.append(f"{one.task_id}: {counted(one.samples, 'sample')}, {one.passed} passed{rest}\n")
         return printable("".join(lines or ["no task\n"]))
 

@@ -75,7 +75,7 @@ class Solution:
         from isobudget.errors import InputError
 
         if not self.solved:
-            raise InputError(f"{self.target.task_id}: nothing passed, so nothing is applied")
+            raise InputError(f"{self.target.task_id}: no sample passed, so nothing was applied")
         check_unchanged(self.target)
         if not force:
             check_clean(self.target, self.run)
@@ -89,7 +89,7 @@ class Solution:
             head += f" by {self.model}"
         head += f" ({self.ending}) after {counted(self.samples, 'sample')}"
         if left := self.samples - sum(self.drawn.values()):
-            head += f" ({left} of them begun and paid for, but not judged)"
+            head += f" ({left} of them started and paid for, but not judged)"
         units = [with_unit(spent, unit) for unit, spent in self.spent.items() if unit != SAMPLES and spent is not None]
         lines = [f"{head}: {', '.join(units)}; loading models {self.loading_seconds:.1f} s apart."]
         if self.verdict is not None:

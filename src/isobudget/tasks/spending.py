@@ -223,7 +223,7 @@ class LiveSpending:
             return self._batch(arm, move.count, self._steps)
         except BackendError as error:
             self._gone[move.arm] = error
-            self.failures.append(f"{error}; it is left out from then on")
+            self.failures.append(f"{error}; this model is no longer used")
             self._abandon()
             self._to_repair.clear()
             self._failed_in_a_row = 0

@@ -123,9 +123,7 @@ def _meant(text: str) -> str:
 
 def _new_file(text: str, root: Path, path: Path, mark: str) -> Target:
     if mark:
-        raise InputError(
-            f"{text}: there is no such file; name the file alone to have all of it written{near_paths(path)}"
-        )
+        raise InputError(f"{text}: no such file; name the file alone to have all of it written{near_paths(path)}")
     if not path.parent.is_dir():
         raise InputError(f"{text}: there is no folder {path.parent}; make it first")
     return Target(root, path.relative_to(root).as_posix(), (), None, "")

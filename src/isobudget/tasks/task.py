@@ -61,7 +61,7 @@ def check_budget(budget: Budget, options: SolveOptions) -> None:
         InputError: the budget is refused; the message says why.
     """
     if bounded_unit(budget) == SAMPLES and budget.amount < 2 and (options.repair or options.confirm):
-        what = "--repair needs a sample that failed" if options.repair else "--confirm needs a sample that passed"
+        what = "--repair needs a failing sample" if options.repair else "--confirm needs a passing sample"
         raise InputError(f"{what} before it, and a budget of {options.budget or DEFAULT_BUDGET} is one sample alone")
 
 
@@ -142,7 +142,7 @@ def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
     path, label = split_label(options.policy)
     policy, chance = read_policy(path), random.Random(options.seed).random()
     if label and (policy.by_case or not policy.labelled):
-        raise InputError(f"{path} has no orders by label: name it without #{label}")
+        raise InputError(f"{path} has no schedules by label: name it without #{label}")
     schedules = policy.by_case or {FIRST: policy.of(label)}
     drawn = {case: schedule.played(chance) for case, schedule in schedules.items()}
     if drawn[FIRST] is None:

@@ -196,7 +196,7 @@ def test_closing_ends_what_is_in_flight() -> None:
     assert len(caught) == 4
     assert all("closed" in message for message in caught)
     assert not any(thread.name == "isobudget-server" for thread in threading.enumerate())
-    with pytest.raises(BackendError, match="with statement"):
+    with pytest.raises(BackendError, match="context manager"):
         backend.generate("hello", WARM, [1])
 
 

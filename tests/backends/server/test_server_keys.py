@@ -94,7 +94,7 @@ def test_a_redirect_to_another_server_takes_no_key_along(monkeypatch: pytest.Mon
 )
 def test_no_key_goes_out_in_the_clear(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    with pytest.raises(BackendError, match=r"MY_KEY would be sent to .* in the clear.*https") as caught:
+    with pytest.raises(BackendError, match=r"MY_KEY would be sent to .* unencrypted.*https") as caught:
         ServerBackend(ServerSettings(url=f"http://{host}/v1", model="m", key_env="MY_KEY")).__enter__()
     assert KEY not in str(caught.value)
     assert find_key(f"https://{host}/v1", "MY_KEY").secret == KEY
@@ -107,7 +107,7 @@ def test_on_a_local_network_the_clear_is_told(monkeypatch: pytest.MonkeyPatch, h
     monkeypatch.setenv("MY_KEY", KEY)
     key = find_key(f"http://{host}/v1", "MY_KEY")
     assert key.secret == KEY
-    assert "in the clear" in key.note
+    assert "unencrypted" in key.note
     assert KEY not in key.note + repr(key)
     assert find_key(f"https://{host}/v1", "MY_KEY").note == ""
 
@@ -127,4 +127,4 @@ def test_a_note_of_the_clear_is_in_the_description(monkeypatch: pytest.MonkeyPat
         url = server.url.replace("127.0.0.1", "0.0.0.0")
         with ServerBackend(settings(server, url=url, key_env="MY_KEY"), Waits()) as backend:
             notes = backend.describe().notes
-    assert "the key in MY_KEY is sent to 0.0.0.0 in the clear (http)" in notes
+    assert "the key in MY_KEY is sent to 0.0.0.0 unencrypted (http)" in notes

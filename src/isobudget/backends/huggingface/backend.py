@@ -70,7 +70,7 @@ class HuggingFace:
 
     def __exit__(self, *_: object) -> None:
         for request in self._inbox.close():
-            request.fail(BackendError(f"{self.settings.model}: the model was closed before it was asked"))
+            request.fail(BackendError(f"{self.settings.model}: the model was closed before this request"))
         if self._thread is not None:
             self._thread.join()
         self._model = self._thread = None
@@ -117,7 +117,9 @@ class HuggingFace:
 
     def _loaded(self) -> LoadedModel:
         if self._model is None:
-            raise BackendError(f"{self.settings.model}: the model is not loaded; use the backend in a with statement")
+            raise BackendError(
+                f"{self.settings.model}: the model is not loaded; use the backend as a context manager (with)"
+            )
         return self._model
 
     def _fitting(self, ids: Sequence[int], more: int) -> tuple[int, ...]:

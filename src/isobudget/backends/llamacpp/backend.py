@@ -152,7 +152,7 @@ class LlamaCpp:
     def drop(self) -> None:
         """Stop generating all requested samples, because nobody waits for them. A running step is finished."""
         for request in list(self._asked):
-            request.fail(BackendError(f"{self.path.name}: this sample is not wanted any more"))
+            request.fail(BackendError(f"{self.path.name}: nobody waits for this sample any more"))
 
     def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
         """How likely each text is after the prompt; see `Backend.score`.
@@ -200,7 +200,9 @@ class LlamaCpp:
 
     def _opened(self) -> LlamaModel:
         if self._vocabulary is None:
-            raise BackendError(f"{self.path.name}: the model is not loaded; use the backend in a with statement")
+            raise BackendError(
+                f"{self.path.name}: the model is not loaded; use the backend as a context manager (with)"
+            )
         return self._vocabulary
 
     def _loaded(self) -> LlamaModel:

@@ -87,7 +87,7 @@ class Context:
             one = (c_void_p * 1)(model.adapter), 1, (c_float * 1)(1.0)
             if self._api.llama_set_adapters_lora(self._handle, *one) != 0:
                 self.close()
-                raise BackendError(f"{model.path.name}: llama.cpp did not take a part of the weights")
+                raise BackendError(f"{model.path.name}: llama.cpp did not accept a part of the weights")
         self._memory = self._api.llama_get_memory(self._handle)
         self._check([self.tokens, batch_tokens, sequences, threads])
 

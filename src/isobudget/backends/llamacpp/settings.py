@@ -58,7 +58,7 @@ class LlamaCppSettings(BackendSettings):
         return self.context_tokens or 1024
 
     def serves(self, wanted: BackendSettings) -> bool:
-        """True also if a sample has more room than wanted, which does no harm."""
+        """Whether these settings do for the wanted ones; more room per sample than wanted does no harm."""
         if isinstance(wanted, LlamaCppSettings) and self.room >= wanted.room:
             return self.model_copy(update={"context_tokens": wanted.context_tokens}) == wanted
         return self == wanted

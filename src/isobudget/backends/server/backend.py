@@ -84,7 +84,9 @@ class ServerBackend:
 
     def _opened(self) -> ServerSession:
         if self._session is None:
-            raise BackendError(f"{self.settings.model}: the server is not opened; use the backend in a with statement")
+            raise BackendError(
+                f"{self.settings.model}: the server is not opened; use the backend as a context manager (with)"
+            )
         return self._session
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -54,9 +54,9 @@ class ApiKey:
         if self.secret:
             return f"{message}the key in the environment variable {self.variable} is not accepted"
         if self.variable:
-            return f"{message}it wants a key; put it into the environment variable {self.variable}"
+            return f"{message}it requires a key; put it into the environment variable {self.variable}"
         alone = "" if self.named else f". {OPENAI_VARIABLE} is sent to {OPENAI_HOST} alone, unless key_env names it"
-        return f"{message}it wants a key; name the environment variable that holds it: key_env{alone}"
+        return f"{message}it requires a key; name the environment variable that holds it: key_env{alone}"
 
 
 def find_key(url: str, key_env: str | None) -> ApiKey:
@@ -82,10 +82,10 @@ def find_key(url: str, key_env: str | None) -> ApiKey:
         return ApiKey(secret, variable, named)
     if not is_local(host):
         raise BackendError(
-            f"the key in {variable} would be sent to {host} in the clear (http). Use https:// or a tunnel to this "
-            "machine (http://127.0.0.1:PORT/v1), or leave key_env out if the server wants no key."
+            f"the key in {variable} would be sent to {host} unencrypted (http). Use https:// or a tunnel to this "
+            "machine (http://127.0.0.1:PORT/v1), or leave key_env out if the server needs no key."
         )
-    return ApiKey(secret, variable, named, f"the key in {variable} is sent to {host} in the clear (http)")
+    return ApiKey(secret, variable, named, f"the key in {variable} is sent to {host} unencrypted (http)")
 
 
 def is_openai(url: str) -> bool:

@@ -20,7 +20,7 @@ from isobudget.backends.server.traits import root_of
 from isobudget.errors import BackendError
 
 CANNOT_SCORE = (
-    "this server cannot score given text: it does not give the log-probabilities of a prompt back "
+    "this server cannot score given text: it does not return the log-probabilities of a prompt "
     "(completions with echo). Use the embedded engine, vLLM or transformers for likelihoods of given text."
 )
 

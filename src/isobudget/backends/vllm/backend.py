@@ -112,7 +112,7 @@ class Vllm:
 
     def __exit__(self, *_: object) -> None:
         for request in self._inbox.close():
-            request.fail(BackendError(f"{self.settings.model}: the model was closed before it was asked"))
+            request.fail(BackendError(f"{self.settings.model}: the model was closed before this request"))
         while self._thread is not None and self._thread.is_alive() and self._running():
             self._thread.join(_LOOK_SECONDS)
         engine, self._engine, self._tokens, self._thread = self._engine, None, None, None
@@ -168,7 +168,9 @@ class Vllm:
 
     def _loaded(self) -> Tokens:
         if self._tokens is None:
-            raise BackendError(f"{self.settings.model}: the model is not loaded; use the backend in a with statement")
+            raise BackendError(
+                f"{self.settings.model}: the model is not loaded; use the backend as a context manager (with)"
+            )
         return self._tokens
 
     def _ask(self, requests: Iterable[_Request]) -> list[_Request]:

@@ -152,7 +152,7 @@ class Host:
         status, seconds, peak_kb, stopped = zygote.REPORT.unpack(data)
         return ProcessEnd.of(status, seconds, peak_kb, stopped, self.limits.memory_mb)
 
-    def unless_printed_too_much(self, verdict: Verdict) -> Verdict:
+    def with_output_limit(self, verdict: Verdict) -> Verdict:
         """The verdict, or `OUTPUT_LIMIT` if the sample printed too much; empties the output for the next sample."""
         allowed = self.limits.output_kb << 10
         if len(self.output.take(allowed + 1)) <= allowed:

@@ -33,7 +33,7 @@ class SessionTests(Protocol):
     def asked(self) -> list[str]:
         """Names that the tests take from the sample."""
 
-    def lacking(self, defined: dict[str, Any]) -> str:
+    def missing_name(self, defined: dict[str, Any]) -> str:
         """The name that the program should define but does not; an empty string if there is none."""
 
     def run(self, defined: dict[str, Any], held: set[int]) -> None:
@@ -63,7 +63,7 @@ def judge_over_wire(tests: SessionTests, host: Host, program: str) -> WireVerdic
         verdict = ended(report)
     elif session.fault:
         verdict = Verdict(Outcome.ERROR, detail=session.said)
-    verdict = report.onto(host.unless_printed_too_much(verdict._replace(first_failing=first_failing)))
+    verdict = report.onto(host.with_output_limit(verdict._replace(first_failing=first_failing)))
     passed = tests.total if verdict.passed else len(held)
     return WireVerdict(verdict._replace(tests_total=tests.total, tests_passed=passed), session.returned_mutable)
 
@@ -71,7 +71,7 @@ def judge_over_wire(tests: SessionTests, host: Host, program: str) -> WireVerdic
 def _uncharged(host: Host, cpu_seconds: float) -> None:
     """Give sample and tests the extra time that the wire itself costs both of them."""
     host.extend(cpu_seconds)
-    CpuWatch.extend(cpu_seconds)
+    CpuTimeLimit.extend(cpu_seconds)
 
 
 def run_tests(tests: SessionTests, session: remote.SampleSession, program: str, held: set[int]) -> Verdict:
@@ -80,7 +80,7 @@ def run_tests(tests: SessionTests, session: remote.SampleSession, program: str, 
     Returns the verdict as far as it can be known before the process has ended.
     """
     try:
-        with CpuWatch(TESTS_SECONDS):
+        with CpuTimeLimit(TESTS_SECONDS):
             return _run(tests, session, program, held)
     except TestsOverrun:
         return Verdict(Outcome.TIMEOUT, detail="the tests took too long over what the program returned")
@@ -94,8 +94,8 @@ def _run(tests: SessionTests, session: remote.SampleSession, program: str, held:
         return Verdict(Outcome.SYNTAX_ERROR, detail=session.said)
     if state != "loaded":
         return Verdict(of_error(session.said), detail=session.said)
-    if lacking := tests.lacking(defined):
-        return Verdict(Outcome.ERROR, detail=f"the program does not define {lacking}")
+    if missing := tests.missing_name(defined):
+        return Verdict(Outcome.ERROR, detail=f"the program does not define {missing}")
     try:
         tests.run(defined, held)
     except (TestsOverrun, remote.SampleEnded):
@@ -134,7 +134,7 @@ def of_error(error: str) -> Outcome:
     return Outcome.OUT_OF_MEMORY if error.startswith("MemoryError") else Outcome.ERROR
 
 
-class CpuWatch:
+class CpuTimeLimit:
     """Raises `TestsOverrun` in its `with` block once this process has used the given CPU time there.
 
     Not covered: a single call into C that takes longer; the judge then ends the worker.
@@ -151,14 +151,14 @@ class CpuWatch:
         if cls.watching:
             signal.setitimer(signal.ITIMER_PROF, signal.getitimer(signal.ITIMER_PROF)[0] + cpu_seconds)
 
-    def __enter__(self) -> CpuWatch:
-        CpuWatch.watching = True
+    def __enter__(self) -> CpuTimeLimit:
+        CpuTimeLimit.watching = True
         signal.setitimer(signal.ITIMER_PROF, self.left)
         return self
 
     def __exit__(self, *_: object) -> None:
         # First, so that a signal on the last moment raises nothing outside.
-        CpuWatch.watching = False
+        CpuTimeLimit.watching = False
         self.left, _interval = signal.setitimer(signal.ITIMER_PROF, 0)
 
 
@@ -168,5 +168,5 @@ def watch_tests() -> None:
 
 
 def _overrun(_number: int, _frame: object) -> None:
-    if CpuWatch.watching:
+    if CpuTimeLimit.watching:
         raise TestsOverrun

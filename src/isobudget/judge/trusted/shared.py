@@ -85,7 +85,7 @@ class SharedTests:
         os.close(wires)
         if verdict is None or report.crowded:
             verdict = ended(report)
-        return report.onto(host.unless_printed_too_much(verdict)), reports
+        return report.onto(host.with_output_limit(verdict)), reports
 
     def _verdict(self, reports: Reports) -> Verdict | None:
         """The verdict from the reports; None if the process ended before it had completed the tests."""

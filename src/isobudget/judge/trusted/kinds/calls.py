@@ -54,7 +54,7 @@ class _Numbered:
         """Which call failed."""
         return f"call {self.running + 1} of {self.total}"
 
-    def lacking(self, defined: dict[str, Any]) -> str:
+    def missing_name(self, defined: dict[str, Any]) -> str:
         """The name that the program should define but does not; an empty string if there is none."""
         return "" if defined else self.entry_point
 

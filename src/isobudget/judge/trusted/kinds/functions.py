@@ -87,7 +87,7 @@ class FunctionTests:
         """Every name that the tests take from the sample."""
         return [self.entry_point, *self.names]
 
-    def lacking(self, defined: dict[str, Any]) -> str:
+    def missing_name(self, defined: dict[str, Any]) -> str:
         """The name that the program should define but does not; an empty string if there is none."""
         return self.entry_point if self.call_check and self.entry_point not in defined else ""
 

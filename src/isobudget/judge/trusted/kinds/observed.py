@@ -22,7 +22,7 @@ from isobudget.judge.trusted import given, remote, runs
 from isobudget.judge.trusted.canonical import TEXT_CHARS, canonical
 from isobudget.judge.trusted.host import Host, ProcessEnd, ended
 from isobudget.judge.trusted.kinds.calls import function_of
-from isobudget.judge.trusted.session import TESTS_SECONDS, CpuWatch, TestsOverrun, of_error
+from isobudget.judge.trusted.session import TESTS_SECONDS, CpuTimeLimit, TestsOverrun, of_error
 from isobudget.judge.untrusted import loading, sample
 from isobudget.judge.verdict import Outcome, Verdict
 
@@ -99,7 +99,7 @@ class _Calls:
         names = [self.tests.entry_point, "Solution"]
         state = ""
         try:
-            with CpuWatch(TESTS_SECONDS):
+            with CpuTimeLimit(TESTS_SECONDS):
                 state, self.defined = self.session.load(self.prelude, self.program, names)
         except TestsOverrun:
             self._end()
@@ -119,7 +119,7 @@ class _Calls:
     def _observe(self, arguments: list[Any]) -> None:
         """Make one call. Turning its answer into text has a time limit of its own."""
         assert self.session is not None
-        watch = CpuWatch(self.left)
+        watch = CpuTimeLimit(self.left)
         try:
             with watch:
                 function = function_of(self.defined, self.tests.entry_point)

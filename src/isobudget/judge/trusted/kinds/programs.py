@@ -12,7 +12,7 @@ from isobudget.judge.trusted import given, one_process
 from isobudget.judge.trusted.compare import same_output
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.runs import Program, Ran, ending_of, run_program
-from isobudget.judge.trusted.session import TESTS_SECONDS, CpuWatch
+from isobudget.judge.trusted.session import TESTS_SECONDS, CpuTimeLimit
 from isobudget.judge.verdict import Limits, Outcome, Verdict
 
 #: how much more than the expected output a program may print before it is stopped
@@ -72,7 +72,7 @@ class ProgramTests:
     def _right(self, number: int, printed: str, expected: str) -> bool:
         if self.checker is None:
             return same_output(printed, expected, self.rules, self.tolerance)
-        with CpuWatch(TESTS_SECONDS):
+        with CpuTimeLimit(TESTS_SECONDS):
             return self.checker(self.inputs[number].decode(), printed, expected) is True
 
     def name_of(self, number: int) -> str:

@@ -43,7 +43,7 @@ class PytestTests:
         """What the trust rule says about the tests."""
         return read(self.source, "", [], set(), self.module)
 
-    def lacking(self, _defined: dict[str, Any]) -> str:
+    def missing_name(self, _defined: dict[str, Any]) -> str:
         """Always an empty string: the import in the file itself reports missing names."""
         return ""
 
