@@ -30,7 +30,7 @@ def empty_functions(folder: Path) -> EmptyFunctions:
     """Functions of a folder or a file without a body; files of tests are left out.
 
     Raises:
-        InputError: there is no such folder or file, or nothing in it is left to write.
+        InputError: there is no such folder or file, or what is left of it cannot be read.
     """
     if "::" in str(folder):
         raise InputError(f"{folder}: --failing takes a folder or a file; leave it out to have this function written")
@@ -38,9 +38,8 @@ def empty_functions(folder: Path) -> EmptyFunctions:
         raise InputError(f"{folder}: there is no such folder or file{near_paths(folder)}")
     root, inside = find_root(folder), folder.resolve()
     found = _empty(root, [name for name in files_of(root, 1 << 20) if (root / name).is_relative_to(inside)])
-    if not found.targets:
-        why = f" that can be read ({found.unreadable[0]})" if found.unreadable else ""
-        raise InputError(f"{folder}: every function{why} has a body; there is nothing to write")
+    if found.unreadable and not found.targets:
+        raise InputError(f"{folder}: every function that can be read ({found.unreadable[0]}) has a body")
     return found
 
 

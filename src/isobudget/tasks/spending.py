@@ -12,7 +12,6 @@ its verdict is there. What cannot be paid for any more is not repaired, and draw
 
 from __future__ import annotations
 
-import math
 import queue
 import threading
 from collections import deque
@@ -34,6 +33,8 @@ from isobudget.tasks.ledger import SAMPLES, TaskLedger, TaskReservation
 
 #: when this many samples of one model have failed in a row, the model is taken for lost
 _GONE_AFTER = 3
+#: after this long without a sample, `on_wait` is told
+_QUIET_SECONDS = 15.0
 
 
 class Ending(StrEnum):
@@ -129,6 +130,7 @@ class LiveSpending:
         judging: makes verdicts.
         ledger, clock: what may be spent.
         on_attempt: told of every judged sample.
+        on_wait: told where none comes for a while, of which model and how many are waited for.
         seed: of the first sample of every model; the others follow.
         passes: how many samples have to pass, where a pass ends the schedule.
         after: what to play when the schedule is done and nothing has passed, by what was drawn; asked once.
@@ -142,6 +144,7 @@ class LiveSpending:
     ledger: TaskLedger
     clock: Clock
     on_attempt: Callable[[Attempt], None] = lambda _attempt: None
+    on_wait: Callable[[str, int], None] = lambda _name, _count: None
     seed: int = 0
     passes: int = 1
     after: Callable[[Sequence[Attempt]], Schedule | None] | None = None
@@ -252,12 +255,10 @@ class LiveSpending:
                 continue
             if not self._flying:
                 return verdicts, False
-            try:
-                flight, came = self._landed.get(timeout=None if math.isinf(self.clock.left) else self.clock.left)
-            except (queue.Empty, ValueError):
-                return verdicts, False
-            if flight not in self._flying:
-                continue  # of a model that was left out meanwhile
+            landed = self._next_landed(arm)
+            if landed is None or landed[0] not in self._flying:
+                continue  # nothing yet, or of a model that was left out meanwhile
+            flight, came = landed
             self._flying.remove(flight)
             if isinstance(came, Exception):
                 self._failed(flight, came)
@@ -274,6 +275,15 @@ class LiveSpending:
             if self._enough:
                 return verdicts, False
         return verdicts, True
+
+    def _next_landed(self, arm: OpenArm) -> _Landed | None:
+        """What comes next; nothing where the time is up, or after a while, which is told."""
+        try:
+            return self._landed.get(timeout=max(0.0, min(self.clock.left, _QUIET_SECONDS)))
+        except queue.Empty:
+            if self.clock.left > 0:
+                self.on_wait(arm.name, len(self._flying))
+            return None
 
     def _launch(self, arm: OpenArm, most: int, step: int) -> int:
         """Begin what fits the backend and is paid for, repairs first; says how many were sampled from scratch."""
