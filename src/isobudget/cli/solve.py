@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NOTHING_WRITTEN = (
     "Your project is as it was. This diff can be piped into git apply; --apply solves again and writes what passes."
 )
-_SEVERAL = "Each diff is against the project as it is, so two of one file may not apply together; --apply writes all of them."
+_SEVERAL = "Each diff is against the project as it is, so two of one file may not apply together; --apply writes all."
 
 
 @in_groups(
