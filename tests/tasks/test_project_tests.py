@@ -210,6 +210,7 @@ def test_also_is_run_on_what_passes(tmp_path: Path) -> None:
         verdict = judged(tests, "    if text == 'a':\n        return 'b'\n" + RIGHT)
     assert verdict.outcome is Outcome.FAILED
     assert verdict.detail.startswith("broke a test that passed before: ")
+    assert (verdict.tests_passed, verdict.tests_total) == (5, 6)
 
 
 def test_programs_may_be_started_where_that_is_allowed(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "no tests": ("def helper():\n    pass\n", "pytest finds no tests there; name files that contain tests"),
+    "no tests": ("def helper():\n    pass\n", r"pytest finds no tests there\. Unless .*functions test_\*"),
     "a missing dependency": (
         "import nonexistent_package\nfrom pkg.text import slugify\ndef test_a():\n    slugify('a')\n",
         "needs 'nonexistent_package', which the project's interpreter does not have; install it there",
@@ -458,6 +459,15 @@ def test_tests_that_cannot_decide(tmp_path: Path, name: str) -> None:
     with (
         opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_x.py") as tests,
         pytest.raises(InputError, match=message),
+    ):
+        tests.prepare()
+
+
+def test_a_test_that_is_not_there_is_told_with_how_to_list_them(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    with (
+        opened(tmp_path, "src/pkg/text.py::slugify", "tests/test_text.py::test_nope") as tests,
+        pytest.raises(InputError, match=r"::test_nope: there is no such test; .* -q tests/test_text.py` lists"),
     ):
         tests.prepare()
 

@@ -274,6 +274,8 @@ def test_every_attempt_is_recorded_with_its_place(served: Path) -> None:
     assert str(tasks) == f"{solution.task_id}: {len(rows)} samples, {len(shown.programs)} passed\n"
     assert api.show(solution.run, passed=True) == tasks
     assert str(api.show(solution.run, failed=True)) == "no task\n"
+    solve(run="wrong", budget="1samples")
+    assert str(api.show("wrong", SLUG, passed=True)) == "# 1 sample, none of which passed\n"
     with pytest.raises(InputError, match="no task 'other'"):
         api.show(solution.run, "other")
     with pytest.raises(InputError, match="--passed and --failed cannot be combined"):

@@ -108,6 +108,32 @@ def test_nothing_to_decide_on_is_told_and_no_success(served: Path) -> None:
         api.solve_failing("src", "tests", out="found.py")
 
 
+def test_nothing_to_write_is_a_success(served: Path) -> None:
+    (served / "src/pkg/text.py").write_text("def written():\n    return 1\n")
+    done = command_line(*command("--tests", "tests", "--json"))
+    assert (done.returncode, done.stdout.strip()) == (0, "[]")
+    assert "src: every function has a body; there is nothing to write" in done.stderr
+    (served / "src/pkg/broken.py").write_text("def broken(:\n    ...\n")
+    done = command_line(*command("--tests", "tests", "--json"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: src: every function that can be read (src/pkg/broken.py, line 1" in done.stderr
+
+
+def test_diffs_of_one_file_are_told_not_to_add_up(project: Path) -> None:
+    (project / "src/pkg/__init__.py").write_text("")
+    (project / "src/pkg/text.py").write_text("def one():\n    ...\n\n\ndef two():\n    ...\n")
+    (project / "tests/test_text.py").write_text(
+        "from pkg.text import one, two\n\n\ndef test_one():\n    assert one() == 1\n\n\n"
+        "def test_two():\n    assert two() == 1\n"
+    )
+    (project / "tests/test_counter.py").unlink()
+    with answering(lambda model, seed: "    return 1\n") as (url, _):
+        declare(project.parent / "models.toml", url)
+        done = command_line(*command("--tests", "tests", "--models", "small", "--budget", "2samples"))
+    assert (done.returncode, done.stdout.count("+    return 1")) == (0, 2)
+    assert "Each diff is against the project as it is" in done.stderr
+
+
 def test_what_was_found_before_an_error_is_shown(project: Path) -> None:
     (project / "src/pkg/zz.py").write_text("def last():\n    ...\n")
     (project / "tests/test_zz.py").write_text("from pkg.zz import last\n\n\ndef test_last():\n    assert last() == 1\n")

@@ -341,3 +341,20 @@ def test_an_interrupt_behind_the_last_draw_waits_until_what_was_drawn_is_kept(
         server.close()
     assert ending is Ending.FINISHED
     assert len(spending.attempts) == 4
+
+
+def test_a_long_wait_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isobudget.tasks.spending._QUIET_SECONDS", 0.05)
+    told: list[tuple[str, int]] = []
+    with answering(lambda model, seed: ("wrong", 20, 0.5)) as (url, _):
+        server = Server(url, tmp_path, monkeypatch)
+        ledger = TaskLedger.of(parse_budget("9samples"), prices())
+        schedule = Schedule((("small", 2),))
+        spending = LiveSpending(
+            schedule, server.open_arm, ByText(), ledger, Clock(), on_wait=lambda *one: told.append(one)
+        )
+        assert spending.play() is Ending.FINISHED
+        server.close()
+    assert len(spending.attempts) == 2
+    assert set(told) <= {("small", 1), ("small", 2)}
+    assert told

@@ -90,6 +90,11 @@ def test_a_view_leaves_out_what_no_test_needs(tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(b"\0" * (2 << 20))
     with pytest.raises(InputError, match=r"takes 2 MiB, more than 1; the largest: data.bin \(2 MiB\)"):
         files_of(tmp_path, 1)
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    (loose / "data.bin").write_bytes(b"\0" * (2 << 20))
+    with pytest.raises(InputError, match=r"It is taken for the project, .* put a pyproject.toml there. Set view_mb"):
+        files_of(loose, 1)
 
 
 def test_names_of_modules(tmp_path: Path) -> None:

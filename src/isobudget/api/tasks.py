@@ -175,6 +175,8 @@ def solve_failing(
     empty, solutions, refused = empty_functions(Path(folder)), [], []
     for text in empty.unreadable:
         progress.note(f"left out: {text}")
+    if not empty.targets:
+        progress.note(f"{folder}: every function has a body; there is nothing to write")
     given = inspect.signature(solve).bind("", tests, on_solution=on_solution, **{"only_reaching": True} | options)
     given.apply_defaults()
     with OpenModels(options.get("make_backend"), are_kept=True) as opened:

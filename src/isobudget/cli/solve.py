@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _NOTHING_WRITTEN = (
     "Your project is unchanged. This diff can be piped into git apply; --apply solves again and writes what passes."
 )
+_SEVERAL = "Each diff is against the project as it is, so two of one file may not apply together; --apply writes all."
 
 
 @in_groups(
@@ -89,6 +91,11 @@ def solve(
             for one in () if as_json else solutions:
                 _show(one, applied=given["apply"], out=given.get("out"))
             sys.stdout.flush()
+    if as_json and not solutions:  # every function has a body
+        print_json([])
+    written = Counter(one.target.path for one in solutions if one.solved and one.diff)
+    if not as_json and not given["apply"] and written.total() > len(written):
+        print(_SEVERAL, file=sys.stderr)
     _end(0 if all(one.solved for one in solutions) else 1)
 
 

@@ -152,9 +152,7 @@ def check_baseline(
         why = "took too long" if run.stopped else run.fault or "ended before they were finished"
         raise UndecidedError(f"{', '.join(tests.arguments)}: the tests {why}, before anything was written")
     if not run.collected:
-        raise UndecidedError(
-            f"{', '.join(tests.arguments)}: pytest finds no tests there; name files that contain tests"
-        )
+        raise UndecidedError(_none_found(tests))
     _check_skipped(tests, run)
     _check_module(target, tests, run)
     failing = [one for one in run.collected if run.outcomes.get(one) == "failed" and one not in run.reached]
@@ -169,6 +167,18 @@ def check_baseline(
     return expected, {
         one: f"needs {waiting[one]}, which also has no body" if waiting[one] else _why(run, one) for one in failing
     }
+
+
+def _none_found(tests: Selection) -> str:
+    """Why there are no tests, as pytest sees it."""
+    named = next((one for one in tests.arguments if "::" in one), "")
+    if named:
+        file = named.partition("::")[0]
+        return f"{named}: there is no such test; `python -m pytest --collect-only -q {file}` lists those that there are"
+    return (
+        f"{', '.join(tests.arguments)}: pytest finds no tests there. Unless your configuration says otherwise, these "
+        "are functions test_*, and methods test_* of classes Test*, in files test_*.py or *_test.py"
+    )
 
 
 def _not_begun(target: Target, tests: Selection, text: str) -> str:

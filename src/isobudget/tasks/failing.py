@@ -30,7 +30,7 @@ def empty_functions(folder: Path) -> EmptyFunctions:
     """Functions without a body in a folder or file; test files are left out.
 
     Raises:
-        InputError: the folder or file does not exist, or has no function without a body.
+        InputError: the folder or file does not exist, or the rest of it cannot be read.
     """
     if "::" in str(folder):
         raise InputError(f"{folder}: --failing takes a folder or a file; leave it out to have this function written")
@@ -38,9 +38,8 @@ def empty_functions(folder: Path) -> EmptyFunctions:
         raise InputError(f"{folder}: no such folder or file{near_paths(folder)}")
     root, inside = find_root(folder), folder.resolve()
     found = _empty(root, [name for name in files_of(root, 1 << 20) if (root / name).is_relative_to(inside)])
-    if not found.targets:
-        why = f" that can be read ({found.unreadable[0]})" if found.unreadable else ""
-        raise InputError(f"{folder}: every function{why} already has a body; there is nothing to write")
+    if found.unreadable and not found.targets:
+        raise InputError(f"{folder}: every function that can be read ({found.unreadable[0]}) already has a body")
     return found
 
 

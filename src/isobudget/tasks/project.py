@@ -124,9 +124,20 @@ def files_of(root: Path, most_mb: int = VIEW_MB) -> list[str]:
         listed = ", ".join(f"{top} ({sizes[top] >> 20} MiB)" for top in largest)
         raise InputError(
             f"{root}: a copy of the project takes {total >> 20} MiB, more than {most_mb}; the largest: {listed}. "
-            "Set view_mb in [tool.isobudget] of pyproject.toml to copy more"
+            f"{_unmarked(root)}Set view_mb in [tool.isobudget] of pyproject.toml to copy more"
         )
     return sorted(found)
+
+
+def _unmarked(root: Path) -> str:
+    """What to do where a working folder was taken for the project; empty where the project has a mark."""
+    if any((root / mark).exists() for mark in ROOT_MARKS):
+        return ""
+    marks = f"{', '.join(ROOT_MARKS[:-1])} or {ROOT_MARKS[-1]}"
+    return (
+        f"It is taken for the project, as there is no {marks} in or above the target's folder: run this in the "
+        "project's folder, or put a pyproject.toml there. "
+    )
 
 
 def _walk(folder: str) -> Iterator[tuple[str, int]]:

@@ -173,7 +173,12 @@ class TargetTests:
                 return more
             second = verdict_of(more, baseline.also, (), self.limits.memory_mb)
             if not second.passed:
-                return second._replace(detail=f"broke a test that passed before: {second.detail}"[:300])
+                first = len(baseline.expected)  # which all passed
+                return second._replace(
+                    detail=f"broke a test that passed before: {second.detail}"[:300],
+                    tests_passed=first + (second.tests_passed or 0),
+                    tests_total=first + len(baseline.also),
+                )
         return verdict
 
     def _limit(self) -> float:

@@ -40,7 +40,9 @@ class ShownProgram:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ShownPrograms:
-    """The programs of one task, by model and index. If several tasks have this name, `note` says which one it is.
+    """The programs of one task, by model and index.
+
+    `note` says which one it is if several tasks have this name, and that no program is as requested if none is.
 
     `has_texts` is false if results were imported without the texts of their samples.
     """
@@ -69,7 +71,7 @@ class ShownPrograms:
             said = f"{one.outcome or 'not judged'}{f': {one.detail}' if one.detail else ''}"
             of = "" if one.parent is None else f", which repairs {one.parent}"
             parts.append(f"# {one.model} {one.index}{of}, {said}\n{one.program.rstrip()}\n")
-        return printable("\n".join(parts if self.programs else [*parts, "no program\n"]))
+        return printable("\n".join(parts))
 
     __repr__ = __str__
 
@@ -138,17 +140,22 @@ def show_programs(path: Path, task: str, *, passed: bool, failed: bool, model: s
     verdicts = {row.key: row for row in run.verdicts() if row.task_id == task_id}
     attempts = {row.key: row for row in read_rows(run.path / "attempts", AttemptRow) if row.task_id == task_id}
     programs = RunPrograms(run)
-    found = []
+    found, others = [], 0
     for sample in run.samples():
         verdict = verdicts.get(sample.key)
         if sample.task_id != task_id or model not in (None, sample.model):
             continue
         if (passed or failed) and (verdict is None or verdict.passed != passed):
+            others += 1
             continue
         attempt = attempts.get(sample.key)
         program = (attempt and attempt.code) or _extracted(programs, problems[task_id], sample)
         said = ("", "", "") if verdict is None else (verdict.outcome, verdict.detail, verdict.first_failing)
         found.append(ShownProgram(sample.model, sample.index, *said, program, attempt and attempt.parent))
+    if not found:
+        kind = "passed" if passed else "failed"
+        none = f"{counted(others, 'sample')}, none of which {kind}" if others else "no sample"
+        note = f"{note}; {none}" if note else none
     found.sort(key=lambda one: (one.model, one.index))
     has_texts = "imported" not in run.facts or any(one.program for one in found)
     return ShownPrograms(path, task_id, tuple(found), note, has_texts)

@@ -91,7 +91,8 @@ class Solution:
         if left := self.samples - sum(self.drawn.values()):
             head += f" ({left} of them started and paid for, but not judged)"
         units = [with_unit(spent, unit) for unit, spent in self.spent.items() if unit != SAMPLES and spent is not None]
-        lines = [f"{head}: {', '.join(units)}; loading models {self.loading_seconds:.1f} s apart."]
+        loading = f", and {self.loading_seconds:.1f} s to load models, which the budget does not count"
+        lines = [f"{head}: {', '.join(units)}{loading if self.loading_seconds >= 0.05 else ''}."]
         if self.verdict is not None:
             passed, total = self.verdict.tests_passed or 0, self.verdict.tests_total or 0
             lines.append(f"{passed} of {total} tests pass; trust: {self.verdict.trust}.")

@@ -143,11 +143,14 @@ def _play(
             recorder.add(attempt, clock.left)
             progress.note(_line(attempt, spending, task))
 
+        def on_wait(name: str, count: int) -> None:
+            progress.note(f"{name}: {counted(count, 'sample')} in work; {_standing(spending, task)}")
+
         first = max((recorder.first_index(name) for name in task.models), default=0)
         passes = 1 + (task.options.confirm or 0)
         seed = task.options.seed + first
         spending = LiveSpending(
-            task.schedule, open_arm, _Judge(task), ledger, clock, on_attempt, seed, passes, _after(task)
+            task.schedule, open_arm, _Judge(task), ledger, clock, on_attempt, on_wait, seed, passes, _after(task)
         )
         interrupts = Interrupts()
         try:
@@ -203,13 +206,19 @@ def _again(task: Task, model: TaskModel) -> Callable[[Attempt], tuple[Prompt, in
 
 
 def _line(attempt: Attempt, spending: LiveSpending, task: Task) -> str:
-    best = max((one.verdict.tests_passed or 0 for one in spending.attempts), default=0)
-    total = attempt.verdict.tests_total or len(task.tests.baseline.expected)
-    ledger, clock = spending.ledger, spending.clock
-    left = f"{max(clock.left, 0):.0f} s" if ledger.unit is None else _amount(max(ledger.left, 0), ledger.unit)
     of = "" if attempt.parent is None else f", which repairs {attempt.parent + 1},"
     said = f"{attempt.arm}: sample {attempt.index + 1}{of} {attempt.verdict.outcome}"
-    return f"{said}; best so far {best} of {total} tests; {left} left"
+    return f"{said}; {_standing(spending, task)}"
+
+
+def _standing(spending: LiveSpending, task: Task) -> str:
+    """How close the best sample came, and what is left of the budget."""
+    verdicts = [one.verdict for one in spending.attempts if one.verdict.tests_passed]
+    best = max(verdicts, key=lambda one: one.tests_passed or 0, default=None)
+    total = best.tests_total if best else len(task.tests.baseline.expected)
+    ledger, clock = spending.ledger, spending.clock
+    left = f"{max(clock.left, 0):.0f} s" if ledger.unit is None else _amount(max(ledger.left, 0), ledger.unit)
+    return f"best so far {best.tests_passed if best else 0} of {total} tests; {left} left"
 
 
 def _amount(value: float, unit: str) -> str:

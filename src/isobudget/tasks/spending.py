@@ -12,7 +12,6 @@ verdict is known. If the budget does not cover a repair, it is skipped and drawi
 
 from __future__ import annotations
 
-import math
 import queue
 import threading
 from collections import deque
@@ -34,6 +33,8 @@ from isobudget.tasks.ledger import SAMPLES, TaskLedger, TaskReservation
 
 #: when this many samples of one model have failed in a row, the model is taken for lost
 _GONE_AFTER = 3
+#: after this long without a sample, `on_wait` is told
+_QUIET_SECONDS = 15.0
 
 
 class Ending(StrEnum):
@@ -129,6 +130,7 @@ class LiveSpending:
         judging: judges samples.
         ledger, clock: limits of cost and time.
         on_attempt: receives every judged sample.
+        on_wait: receives the model's name and the number of samples in flight if none has landed for a while.
         seed: seed of each model's first sample; later samples count up from it.
         passes: number of passing samples that ends a schedule which stops at passes.
         after: returns what to play, given the attempts, when the schedule is finished without a pass; called once.
@@ -142,6 +144,7 @@ class LiveSpending:
     ledger: TaskLedger
     clock: Clock
     on_attempt: Callable[[Attempt], None] = lambda _attempt: None
+    on_wait: Callable[[str, int], None] = lambda _name, _count: None
     seed: int = 0
     passes: int = 1
     after: Callable[[Sequence[Attempt]], Schedule | None] | None = None
@@ -258,12 +261,10 @@ class LiveSpending:
                 continue
             if not self._flying:
                 return verdicts, False
-            try:
-                flight, came = self._landed.get(timeout=None if math.isinf(self.clock.left) else self.clock.left)
-            except (queue.Empty, ValueError):
-                return verdicts, False
-            if flight not in self._flying:
-                continue  # of a model that was left out meanwhile
+            landed = self._next_landed(arm)
+            if landed is None or landed[0] not in self._flying:
+                continue  # nothing yet, or of a model that was left out meanwhile
+            flight, came = landed
             self._flying.remove(flight)
             if isinstance(came, Exception):
                 self._failed(flight, came)
@@ -280,6 +281,15 @@ class LiveSpending:
             if self._enough:
                 return verdicts, False
         return verdicts, True
+
+    def _next_landed(self, arm: OpenArm) -> _Landed | None:
+        """The next sample to land. None if the time is up, or if none lands for a while, which is reported."""
+        try:
+            return self._landed.get(timeout=max(0.0, min(self.clock.left, _QUIET_SECONDS)))
+        except queue.Empty:
+            if self.clock.left > 0:
+                self.on_wait(arm.name, len(self._flying))
+            return None
 
     def _launch(self, arm: OpenArm, most: int, step: int) -> int:
         """Start as many samples as the backend and the budget allow, repairs first.
