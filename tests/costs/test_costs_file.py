@@ -151,7 +151,7 @@ def test_joules() -> None:
         ("[model.m]\nflops = 1", "unknown table 'model'"),
         ("models = 3", "models must be a table"),
         ("[models]\nm = 3", r'\[models."m"\] must be a table'),
-        ("[models.m]\nflop = 1", r'\[models."m"\]: flop: unknown key; known keys:'),
+        ("[models.m]\nflop = 1", r'\[models."m"\]: flop: unknown key\. Did you mean .flops.\? Known keys:'),
         ('[models.m]\nflops = "1"', "flops: must be a number of 0 or more, not '1'"),
         ("[models.m]\nflops = -1", "flops: must be a number of 0 or more"),
         ("[models.m]\nflops = nan", "flops: must be a number of 0 or more"),

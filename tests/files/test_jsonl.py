@@ -98,9 +98,11 @@ def test_toml_is_read_and_its_mistakes_have_a_line(tmp_path: Path) -> None:
         ("humaneva", " Did you mean 'HumanEval'?"),
         ("MBPP", " Did you mean 'mbpp'?"),
         ("zzz", ""),
+        ("human", " Did you mean 'HumanEval'?"),
         ("", ""),
     ],
 )
 def test_hints_name_the_nearest_whatever_the_case(name: str, hint: str) -> None:
     assert did_you_mean(name, ["mbpp", "HumanEval", "apps"]) == hint
+    assert did_you_mean("nobench", ["livecodebench"]) == ""  # twice as long: no slip of the pen
     assert nearest("ap", ["apps", "app", "ape"], most=2) == ["app", "ape"]

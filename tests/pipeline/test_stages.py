@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from isobudget import api
 from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.load_samples import load_samples
 from isobudget.backends.base import Sampling
@@ -164,6 +165,18 @@ def test_changed_settings_are_refused_before_anything_is_drawn(tmp_path: Path, s
     (tmp_path / "large.gguf").write_bytes(tiny_gguf(layers=3))
     with pytest.raises(RunError, match=r"models\.large\.(architecture|sha256)"):
         generate(parse_study(study_text, "mine"), tmp_path / "run", make_backend=backends)
+    assert backends.made == []
+
+
+def test_a_run_of_imported_results_is_left_as_it_is(tmp_path: Path, study_text: str) -> None:
+    (tmp_path / "counts.csv").write_text("model,task_id,n,c\nsmall,p/0,4,2\n")
+    run = api.import_results(tmp_path / "counts.csv", tmp_path / "run")
+    before = {path: path.read_bytes() for path in sorted(run.path.rglob("*")) if path.is_file()}
+    study, backends = parse_study(study_text, "mine"), Backends()
+    assert [one for one in api.dry_run(study, run.path).missing if "holds imported results" in one]
+    with pytest.raises(RunError, match=r"holds imported results.*use another folder"):
+        generate(study, run.path, make_backend=backends)
+    assert {path: path.read_bytes() for path in sorted(run.path.rglob("*")) if path.is_file()} == before
     assert backends.made == []
 
 

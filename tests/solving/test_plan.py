@@ -101,6 +101,15 @@ def test_a_target_is_reached_at_the_smallest_budget(tmp_path: Path) -> None:
         planned(tmp_path, target=0.999, arms=["small"])
 
 
+def test_an_empty_policy_file_is_no_policy(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.touch()
+    with pytest.raises(
+        InputError, match=r"policy\.toml: is not a policy: format is missing. Write one with: isobudget plan"
+    ):
+        read_policy(path)
+
+
 def test_targets_as_text() -> None:
     assert parse_target("90%") == parse_target(" 0.9 ") == pytest.approx(0.9)
     with pytest.raises(InputError, match=r"write 90% or 0\.9"):

@@ -45,7 +45,7 @@ def test_every_mistake_is_listed_with_its_line() -> None:
     for expected in (
         "line 2: benchmarks: ",
         "line 3: n: unknown key; known keys: name, benchmarks,",
-        "line 5: sampling.temprature: unknown key; known keys: temperature, top_p, max_tokens",
+        "line 5: sampling.temprature: unknown key. Did you mean 'temperature'? Known keys: temperature, top_p,",
         "line 6: sampling.top_p: ",
         "line 9: models.0.n: ",
         "line 10: models.1.n: is missing",

@@ -170,7 +170,9 @@ def test_a_damaged_weights_file_is_named_before_a_run_begins(own: Path) -> None:
         ("budget = {per_problem = 1e9}", "line 6: models.0.budget: cannot be combined with n"),
         ('prompt = {humaneval = "chat"}', "line 6: models.0.prompt.humaneval: no such benchmark in this study"),
         ("prompt = 3", "line 6: models.0.prompt: must be a name, or a table with one for each benchmark, not 3"),
-        ("key = 3", "line 6: models.0.key: unknown key"),
+        ("key = 3", "line 6: models.0.key: unknown key; known keys: name,"),
+        ("slot = 3", "line 6: models.0.slot: unknown key. Did you mean 'slots'? Known keys: name,"),
+        ('[[models]]\nname = "smollm2-135m"\nn = 1\n[[models]]\nname = "smollm2-135m"\nn = 1', "2 mistakes"),
     ],
 )  # fmt: skip
 def test_fields_that_do_not_belong(own: Path, fields: str, expected: str) -> None:

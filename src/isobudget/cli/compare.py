@@ -21,7 +21,7 @@ def compare(given: dict[str, Any], form: str) -> None:
 
         isobudget compare example smollm2-135m@8 qwen2.5-coder-1.5b@1
 
-        isobudget compare runs/before runs/after
+        isobudget compare runs/before runs/after  # two runs of your own, of one model
     """
     from isobudget import api
     from isobudget.cli.show import print_results

@@ -29,9 +29,9 @@ def import_(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
     Examples:
 
-        isobudget import eval_results.json -o runs/mine
+        isobudget import eval_results.json -o runs/mine  # what EvalPlus wrote
 
-        isobudget import 'logs/*.eval' --rejudge --problems humaneval
+        isobudget import 'logs/*.eval' --rejudge --problems humaneval  # Inspect's logs
     """
     from isobudget import api
     from isobudget.cli.interrupts import interruptible

@@ -55,9 +55,10 @@ def judge(
 ) -> None:
     """Judge samples: one verdict each, in order.
 
-    Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl`, or
-    `isobudget judge runs/quickstart`, which judges what has no verdict yet; `--again --extraction function` extracts
-    the code again. Completions of a chat model in a file need `--extraction block`.
+    Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl` with a file of your own, or
+    `isobudget judge runs/quickstart`, the run of `isobudget run quickstart`: it judges what has no verdict yet;
+    `--again --extraction function` extracts the code again. Completions of a chat model in a file need
+    `--extraction block`.
     """
     from isobudget import api
     from isobudget.cli.interrupts import interruptible

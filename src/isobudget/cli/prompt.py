@@ -20,7 +20,7 @@ def prompt(
     """Show a prompt exactly as a model gets it: a text as it is, a conversation by its roles.
 
     Examples: `isobudget prompt mbpp/11`, `isobudget prompt HumanEval/0 --format chat`, or
-    `isobudget prompt mbpp=data/mbpp.jsonl/11 --json`.
+    `isobudget prompt mbpp=data/mbpp.jsonl/11 --json` with a copy of MBPP's file in `data`.
     """
     from isobudget import api
     from isobudget.cli.show import print_json

@@ -54,7 +54,8 @@ def rank(given: dict[str, Any], form: str) -> None:
 
     Missing scores are computed and kept; the same command resumes. In full: docs/api.md, docs/rankers.md.
 
-    Examples: `isobudget rank example -r own -r agreement`, `isobudget rank file.jsonl -r order`
+    Examples: `isobudget rank example -r own -r agreement`, or `isobudget rank results.jsonl -r order` with a file of
+    results of your own
     """
     from isobudget import api
     from isobudget.cli.interrupts import interruptible

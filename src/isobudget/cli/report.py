@@ -21,7 +21,8 @@ def report(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
     Nothing is generated or judged. The page needs no network; outputs of models lie in texts/ beside it.
 
-    Examples: `isobudget report example`, which needs no model, or `isobudget report runs/quickstart`
+    Examples: `isobudget report example`, which needs no model, or `isobudget report runs/quickstart`,
+    the run of `isobudget run quickstart`
     """
     from isobudget import api
     from isobudget.cli.progress import TerminalProgress

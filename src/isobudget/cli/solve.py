@@ -67,7 +67,7 @@ def solve(
 
     Example:
 
-        isobudget solve src/pkg/text.py::slugify --tests tests/test_text.py --budget 60s
+        isobudget solve src/pkg/text.py::slugify --tests tests/test_text.py --budget 60s  # files of your project
     """
     from isobudget import api
     from isobudget.cli.interrupts import interruptible

@@ -10,14 +10,32 @@ _PARTS = re.compile(r"[-_/ :()\[\]]+")
 
 
 def nearest(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
-    """The most similar known names, most similar first; case is ignored."""
+    """The most similar known names, most similar first; case is ignored.
+
+    Names much longer or shorter are left out, unless one begins with the other.
+    """
+    short = name.casefold()
     spelled = {one.casefold(): one for one in known}
-    return [spelled[one] for one in get_close_matches(name.casefold(), spelled, most, cutoff)]
+    spelled = {text: one for text, one in spelled.items() if _alike_in_length(short, text)}
+    return [spelled[one] for one in get_close_matches(short, spelled, most, cutoff)]
+
+
+def _alike_in_length(one: str, other: str) -> bool:
+    return (
+        3 * min(len(one), len(other)) >= 2 * max(len(one), len(other)) or one.startswith(other) or other.startswith(one)
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence with a space before it, `` Did you mean 'mbpp'?``, or nothing if no known name is near."""
     return "".join(f" Did you mean {one!r}?" for one in nearest(name, known))
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """What to say of a key that a table must not have."""
+    names = [str(one) for one in known]  # units are an enumeration
+    hint = did_you_mean(key, names)
+    return f"unknown key{f'.{hint} Known' if hint else '; known'} keys: {', '.join(names)}"
 
 
 def is_part(name: str, model: str) -> bool:

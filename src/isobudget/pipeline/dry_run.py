@@ -24,9 +24,11 @@ from isobudget.files.hub import OFFLINE, is_commit, may_be_repo
 from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
-from isobudget.pipeline.prepare import memory_note
+from isobudget.pipeline.prepare import imported_note, memory_note
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.progress import Silent
+from isobudget.records.facts import RUN_FILE
+from isobudget.records.run import load_run
 from isobudget.study import Study, StudyModel
 from isobudget.study.check import plain_name
 from isobudget.study.resolve import resolve
@@ -111,6 +113,8 @@ def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = 
     missing = [_without_downloads(mistake.message) for mistake in resolved.mistakes]
     unpinned = [text for model in study.models if (text := _unpinned(model))]
     known, notes = known_of(path), _Notes()
+    if (path / RUN_FILE).is_file() and (imported := imported_note(load_run(path))):
+        missing.append(imported)
     try:
         counts = samples_of(resolved, notes)
     except IsobudgetError as error:

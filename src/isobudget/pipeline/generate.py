@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from isobudget.backends.base import Generation, PartlyAnsweredError
-from isobudget.errors import BackendError
+from isobudget.errors import BackendError, RunError
 from isobudget.files.whole import write_whole
 from isobudget.grid import counted
 from isobudget.pipeline.executor import BackendFactory, Executor, Local, OpenModel, open_model
-from isobudget.pipeline.prepare import prepare_model, state_facts
+from isobudget.pipeline.prepare import imported_note, prepare_model, state_facts
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.pipeline.served import ServedNames
 from isobudget.pipeline.work import Feed, Work, count_missing, missing_work
@@ -129,7 +129,7 @@ def generate(
     Raises:
         StudyError: something that the study names does not exist, or a package that it needs is not installed.
         ModelError: the weights are not available.
-        RunError: the folder holds a run with other settings, or is in use.
+        RunError: the folder holds imported results or a run with other settings, or is in use.
         StorageError: the disk is full or the folder read-only.
         BackendError: a model fails for several problems in a row; the samples received so far are recorded.
         ClusterError: the cluster lacks requested resources, or loses every worker.
@@ -142,6 +142,8 @@ def generate(
     samples = samples_of(resolved, progress)
     run = Run.create(out or Path("runs") / study.name, study.name)
     with run.writing():
+        if imported := imported_note(run):
+            raise RunError(imported)
         models = executor.place([prepare_model(one, benchmarks, samples[one.stated.name], progress) for one in named])
         state_facts(run, study, benchmarks, models)
         have = run.sample_keys()

@@ -235,7 +235,7 @@ def chosen_limits(run: Run, limits: Limits | None, again: bool = False) -> Limit
             described = ", ".join(f"{name} = {value}" for name, value in first._asdict().items())
             raise RunError(
                 f"{run.path}: its verdicts were made under other limits ({described}). "
-                "Judge with the same ones, or re-judge everything with: isobudget judge RUN --again"
+                f"Judge with the same ones, or re-judge everything with: isobudget judge {run.path} --again"
             )
         return first
     return limits or Limits()
@@ -261,7 +261,7 @@ def state_rules(run: Run) -> None:
     if part_paths(run.path / "verdicts") and (note := rules_note(run.facts)):
         raise RunError(
             f"{run.path}: {note}. Verdicts by different rules are not mixed: re-judge everything with: isobudget judge "
-            "RUN --again"
+            f"{run.path} --again"
         )
     run.facts["judge_rules"] = RULES
     run.save_facts()
@@ -299,6 +299,6 @@ def chosen_extraction(run: Run, extraction: str | None, again: bool = False) -> 
         by = repr(stated) if stated else "the rules of its prompt formats"
         raise RunError(
             f"{run.path}: its code was extracted by {by}. To re-judge everything with another rule: "
-            f"isobudget judge RUN --again --extraction {extraction}"
+            f"isobudget judge {run.path} --again --extraction {extraction}"
         )
     return stated

@@ -84,6 +84,16 @@ def _filled(settings: LlamaCppSettings, path: Path, samples: int, context_tokens
     return named.model_copy(update={"slots": slots, "context_tokens": settings.context_tokens or context_tokens})
 
 
+def imported_note(run: Run) -> str:
+    """Why no samples are added to a run of imported results, whose verdicts are another tool's; empty for others."""
+    if "imported" not in run.facts or "judge" in run.facts:
+        return ""
+    return (
+        f"{run.path}: holds imported results, with verdicts of another tool. Samples of isobudget are not added to "
+        "them; use another folder (--out)."
+    )
+
+
 def state_facts(
     run: Run, study: Study, benchmarks: Sequence[ResolvedBenchmark], models: Sequence[ResolvedModel]
 ) -> None:

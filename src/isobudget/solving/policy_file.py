@@ -219,8 +219,12 @@ def read_policy(path: str | Path) -> PolicyFile:
         InputError: it cannot be read, is not TOML, or a field is missing or wrong; the message names it.
     """
     tables = read_toml(Path(path))
-    if tables.get("format") != FORMAT:
-        raise InputError(f"{path}: format = {tables.get('format')!r} is not known here; this version reads {FORMAT}")
+    if "format" not in tables:
+        raise InputError(
+            f"{path}: is not a policy: format is missing. Write one with: isobudget plan ... --write {path}"
+        )
+    if tables["format"] != FORMAT:
+        raise InputError(f"{path}: format = {tables['format']!r} is not known here; this version reads {FORMAT}")
     _check(tables, _TOP, f"{path}: ", _NEEDED)
     if "draws" not in tables and "labels" not in tables:
         raise InputError(f"{path}: draws is missing; write the policy again with isobudget plan")

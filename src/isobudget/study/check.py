@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from isobudget.backends.registry import BACKENDS, backends_with
 from isobudget.errors import IsobudgetError, MissingExtraError, StudyError
+from isobudget.files.hints import unknown_key
 from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.study.lines import Place, line_of
@@ -89,7 +90,7 @@ def _unknown_key(location: Place, backend: str, root: type[BaseModel]) -> str:
     owner = _model_at(location[: location.index(SETTINGS)] if backend else location[:-1], root)
     fields = [name for name in owner.model_fields if name != SETTINGS] if owner else []
     fields += [name for name in (BACKENDS[backend].model_fields if backend else ()) if name not in fields]
-    return f"unknown key; known keys: {', '.join(fields)}"
+    return unknown_key(str(location[-1]), fields)
 
 
 def _model_at(location: Place, root: type[BaseModel]) -> type[BaseModel] | None:

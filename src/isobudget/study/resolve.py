@@ -153,7 +153,8 @@ def resolve(study: Study, *, extras: bool = True) -> Resolved:
     for at, stated in enumerate(study.models):
         model = _model(stated, ("models", at), mistakes, extras)
         with mistakes.at("models", at, "name"):
-            if model.name and model.name in names:
+            before = [one.name for one in study.models[:at]]
+            if model.name and model.name in names and stated.name not in before:  # the study's own check names those
                 raise InputError(f"two models of the study would be called {model.name!r}; rename one of the files")
         names.add(model.name)
         prompts = _prompts(study, at, model, benchmarks, tried, mistakes)
