@@ -36,6 +36,9 @@ def test_paths_near_one_that_is_not_there(
     (tmp_path / "runs" / "notes").mkdir()
     assert near_paths(Path(missing), runs=True) == said
     assert near_paths(Path("runs/x")) == ""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to("nowhere")
+    assert near_paths(Path("elsewhere/link")) == ""
 
 
 def test_a_few_runs_are_named_of_many(tmp_path: Path) -> None:
