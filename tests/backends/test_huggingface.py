@@ -226,6 +226,13 @@ def test_tokens_are_drawn_with_the_probabilities_of_temperature_and_top_p(
     assert logprobs[:50] == pytest.approx([float(unmodified[token]) for token in drawn[:50]], abs=1e-6)
 
 
+@pytest.mark.parametrize("top_p", [0.95, 1.0])
+def test_a_temperature_near_0_takes_the_likeliest_token(torch: Any, top_p: float) -> None:
+    from isobudget.backends.huggingface.sample_token import sample_tokens
+
+    assert sample_tokens(torch.tensor([[1.0, 3.0, 2.0]]), [Sampling(1e-50, top_p, 1)], [0.7])[0] == [1]
+
+
 def test_the_short_way_to_top_p_draws_the_same_tokens(torch: Any) -> None:
     from isobudget.backends.huggingface.sample_token import _among_likely
 

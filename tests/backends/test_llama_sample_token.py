@@ -89,3 +89,10 @@ def test_hostile_numbers(sampling: Sampling) -> None:
     assert sample_token(one, sampling, 1 - 2**-53) == (1, 0.0)
     far = np.array([1e30, -1e30, 0], np.float32)
     assert sample_token(far, sampling, 1 - 2**-53)[0] == 0
+
+
+@pytest.mark.parametrize("top_p", [0.95, 1.0])
+@pytest.mark.parametrize("temperature", [1e-9, 1e-45, 1e-50, 5e-324])
+def test_a_temperature_near_0_takes_the_likeliest_token(temperature: float, top_p: float) -> None:
+    logits = np.array([1.0, 3.0, 2.0, -1e4, -math.inf], np.float32)
+    assert sample_token(logits, Sampling(temperature, top_p, 1), 0.7)[0] == 1

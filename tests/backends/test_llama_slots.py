@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -20,7 +21,7 @@ from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, MOST_SLOTS
 from isobudget.backends.llamacpp.slots import Slots
-from isobudget.errors import BackendError, ModelError
+from isobudget.errors import BackendError, InputError, ModelError
 from isobudget.models.random_gguf import Quantisation
 from isobudget.study.study import StudyModel
 from support.tiny_llama import ENDS, PROMPTS, WARM, asked, begins_alike, contents, write
@@ -216,6 +217,25 @@ def test_what_the_engine_refuses_fails_alone(path: Path) -> None:
             engine.generate_all([asked((70, 4000), range(3))])
         (after,) = engine.generate_all([asked(PROMPTS[0], range(3))])
     assert contents(after) == contents(before)
+
+
+def test_a_seed_that_gives_no_numbers_is_refused_and_the_model_goes_on(path: Path) -> None:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=2, context_tokens=64, threads=1)) as engine:
+        with pytest.raises(InputError, match=r"seeds must be whole numbers from 0 on, and one is -1"):
+            engine.generate_all([asked(PROMPTS[0], range(-1, 2))])
+        (after,) = engine.generate_all([asked(PROMPTS[0], range(2**70, 2**70 + 2))])
+    assert [one.seed for one in after] == [2**70, 2**70 + 1]
+
+
+def test_half_of_a_character_is_no_text(path: Path) -> None:
+    with LlamaCpp(LlamaCppSettings(model=str(path), slots=2, context_tokens=64, threads=1)) as engine:
+        said = r"\.gguf: a text holds half of a character \(a lone surrogate\) at place 1"
+        with pytest.raises(BackendError, match=said):
+            engine.generate("a\ud800", WARM, [1])
+        with pytest.raises(BackendError, match=said):
+            engine.generate("a", replace(WARM, stop=("b\udfff",)), [1])
+        with pytest.raises(BackendError, match=said):
+            engine.score("a", ["b\ud800"])
 
 
 def test_what_nobody_waits_for_any_more_is_dropped(path: Path) -> None:

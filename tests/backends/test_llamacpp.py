@@ -14,6 +14,7 @@ from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.errors import BackendError, ModelError
 from isobudget.models.catalog import find_model
 from isobudget.models.weights import local_weights
+from support.tiny_gguf import tiny_gguf
 
 PROMPT = 'def add(a: int, b: int) -> int:\n    """Return the sum of a and b.\n\n    >>> add(1, 2)\n    3\n    """'
 WARM = Sampling(temperature=0.8, top_p=0.95, max_tokens=24, stop=("\ndef", "\n#"))
@@ -32,9 +33,34 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         pass
 
 
+@pytest.mark.parametrize("layers", [0, 513, 2**31, 2**32 - 1])
+def test_a_number_of_layers_that_would_end_the_process_is_refused(tmp_path: Path, layers: int) -> None:
+    pytest.importorskip("xllamacpp")
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(tiny_gguf(layers))
+    with (
+        pytest.raises(ModelError, match=rf"bad\.gguf: llama\.block_count is {layers:,}; llama\.cpp has room for"),
+        LlamaCpp(LlamaCppSettings(model=str(path))),
+    ):
+        pass
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file"), LlamaCpp(LlamaCppSettings(model=str(tmp_path / "none.gguf"))):
         pass
+
+
+def test_a_folder_or_a_link_that_leads_nowhere_is_told_as_such(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp")
+    (tmp_path / "folder.gguf").mkdir()
+    (tmp_path / "link.gguf").symlink_to(tmp_path / "link.gguf")
+    for name, said in (("folder", "it is not a file$"), ("link", "no such file")):
+        with (
+            pytest.raises(ModelError, match=said) as caught,
+            LlamaCpp(LlamaCppSettings(model=str(tmp_path / f"{name}.gguf"))),
+        ):
+            pass
+        assert f"mean {tmp_path}/{name}.gguf" not in str(caught.value)
 
 
 def test_a_backend_that_is_not_entered_says_so(tmp_path: Path) -> None:

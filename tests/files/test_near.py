@@ -40,6 +40,9 @@ def test_paths_near_one_that_is_not_there(
     assert near_paths(Path("stdy.toml")) == ""  # what only the extension makes alike
     (tmp_path / "study.toml").touch()
     assert near_paths(Path("stdy.toml")) == ". Did you mean study.toml?"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to("nowhere")
+    assert near_paths(Path("elsewhere/link")) == ""
 
 
 def test_a_few_runs_are_named_of_many(tmp_path: Path) -> None:

@@ -147,8 +147,10 @@ def test_a_header_without_what_a_count_needs(tmp_path: Path) -> None:
 def test_no_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot read .*none.gguf: No such file"):
         read_gguf_header(tmp_path / "none.gguf")
-    with pytest.raises(ModelError, match="cannot read"):
-        read_gguf_header(tmp_path)
+    os.mkfifo(tmp_path / "pipe.gguf")
+    for place in (tmp_path, tmp_path / "pipe.gguf", Path("/dev/zero")):
+        with pytest.raises(ModelError, match=r"cannot read .*: it is not a file"):
+            read_gguf_header(place)
 
 
 def test_a_file_is_read_once_until_it_is_written_again(tmp_path: Path) -> None:

@@ -187,3 +187,15 @@ def test_a_folder_that_goes_while_bytes_are_counted_is_passed_over(
     monkeypatch.setattr(os, "scandir", gone)
     assert _largest_below(tmp_path) == 5
     assert not (tmp_path / "unpacked").exists()
+
+
+def test_a_file_as_long_and_as_old_in_the_place_of_another_is_hashed_again(tmp_path: Path) -> None:
+    path, other = tmp_path / "model.gguf", tmp_path / "other.gguf"
+    path.write_bytes(b"first")
+    other.write_bytes(b"other")
+    status = path.stat()
+    first = file_sha256(path)
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert file_sha256(path) == hashlib.sha256(b"other").hexdigest() != first

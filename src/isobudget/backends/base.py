@@ -13,7 +13,10 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from isobudget.errors import BackendError
+from isobudget.errors import BackendError, InputError
+
+#: engines sample at this temperature where a lower one than that, but not 0, is stated: 32 bits would take it for 0
+LEAST_TEMPERATURE = 1e-30
 
 
 class FinishReason(StrEnum):
@@ -25,12 +28,26 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to sample. `temperature` 0 is greedy decoding. Nothing else (top-k, min-p, penalties) is applied."""
+    """How to sample. `temperature` 0 is greedy decoding. Nothing else (top-k, min-p, penalties) is applied.
+
+    Raises:
+        InputError: with these values no sample can be drawn.
+    """
 
     temperature: float
     top_p: float
     max_tokens: int
     stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < math.inf:
+            raise InputError(f"temperature must be a number from 0 on, and is {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise InputError(f"top_p must lie above 0, and at most at 1, and is {self.top_p}")
+        if self.max_tokens < 1:
+            raise InputError(f"max_tokens must be at least 1, and is {self.max_tokens}")
+        if "" in self.stop:
+            raise InputError("a stop text is empty: it would end every sample before it begins")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def near_paths(path: Path, runs: bool = False) -> str:
     """
     beside = entries(path.parent) or _in_folders_alike(path)
     beside = [*entries(Path(RUNS)), *beside] if runs and len(path.parts) == 1 else beside
-    spelled = {one.name: one for one in beside}
+    spelled = {one.name: one for one in beside if one != path}  # which is there if it is a broken link, or no file
     names = nearest(path.name, spelled, most=3)
     alike = [str(spelled[name]) for name in names if nearest(path.stem, [Path(name).stem])]
     return f". Did you mean {' or '.join(alike)}?" if alike else run_folders(beside) * runs

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import stat
 import struct
 import time
 from collections.abc import Mapping, Sequence
@@ -148,6 +149,8 @@ def read_gguf_header(path: str | Path) -> GgufHeader:
     path = Path(path)
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for whoever writes into it
+            raise ModelError(f"cannot read {path}: it is not a file")
         version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
         # A file that was written just now may be written again within one tick of its clock.
         is_settled = time.time() - status.st_mtime > _SETTLED_SECONDS

@@ -89,7 +89,10 @@ def file_sha256(path: Path, expected: str | None = None) -> str:
             "Delete it and fetch it again with: isobudget models fetch NAME"
         )
     if remembered is None:
-        facts = {"file": str(path), "sha256": digest, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        facts = {
+            "file": str(path),
+            "sha256": digest,
+        } | _version(stat)
         with contextlib.suppress(IsobudgetError):  # a read-only folder only means hashing again next time
             make_folder(note.parent)
             write_whole(note, json.dumps(facts).encode())
@@ -105,10 +108,14 @@ def _note_of(path: Path) -> Path:
 def _remembered(note: Path, stat: os.stat_result) -> str | None:
     try:
         facts = json.loads(note.read_text())
-        same = facts["bytes"] == stat.st_size and facts["mtime_ns"] == stat.st_mtime_ns
-        return str(facts["sha256"]) if same else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(facts["sha256"]) if _version(stat).items() <= facts.items() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _version(stat: os.stat_result) -> dict[str, int]:
+    """What tells a file from one that has taken its place, even one as long and as old."""
+    return {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns}
 
 
 def _hash(path: Path) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 from isobudget.backends.base import FinishReason, Generation, Sampling
 from isobudget.backends.engine.detokenizer import Decode, Detokenizer
 from isobudget.backends.engine.engine_clock import Charge
-from isobudget.errors import BackendError
+from isobudget.errors import BackendError, InputError
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +37,9 @@ class Request:
         waiting: indexes in `seeds` of samples that have not been started.
         asked: time of the request, by `time.perf_counter`.
         done: the samples finished so far.
+
+    Raises:
+        InputError: a seed is negative, so the random generator cannot use it.
     """
 
     prompt_ids: tuple[int, ...]
@@ -49,6 +52,8 @@ class Request:
     done: dict[int, Generation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if wrong := [seed for seed in self.seeds if seed < 0]:
+            raise InputError(f"seeds must be whole numbers from 0 on, and one is {wrong[0]}")
         self.waiting = list(range(len(self.seeds)))
 
     def give(self, place: int, generation: Generation) -> None:
@@ -64,6 +69,8 @@ class Request:
         with contextlib.suppress(InvalidStateError):
             self.future.set_exception(error)
 
+
+_NOT_NUMBERS = "the model's outputs are not numbers (NaN) here: its weights are damaged, or their dtype is too narrow"
 
 #: a sample to generate: its request and its place in the request's seeds
 SampleOfRequest = tuple[Request, int]
@@ -102,7 +109,7 @@ class SampleInFlight:
     def take(self, token: int, logprob: float) -> bool:
         """Add the next token; returns whether the sample ends with it. Only `give` informs the request of the end."""
         if math.isnan(logprob):
-            self.request.fail(BackendError("the model's outputs are NaN here; another dtype may help"))
+            self.request.fail(BackendError(_NOT_NUMBERS))
             return True
         self.ids.append(token)
         if token in self.request.end_ids:

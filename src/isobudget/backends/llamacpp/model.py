@@ -19,8 +19,11 @@ from isobudget.backends.llamacpp.api import FLOAT_FILES, NO_MAPPING, SENTENCE_PI
 from isobudget.backends.llamacpp.split_form import is_split, split_files
 from isobudget.errors import BackendError, ModelError
 from isobudget.files.near import near_paths
+from isobudget.models.gguf import read_gguf_header
 
 _PIECE_BYTES = 512
+#: most layers that llama.cpp has room for
+_MOST_LAYERS = 512
 
 
 class LlamaModel:
@@ -32,9 +35,11 @@ class LlamaModel:
 
     def __init__(self, path: Path, *, vocabulary_only: bool = False) -> None:
         if not path.is_file():
-            raise ModelError(f"{path}: no such file{near_paths(path)}")
+            what = "it is not a file" if path.exists() else f"no such file{near_paths(path)}"
+            raise ModelError(f"{path}: {what}")
         self.path = path
         self._api = load_api()
+        _check_layers(path)
         params = self._api.llama_model_default_params()
         params.vocab_only = vocabulary_only
         #: what every context of the model has to add to its products, 0 if nothing; freed with the model
@@ -154,7 +159,13 @@ class LlamaModel:
             yield
 
     def _tokenize(self, text: str, *, special: bool, begin: bool = False) -> list[int]:
-        data = text.encode()
+        try:
+            data = text.encode()
+        except UnicodeEncodeError as error:
+            raise BackendError(
+                f"{self.path.name}: a text holds half of a character (a lone surrogate) at place {error.start:,}, "
+                "which no token stands for"
+            ) from None
         room = len(data) + 8  # no token is shorter than a byte; begin and end tokens come on top
         ids = (c_int32 * room)()
         with self._opened():
@@ -162,3 +173,20 @@ class LlamaModel:
         if count < 0:
             raise ModelError(f"{self.path}: llama.cpp cannot tokenize a text of {len(data)} bytes")
         return list(ids[:count])
+
+
+def _check_layers(path: Path) -> None:
+    """Refuse a number of layers at which llama.cpp would end the process instead of refusing the file.
+
+    Says nothing of a file that cannot be read otherwise: llama.cpp refuses it.
+    """
+    try:
+        header = read_gguf_header(path)
+        layers = header.number("block_count")
+    except ModelError:
+        return
+    if not 1 <= layers <= _MOST_LAYERS:
+        raise ModelError(
+            f"{path}: {header.architecture}.block_count is {layers:,}; llama.cpp has room for 1 to {_MOST_LAYERS} "
+            "layers. The file is damaged, or not a model for this engine"
+        )

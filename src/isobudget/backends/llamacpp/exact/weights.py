@@ -250,7 +250,11 @@ def _odd_tensors(header: GgufHeader) -> str | None:
         if not _KINDS.fullmatch(tensor.kind):
             return f"the tensor {name} is of the kind {tensor.kind}"
     missing = sorted(_OUTSIDE - set(header.tensors))
-    for number, names in sorted(layers.items()):
+    count = header.number("block_count")
+    if more_layers := sorted(number for number in layers if number >= count):
+        return f"it has tensors of layer {more_layers[0]}, but states {count:,} layers"
+    for number in range(min(count, len(layers) + 1)):  # one that is missing suffices
+        names = layers.get(number, set())
         if more := sorted(names - _NEEDED - _BIASES):
             return f"layer {number} has a tensor {more[0]!r}, which is not known here"
         biases = names & _BIASES
