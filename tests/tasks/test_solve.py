@@ -205,6 +205,35 @@ def test_a_file_that_changed_meanwhile_is_left_as_it_is(served: Path) -> None:
     assert (served / "src/pkg/text.py").read_text() == TEXT + "# mine\n"
 
 
+@pytest.mark.parametrize("become", ["link", "folder", "pipe", "nothing"])
+def test_a_file_that_became_something_else_is_left_as_it_is(served: Path, become: str) -> None:
+    solution = solve()
+    path = served / "src/pkg/text.py"
+    other = path.rename(served / "other.py")
+    if become == "link":
+        path.symlink_to(other)
+    elif become == "folder":
+        path.mkdir()
+    elif become == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(InputError, match="has changed since it was read; nothing is written"):
+        solution.apply()
+    assert other.read_text() == TEXT
+    assert path.is_symlink() == (become == "link")
+
+
+def test_a_file_that_is_there_meanwhile_is_not_replaced_by_out(project: Path) -> None:
+    def answers(model: str, seed: int) -> str:
+        (project / "found.py").write_text("mine")
+        return RIGHT
+
+    with answering(answers) as (url, _):
+        declare(project.parent / "models.toml", url)
+        with pytest.raises(InputError, match=r"found\.py exists already(.|\n)*What passed is kept"):
+            solve(out=project / "found.py")
+    assert (project / "found.py").read_text() == "mine"
+
+
 def test_what_cannot_be_written_says_where_it_is_kept(project: Path) -> None:
     def answers(model: str, seed: int) -> str:
         (project / "src/pkg/text.py").write_text(TEXT + "# mine\n")

@@ -113,6 +113,7 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
         if solution.solved:
             with _kept(solution):
                 if out is not None:
+                    _check_out(str(out))  # solving took its time
                     write_whole(Path(out), solution.code.encode())
                 if given["apply"]:
                     solution.apply(force=given["force"])

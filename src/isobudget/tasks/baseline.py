@@ -126,7 +126,12 @@ def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[
 
 
 def check_baseline(
-    target: Target, tests: Selection, run: RunnerReport, *, only_reaching: bool = False
+    target: Target,
+    tests: Selection,
+    run: RunnerReport,
+    *,
+    only_reaching: bool = False,
+    left_out: Mapping[str, str] | None = None,
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The ids of the tests that have to pass, and of those that fail and do not decide, each with the reason.
 
@@ -138,6 +143,7 @@ def check_baseline(
         target, tests: what is to be written, and the tests as they were named.
         run: of these with stubs.
         only_reaching: whether of all tests only those decide that call the target.
+        left_out: files that cannot be collected, each with the reason; see `left_out_files`.
 
     Raises:
         UndecidedError: the tests cannot decide; the message says why and what to do.
@@ -151,7 +157,8 @@ def check_baseline(
         why = "took too long" if run.stopped else run.fault or "ended before they were done"
         raise UndecidedError(f"{', '.join(tests.arguments)}: the tests {why}, before anything was written")
     if not run.collected:
-        raise UndecidedError(f"{', '.join(tests.arguments)}: pytest finds no tests there")
+        why = "".join(f"; {file}: {reason}" for file, reason in list((left_out or {}).items())[:_NAMED])
+        raise UndecidedError(f"{', '.join(tests.arguments)}: pytest finds no tests there{why}")
     _check_skipped(tests, run)
     _check_module(target, tests, run)
     failing = [one for one in run.collected if run.outcomes.get(one) == "failed" and one not in run.reached]
