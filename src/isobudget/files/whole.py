@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -77,6 +78,11 @@ def sha256_of(path: Path) -> str:
         raise unreadable(error, path) from error
 
 
+def beside(path: Path) -> Path:
+    """Where this thread writes what is to be at `path` as soon as it is whole: no other thread or process does."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.tmp")
+
+
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     """Write `data` to `path`, whole or not at all: a `StorageError` leaves nothing behind. `mode` is the file's.
 
@@ -86,7 +92,7 @@ def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     if isinstance(path, StorePath):
         path.put(data)
         return
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = beside(path)
     try:
         with aside.open("wb") as file:
             file.write(data)
