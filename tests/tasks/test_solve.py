@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -246,6 +247,19 @@ def test_what_cannot_be_written_says_where_it_is_kept(project: Path) -> None:
     assert "has changed since it was read; nothing is written" in done.stderr
     words = done.stderr.partition("this prints it: isobudget show ")[2].split()
     assert RIGHT in str(api.show(words[0], words[1], passed=True))
+
+
+def test_what_can_neither_be_written_nor_recorded_is_in_the_error(project: Path) -> None:
+    def answers(model: str, seed: int) -> str:
+        (project / "src/pkg/text.py").write_text(TEXT + "# mine\n")
+        shutil.rmtree(project / "runs")
+        return RIGHT
+
+    with answering(answers) as (url, _):
+        declare(project.parent / "models.toml", url)
+        with pytest.raises(InputError, match="could not be recorded either; this is it:\n--- a/src") as raised:
+            solve(apply=True)
+    assert f"+{RIGHT}" in str(raised.value)
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:

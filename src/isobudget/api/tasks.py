@@ -124,12 +124,22 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
 
 @contextmanager
 def _kept(solution: Solution) -> Iterator[None]:
-    """What cannot be written is not lost: the error says where it is recorded."""
+    """What cannot be written is not lost: the error says where it is recorded, or holds it if it is not there."""
     try:
         yield
     except IsobudgetError as error:
         again = f"isobudget show {shlex.quote(str(solution.run))} {shlex.quote(solution.task_id)} --passed"
-        raise type(error)(f"{error}\nWhat passed is kept; this prints it: {again}") from error
+        kept = f"What passed is kept; this prints it: {again}"
+        if not _is_recorded(solution):  # on the same full disk, or the folder is gone
+            kept = f"What passed could not be recorded either; this is it:\n{solution.diff}"
+        raise type(error)(f"{error}\n{kept}") from error
+
+
+def _is_recorded(solution: Solution) -> bool:
+    try:
+        return bool(show(solution.run, solution.task_id, passed=True).programs)
+    except IsobudgetError:
+        return False
 
 
 def _check_out(out: str) -> None:
