@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,11 @@ def test_a_second_process_is_refused_and_the_lock_ends_with_its_holder(tmp_path:
     holder.communicate()
     with locked(lock, "the run"):
         assert lock.read_text() == str(os.getpid())
+
+
+def test_threads_that_write_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: write_whole(path, bytes([number]) * 10_000), range(32)))
+    assert len(set(path.read_bytes())) == 1
+    assert list(tmp_path.iterdir()) == [path]

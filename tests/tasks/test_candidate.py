@@ -145,3 +145,13 @@ def test_a_protocol_has_no_bodies_to_write(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "m.py").write_text(text)
     assert find_target(str(tmp_path / "m.py")).names == ("f",)
+
+
+@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
+def test_what_is_imported_for_type_checkers_alone_is_imported_for_the_answer(tmp_path: Path, test: str) -> None:
+    text = f"import typing\nfrom typing import TYPE_CHECKING\n\nif {test}:\n    from decimal import Decimal\n\n"
+    text += "def f(a): ...\n"
+    answer = "from decimal import Decimal\nimport typing\ndef f(a):\n    return Decimal(a)\n"
+    assert made(tmp_path, text, "f", answer) == text.replace(
+        "TYPE_CHECKING\n\n", "TYPE_CHECKING\nfrom decimal import Decimal\n\n", 1
+    ).replace(": ...", ":\n    return Decimal(a)")

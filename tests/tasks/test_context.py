@@ -11,6 +11,7 @@ import pytest
 
 from isobudget.backends.base import CHARACTERS_PER_TOKEN
 from isobudget.tasks import caller, reporter, runner
+from isobudget.tasks.body import split_lines
 from isobudget.tasks.context import file_task, hole_alone, source_prompt
 from isobudget.tasks.imports import warm_modules
 from isobudget.tasks.selection import Selection, select
@@ -175,3 +176,17 @@ def test_what_runs_in_the_guest_needs_python_3_9_and_its_library_alone(sent: Mod
 )
 def test_a_module_is_imported_by_its_name_or_through_its_package(text: str, imports: bool) -> None:
     assert imports_module("pkg.text", text, ["slugify"]) is imports
+
+
+def test_a_long_file_is_divided_into_lines_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    divided = []
+
+    def counting(text: str) -> list[str]:
+        divided.append(text)
+        return split_lines(text)
+
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "m.py").write_text("".join(f"def f{at}():\n    return {at}\n" for at in range(300)) + "def g(): ...\n")
+    monkeypatch.setattr("isobudget.tasks.context.split_lines", counting)
+    source_prompt(find_target(f"{tmp_path}/m.py::g"), Selection((), {}), show_tests=False)
+    assert len(divided) < 10

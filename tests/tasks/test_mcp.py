@@ -7,12 +7,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import isobudget
+from isobudget.api import agents
+from isobudget.progress import Progress
 from support.solve_project import RIGHT, TEXT, WRONG, answering, declare, make_project
 
 pytest.importorskip("mcp")
@@ -60,7 +64,8 @@ def test_an_agent_judges_plans_and_solves(tmp_path: Path) -> None:
     with answering(lambda _model, seed: RIGHT if seed else WRONG) as (url, _):
         declare(tmp_path / "models.toml", url)
         solving = {"target": "src/pkg/text.py::slugify", "tests": ["tests/test_text.py"], "models": "small"}
-        names, right, wrong, planned, solved, applied, outside = calls(
+        (project / "loop").symlink_to("loop")
+        names, right, wrong, planned, solved, applied, outside, *odd = calls(
             project,
             ("judge", {"program": program, "tests": tests}),
             ("judge", {"program": program.replace("+", "-"), "tests": tests}),
@@ -68,6 +73,9 @@ def test_an_agent_judges_plans_and_solves(tmp_path: Path) -> None:
             ("solve", {**solving, "budget": "20samples"}),
             ("solve", {**solving, "apply": True}),
             ("solve", {**solving, "target": "../other.py::f"}),
+            ("solve", {**solving, "target": "a\0.py::f"}),
+            ("solve", {**solving, "target": "loop/a.py::f"}),
+            ("solve", {**solving, "target": "x" * 300 + ".py::f"}),
         )
     assert names[1] == "judge,plan,solve"
     assert [json.loads(text)["outcome"] for _, text in (right, wrong)] == ["passed", "failed"]
@@ -79,6 +87,8 @@ def test_an_agent_judges_plans_and_solves(tmp_path: Path) -> None:
     assert "--allow-apply" in applied[1]
     assert outside[0]
     assert "is outside the project" in outside[1]
+    said = ("is not a path (embedded null byte)", "loop", "File name too long")
+    assert [why in text for why, (_, text) in zip(said, odd, strict=True)] == [True] * 3, odd
     assert (project / "src/pkg/text.py").read_text() == TEXT
 
 
@@ -90,6 +100,34 @@ def test_what_passed_is_applied_where_that_is_allowed(tmp_path: Path) -> None:
         _, (failed, text) = calls(project, ("solve", {**asked, "models": "small"}), options=("--allow-apply",))
     assert not failed, text
     assert RIGHT in (project / "src/pkg/text.py").read_text()
+
+
+def test_a_call_that_nobody_waits_for_any_more_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import anyio
+
+    began, ended = threading.Event(), threading.Event()
+
+    def endless(*_: object, progress: Progress, **__: object) -> None:
+        began.set()
+        try:
+            while True:
+                progress.note("a sample failed")
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("isobudget.api.tasks.solve", endless)
+    solve = agents._errors_as(RuntimeError, agents.Tools(tmp_path, False).solve)
+
+    async def cancelled() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(solve, "m.py::f")
+            while not began.is_set():
+                await anyio.sleep(0.01)
+            group.cancel_scope.cancel()
+
+    anyio.run(cancelled)
+    assert ended.wait(10)
 
 
 def test_who_starts_it_in_a_terminal_is_told_what_it_waits_for(tmp_path: Path) -> None:

@@ -494,6 +494,18 @@ def test_why_pytest_does_not_begin(tmp_path: Path, file: str, text: str, message
         tests.prepare()
 
 
+def test_a_folder_of_which_no_file_can_be_collected_says_why(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/test_x.py").write_text("def test_a():\n    assert (\n")
+    (tmp_path / "more/test_link.py").symlink_to("gone.py")
+    with (
+        opened(tmp_path, "src/pkg/text.py::slugify", "more") as tests,
+        pytest.raises(InputError, match=r"finds no tests there; .*more/test_x.py: does not parse \(SyntaxError"),
+    ):
+        tests.prepare()
+
+
 def test_tests_that_do_not_parse_are_named_with_their_line(tmp_path: Path) -> None:
     make_project(tmp_path)
     (tmp_path / "tests" / "test_x.py").write_text("def test_a():\n    assert (\n")
@@ -520,3 +532,19 @@ def test_a_target_that_passes_already(tmp_path: Path) -> None:
 def test_an_interpreter_without_pytest_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a working Python interpreter"):
         find_interpreter(tmp_path, str(tmp_path / "python"))
+    (tmp_path / "python").write_text("#!/bin/sh\necho '{}'\n")
+    (tmp_path / "python").chmod(0o755)
+    with pytest.raises(InputError, match=r"that runs \(its answer cannot be read\)"):
+        find_interpreter(tmp_path, str(tmp_path / "python"))
+
+
+def test_an_interpreter_may_be_a_name_or_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, here = tmp_path / "project", tmp_path / "here"
+    for folder in (root, here):
+        folder.mkdir()
+        (folder / "py").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (folder / "py").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{here}:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    for stated, path in (("here/py", here), ("py", here), ("./py", root)):
+        assert find_interpreter(root, stated).path == str(path / "py")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,6 +208,35 @@ def test_a_file_that_changed_meanwhile_is_left_as_it_is(served: Path) -> None:
     assert (served / "src/pkg/text.py").read_text() == TEXT + "# mine\n"
 
 
+@pytest.mark.parametrize("become", ["link", "folder", "pipe", "nothing"])
+def test_a_file_that_became_something_else_is_left_as_it_is(served: Path, become: str) -> None:
+    solution = solve()
+    path = served / "src/pkg/text.py"
+    other = path.rename(served / "other.py")
+    if become == "link":
+        path.symlink_to(other)
+    elif become == "folder":
+        path.mkdir()
+    elif become == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(InputError, match="has changed since it was read; nothing is written"):
+        solution.apply()
+    assert other.read_text() == TEXT
+    assert path.is_symlink() == (become == "link")
+
+
+def test_a_file_that_is_there_meanwhile_is_not_replaced_by_out(project: Path) -> None:
+    def answers(model: str, seed: int) -> str:
+        (project / "found.py").write_text("mine")
+        return RIGHT
+
+    with answering(answers) as (url, _):
+        declare(project.parent / "models.toml", url)
+        with pytest.raises(InputError, match=r"found\.py exists already(.|\n)*What passed is kept"):
+            solve(out=project / "found.py")
+    assert (project / "found.py").read_text() == "mine"
+
+
 def test_what_cannot_be_written_says_where_it_is_kept(project: Path) -> None:
     def answers(model: str, seed: int) -> str:
         (project / "src/pkg/text.py").write_text(TEXT + "# mine\n")
@@ -219,6 +249,19 @@ def test_what_cannot_be_written_says_where_it_is_kept(project: Path) -> None:
     assert "has changed since it was read, so nothing was written; run the command again" in done.stderr
     words = done.stderr.partition("this prints it: isobudget show ")[2].split()
     assert RIGHT in str(api.show(words[0], words[1], passed=True))
+
+
+def test_what_can_neither_be_written_nor_recorded_is_in_the_error(project: Path) -> None:
+    def answers(model: str, seed: int) -> str:
+        (project / "src/pkg/text.py").write_text(TEXT + "# mine\n")
+        shutil.rmtree(project / "runs")
+        return RIGHT
+
+    with answering(answers) as (url, _):
+        declare(project.parent / "models.toml", url)
+        with pytest.raises(InputError, match="could not be recorded either; this is it:\n--- a/src") as raised:
+            solve(apply=True)
+    assert f"+{RIGHT}" in str(raised.value)
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +333,7 @@ def test_a_run_made_otherwise_is_told_with_the_option_of_solve(served: Path) -> 
 
 
 def test_what_is_no_interpreter_is_told_in_short(project: Path) -> None:
-    with pytest.raises(InputError, match=r"^/bin/ls: is not a Python .* \(it ended with exit code 2\); name one with"):
+    with pytest.raises(InputError, match=r"^/bin/ls: is not a working Python interpreter \(it ended with exit code 2\); name one with"):
         api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/ls")
     with pytest.raises(InputError, match=r"its answer cannot be read"):
         api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/echo")

@@ -73,6 +73,8 @@ def test_what_cannot_be_decided_on_is_left_out_and_told(served: Path) -> None:
     (served / "src/pkg/broken.py").write_text("def broken(:\n    ...\n")
     (served / "src/pkg/bytes.py").write_bytes("def caf\xe9():\n    ...\n".encode("latin-1"))
     (served / "src/pkg/alone.py").write_text("def untested():\n    ...\n")
+    (served / "src/pkg/.#text.py").symlink_to("me@host.1234:5678")  # as an editor marks an open file
+    (served / "tests/test_old.py").symlink_to("gone.py")
     notes, found = Notes(), list[Solution]()
     solutions = api.solve_failing(
         "src",
@@ -89,7 +91,8 @@ def test_what_cannot_be_decided_on_is_left_out_and_told(served: Path) -> None:
     ]
     assert found == solutions
     left_out = [one for one in notes.texts if one.startswith("left out: ")]
-    assert ["broken.py, line 1" in left_out[0], "is not UTF-8" in left_out[1], "alone.py" in left_out[2]] == [True] * 3
+    expected = (".#text.py: cannot be read", "broken.py, line 1", "is not UTF-8", "alone.py")
+    assert [why in said for why, said in zip(expected, left_out, strict=True)] == [True] * 4
 
 
 def test_nothing_to_decide_on_is_told_and_no_success(served: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,11 @@ def test_targets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("src/pkg/__init__.py", "has no function; write its first line"),
         ("src/pkg/whole.py", "every function has a body; name the one to rewrite, as src/pkg/whole.py::whole"),
         ("src/pkg/whole.py::whole.inner", "is inside the function whole; name that one instead"),
-        ("src/pkg/broken.py::f", "broken.py, line 1: is not valid Python"),
-        ("src/pkg/latin.py::f", "is not UTF-8"),
+        ("src/pkg/broken.py::f", "broken.py, line 1: is not valid Python 3"),
+        ("src/pkg/latin.py::f", r"is not UTF-8 \(byte 2\); save it as UTF-8"),
+        ("src/pkg/stated.py::f", r"is latin-1, as its line 2 states, and not UTF-8 \(byte 36\); save it"),
+        ("src/pkg/pipe.py::f", "is not a regular file but a pipe"),
+        ("src/pkg/folder.py::f", "is a folder"),
     ],
 )
 def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str) -> None:
@@ -50,6 +54,9 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, me
     (tmp_path / "src/pkg/broken.py").write_text("def f(:\n")
     (tmp_path / "src/pkg/whole.py").write_text("def whole():\n    def inner(): ...\n    return inner\n")
     (tmp_path / "src/pkg/latin.py").write_bytes(b"# \xe9\ndef f(): ...\n")
+    (tmp_path / "src/pkg/stated.py").write_bytes(b"#!/py\r\n# -*- coding: latin-1 -*-\r\n# \xe9\r\ndef f(): ...\r\n")
+    os.mkfifo(tmp_path / "src/pkg/pipe.py")
+    (tmp_path / "src/pkg/folder.py").mkdir()
     with pytest.raises(InputError, match=message):
         find_target(text)
 
@@ -61,6 +68,8 @@ def test_settings_of_the_project_are_checked(tmp_path: Path) -> None:
     path.write_text("[tool.isobudget]\nbudgt = 3\nmax_tokens = 0\n")
     with pytest.raises(InputError, match=r"budgt: unknown key(.|\n)*max_tokens: must be a whole number"):
         read_settings(tmp_path)
+    path.write_text("tool = 3\n")
+    assert read_settings(tmp_path) == {}
 
 
 def test_what_is_stated_comes_before_the_settings_of_the_project() -> None:

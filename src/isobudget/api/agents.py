@@ -7,15 +7,20 @@ with `allow_apply`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+import threading
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 from isobudget.errors import InputError, IsobudgetError, MissingExtraError
+from isobudget.progress import Silent
 
 P = ParamSpec("P")
 Answer = dict[str, Any]
+#: is set when nobody waits any more for the call that this thread works on
+_unwanted: ContextVar[threading.Event] = ContextVar("unwanted")
 
 INSTRUCTIONS = (
     "solve writes the body of a Python function: small models write candidates until the project's tests pass, inside "
@@ -63,17 +68,43 @@ def make_server(project: Path, *, allow_apply: bool = False) -> Any:
     return server
 
 
-def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, Answer]:
-    """Wrap a tool so that our errors become the protocol's: a message for the agent, and the server goes on."""
+def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, Awaitable[Answer]]:
+    """Wrap a tool so that it runs in its own thread and our errors become the protocol's: the server goes on.
+
+    A call that the agent cancels, or leaves open as it ends, is not waited for; see `_WhileWanted`.
+    """
+    from anyio.to_thread import run_sync
 
     @wraps(tool)
-    def call(*given: P.args, **named: P.kwargs) -> Answer:
+    async def call(*given: P.args, **named: P.kwargs) -> Answer:
+        unwanted = threading.Event()
+        _unwanted.set(unwanted)  # the thread begins with a copy of this
         try:
-            return tool(*given, **named)
+            return await run_sync(partial(tool, *given, **named), abandon_on_cancel=True)
         except IsobudgetError as error:
             raise kind(str(error)) from error
+        except OSError as error:  # of others the protocol's package says nothing but that there was one
+            raise kind(f"{error.filename or tool.__name__}: {error.strerror or error}") from error
+        finally:
+            unwanted.set()
 
     return call
+
+
+class _WhileWanted(Silent):
+    """Ends what reports to it with the next thing that it says, as soon as nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._unwanted = _unwanted.get()
+
+    def note(self, text: str) -> None:  # noqa: ARG002
+        """Ends it.
+
+        Raises:
+            IsobudgetError: nobody waits for it.
+        """
+        if self._unwanted.is_set():
+            raise IsobudgetError("the call was cancelled")
 
 
 class Tools:
@@ -107,6 +138,7 @@ class Tools:
             models=models or (),
             apply=apply,
             force=False,
+            progress=_WhileWanted(),
         )
         return made.to_dict()
 
@@ -155,7 +187,10 @@ class Tools:
 
     def _inside(self, path: str) -> Path:
         """A path inside the project; others are refused."""
-        place = (self._project / path).resolve()
+        try:
+            place = (self._project / path).resolve()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{path!r}: is not a path ({error})") from None
         if not place.is_relative_to(self._project):
             raise InputError(f"{path}: is outside the project {self._project}")
         return place

@@ -113,6 +113,7 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
         if solution.solved:
             with _kept(solution):
                 if out is not None:
+                    _check_out(str(out))  # solving took its time
                     write_whole(Path(out), solution.code.encode())
                 if given["apply"]:
                     solution.apply(force=given["force"])
@@ -123,12 +124,22 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
 
 @contextmanager
 def _kept(solution: Solution) -> Iterator[None]:
-    """If a solution cannot be written, it is not lost: the error says where it is recorded."""
+    """If a solution cannot be written, it is not lost: the error says where it is recorded, or else contains it."""
     try:
         yield
     except IsobudgetError as error:
         again = f"isobudget show {shlex.quote(str(solution.run))} {shlex.quote(solution.task_id)} --passed"
-        raise type(error)(f"{error}\nWhat passed is kept; this prints it: {again}") from error
+        kept = f"What passed is kept; this prints it: {again}"
+        if not _is_recorded(solution):  # on the same full disk, or the folder is gone
+            kept = f"What passed could not be recorded either; this is it:\n{solution.diff}"
+        raise type(error)(f"{error}\n{kept}") from error
+
+
+def _is_recorded(solution: Solution) -> bool:
+    try:
+        return bool(show(solution.run, solution.task_id, passed=True).programs)
+    except IsobudgetError:
+        return False
 
 
 def _check_out(out: str) -> None:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -80,6 +81,11 @@ def sha256_of(path: Path) -> str:
         raise unreadable(error, path) from error
 
 
+def beside(path: Path) -> Path:
+    """Where this thread writes what is to be at `path` as soon as it is whole: no other thread or process does."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.tmp")
+
+
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     """Write `data` to `path` atomically: after a `StorageError` nothing is left behind. `mode` is the file's mode.
 
@@ -89,7 +95,7 @@ def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     if isinstance(path, StorePath):
         path.put(data)
         return
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = beside(path)
     try:
         with aside.open("wb") as file:
             file.write(data)

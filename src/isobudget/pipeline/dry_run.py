@@ -21,13 +21,13 @@ from typing import Any
 from isobudget.backends.settings import HubSettings
 from isobudget.errors import IsobudgetError
 from isobudget.files.hub import OFFLINE, is_commit, may_be_repo
+from isobudget.files.near import RUN_FILE
 from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
 from isobudget.pipeline.prepare import imported_note, memory_note
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.progress import Silent
-from isobudget.records.facts import RUN_FILE
 from isobudget.records.run import load_run
 from isobudget.study import Study, StudyModel
 from isobudget.study.check import plain_name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -56,14 +57,19 @@ def check_unchanged(target: Target) -> None:
     """Refuse a file that has changed since it was read.
 
     Raises:
-        InputError: it has changed, or exists although it did not before.
+        InputError: it has changed, is now a link, a folder or a pipe, or exists although it did not before.
     """
-    try:
-        now: bytes | None = target.path.read_bytes()
-    except FileNotFoundError:
-        now = None
-    if now != target.data:
+    if not _is_as_read(target.path, target.data):
         raise InputError(f"{target.file}: has changed since it was read, so nothing was written; run the command again")
+
+
+def _is_as_read(path: Path, data: bytes | None) -> bool:
+    if data is None:
+        return not os.path.lexists(path)
+    try:
+        return path.is_file() and not path.is_symlink() and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def apply(target: Target, text: str) -> None:

@@ -127,7 +127,12 @@ def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[
 
 
 def check_baseline(
-    target: Target, tests: Selection, run: RunnerReport, *, only_reaching: bool = False
+    target: Target,
+    tests: Selection,
+    run: RunnerReport,
+    *,
+    only_reaching: bool = False,
+    left_out: Mapping[str, str] | None = None,
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The ids of the tests that must pass, and the failing tests that do not decide, each with the reason.
 
@@ -139,6 +144,7 @@ def check_baseline(
         target, tests: what to write, and the tests as the user named them.
         run: report of running these tests with stubs.
         only_reaching: whether only tests that call the target decide.
+        left_out: files that cannot be collected, each with the reason; see `left_out_files`.
 
     Raises:
         UndecidedError: the tests cannot decide; the message says why and what to do.
@@ -152,7 +158,7 @@ def check_baseline(
         why = "took too long" if run.stopped else run.fault or "ended before they were finished"
         raise UndecidedError(f"{', '.join(tests.arguments)}: the tests {why}, before anything was written")
     if not run.collected:
-        raise UndecidedError(_none_found(tests))
+        raise UndecidedError(_none_found(tests, left_out or {}))
     _check_skipped(tests, run)
     _check_module(target, tests, run)
     failing = [one for one in run.collected if run.outcomes.get(one) == "failed" and one not in run.reached]
@@ -169,8 +175,11 @@ def check_baseline(
     }
 
 
-def _none_found(tests: Selection) -> str:
+def _none_found(tests: Selection, left_out: Mapping[str, str]) -> str:
     """Why there are no tests, as pytest sees it."""
+    why = "".join(f"; {file}: {reason}" for file, reason in list(left_out.items())[:_NAMED])
+    if why:
+        return f"{', '.join(tests.arguments)}: pytest finds no tests there{why}"
     named = next((one for one in tests.arguments if "::" in one), "")
     if named:
         file = named.partition("::")[0]

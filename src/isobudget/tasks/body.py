@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import textwrap
 import tokenize
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ def parse_source(text: str, where: str) -> ast.Module:
     except syntax.NOT_PYTHON as error:
         line = getattr(error, "lineno", None)
         place = f", line {line}" if line else ""
-        raise InputError(f"{where}{place}: is not valid Python: {getattr(error, 'msg', error)}") from None
+        version = ".".join(map(str, sys.version_info[:2]))  # the project's own may be another one
+        why = f"is not valid Python {version}, which isobudget runs on: {getattr(error, 'msg', error)}"
+        raise InputError(f"{where}{place}: {why}") from None
 
 
 def functions_by_name(tree: ast.Module) -> dict[str, Function]:

@@ -128,18 +128,24 @@ def _missing_import(node: ast.Import | ast.ImportFrom, bound: set[str], used: se
 
 
 def _bound(body: Iterable[ast.stmt]) -> Iterable[str]:
-    """Names that the statements bind at their own level."""
+    """Names that the statements bind at their own level when they run."""
     for node in body:
         if isinstance(node, FunctionNode | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.If | ast.Try | ast.With):
-            yield from _bound([*node.body, *getattr(node, "orelse", [])])
+            body = [] if isinstance(node, ast.If) and _is_for_checkers(node.test) else node.body
+            yield from _bound([*body, *getattr(node, "orelse", [])])
         else:
             yield from (
                 one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
             )
+
+
+def _is_for_checkers(test: ast.expr) -> bool:
+    """Whether what follows is for type checkers alone: the names are not there when the program runs."""
+    return ast.unparse(test).rpartition(".")[2] == "TYPE_CHECKING"
 
 
 def _source_of(program: str, node: ast.stmt) -> str:

@@ -12,6 +12,7 @@ import ast
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from isobudget import syntax
@@ -122,8 +123,14 @@ def _imports(text: str, tree: ast.Module) -> str:
     return "".join(_source(text, node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
 
 
+@lru_cache(maxsize=2)
+def _lines_of(text: str) -> tuple[str, ...]:
+    """The lines of a file, which is asked for each of its statements."""
+    return tuple(split_lines(text))
+
+
 def _source(text: str, node: ast.stmt) -> str:
-    return "".join(split_lines(text)[first_line_of(node) - 1 : node.end_lineno]).rstrip("\n") + "\n"
+    return "".join(_lines_of(text)[first_line_of(node) - 1 : node.end_lineno]).rstrip("\n") + "\n"
 
 
 def signature(node: FunctionNode) -> str:

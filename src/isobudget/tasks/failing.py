@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from isobudget.errors import InputError
 from isobudget.files.near import near_paths
 from isobudget.tasks.body import functions_by_name, parse_source
-from isobudget.tasks.project import files_of, find_root
+from isobudget.tasks.project import files_of, find_root, read_source
 from isobudget.tasks.target import decoded
 
 
@@ -52,14 +53,15 @@ def _empty(root: Path, files: Sequence[str]) -> EmptyFunctions:
     targets, unreadable = [], []
     for name in files:
         path = root / name
-        if not _is_source(name) or b"def " not in (data := path.read_bytes()):
+        if not _is_source(name):
             continue
         try:
-            functions = functions_by_name(parse_source(decoded(data, name), name)).values()
+            data = read_source(path, name)
+            tree = parse_source(decoded(data, name), name) if b"def " in data else ast.Module([], [])
         except InputError as error:
             unreadable.append(str(error))
             continue
-        targets += [f"{path}::{one.name}" for one in functions if one.is_to_write]
+        targets += [f"{path}::{one.name}" for one in functions_by_name(tree).values() if one.is_to_write]
     return EmptyFunctions(tuple(targets), tuple(unreadable))
 
 

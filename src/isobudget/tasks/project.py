@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 from isobudget.errors import InputError
 from isobudget.files.toml import read_toml
 from isobudget.files.values import AMOUNT, COUNT, FLAG, TEXT, Check, mistakes_of
+from isobudget.files.whole import check_regular, unreadable
 
 #: what marks the root of a project, looked for from the target upwards
 ROOT_MARKS = ("pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini", ".git")
@@ -93,7 +95,8 @@ def read_settings(root: Path) -> Mapping[str, Any]:
     path = root / "pyproject.toml"
     if not path.is_file():
         return {}
-    table = read_toml(path).get("tool", {}).get("isobudget", {})
+    tools = read_toml(path).get("tool", {})
+    table = tools.get("isobudget", {}) if isinstance(tools, dict) else {}
     where = f"{path}: tool.isobudget"
     if not isinstance(table, dict):
         raise InputError(f"{where} must be a table")
@@ -140,6 +143,19 @@ def _unmarked(root: Path) -> str:
     )
 
 
+def read_source(path: Path, where: str) -> bytes:
+    """The bytes of a source file of the project.
+
+    Raises:
+        InputError: it cannot be read, as a link that leads nowhere, or is a pipe or the like, which may never end.
+    """
+    check_regular(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(error, where) from None
+
+
 def _walk(folder: str) -> Iterator[tuple[str, int]]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -162,17 +178,17 @@ def find_interpreter(root: Path, stated: str | None) -> Interpreter:
     Raises:
         InputError: it cannot be run, is older than 3.9, or has no pytest.
     """
-    path = stated or _default_interpreter(root)
+    path = _executable(root, stated or _default_interpreter(root))
     try:
         done = subprocess.run(
             [path, "-I", "-c", _ASK_INTERPRETER], capture_output=True, text=True, timeout=60, check=True, cwd="/"
         )
         said = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        version = tuple(said["version"])
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError) as error:
         raise InputError(
             f"{path}: is not a working Python interpreter ({_why(error)}); name one with --python"
         ) from None
-    version = tuple(said["version"])
     if version < (3, 9):
         raise InputError(f"{path}: is Python {version[0]}.{version[1]}; the tests need 3.9 or later")
     if "pytest" not in said["plugins"]:
@@ -180,7 +196,15 @@ def find_interpreter(root: Path, stated: str | None) -> Interpreter:
             f"{path}: has no pytest. Install it there ({path} -m pip install pytest), or name another interpreter "
             "with --python"
         )
-    return Interpreter(os.path.abspath(path), version, _shown(path, said), frozenset(said["plugins"]))  # noqa: PTH100
+    return Interpreter(path, version, _shown(path, said), frozenset(said["plugins"]))
+
+
+def _executable(root: Path, stated: str) -> str:
+    """A name alone is looked for in PATH, a path from the working folder, else from the project's root."""
+    for one in (stated, str(root / stated)):
+        if found := shutil.which(one):
+            return os.path.abspath(found)  # noqa: PTH100
+    return stated
 
 
 def _why(error: Exception) -> str:
@@ -189,7 +213,7 @@ def _why(error: Exception) -> str:
         return f"it ended with exit code {error.returncode}"
     if isinstance(error, subprocess.TimeoutExpired):
         return f"it did not answer within {error.timeout:.0f} s"
-    return "its answer cannot be read" if isinstance(error, ValueError) else str(error)
+    return str(error) if isinstance(error, OSError) else "its answer cannot be read"
 
 
 def _default_interpreter(root: Path) -> str:
@@ -203,7 +227,7 @@ def _default_interpreter(root: Path) -> str:
 
 def _shown(path: str, said: Mapping[str, Any]) -> tuple[str, ...]:
     """The folders to show: each prefix as a whole, but only the libraries and executable of a system-wide one."""
-    shown = [said["binary"], os.path.abspath(path), *filter(None, said["folders"])]  # noqa: PTH100
+    shown = [said["binary"], path, *filter(None, said["folders"])]
     wide = ("/", "/usr", "/usr/local", str(Path.home()))
     shown += [prefix for prefix in said["prefixes"] if prefix not in wide]
     link = Path(path)

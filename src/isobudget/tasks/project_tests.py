@@ -119,7 +119,7 @@ class TargetTests:
         if files := left_out_files(self.target, self.tests, run):
             self._ignored = _ignoring(files)
             run = self.run(stub, self.arguments, _BASELINE_SECONDS)
-        expected, failing = check_baseline(self.target, self.tests, run, only_reaching=only_reaching)
+        expected, failing = check_baseline(self.target, self.tests, run, only_reaching=only_reaching, left_out=files)
         if refuse_solved and self.target.data is not None and not self._is_hole():
             refuse_passing(self.target, self.run(self.target.text, self.arguments, _BASELINE_SECONDS), expected)
         self._imported_as({name for name, file, _ in run.modules if file == str(self.target.path)})

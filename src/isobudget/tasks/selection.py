@@ -12,8 +12,9 @@ from pathlib import Path
 from isobudget import syntax
 from isobudget.errors import InputError
 from isobudget.files.near import near_paths
+from isobudget.files.whole import check_regular
 from isobudget.tasks.body import functions_by_name, parse_source
-from isobudget.tasks.project import CONFIGURATION
+from isobudget.tasks.project import CONFIGURATION, read_source
 from isobudget.tasks.stub import imports_module
 
 
@@ -67,7 +68,7 @@ def select(root: Path, tests: Sequence[str]) -> Selection:
             except InputError:
                 if file == path:
                     raise
-                unreadable[name] = file.read_bytes().decode(errors="replace")
+                unreadable[name] = _what_can_be_read(file)
             else:
                 files[name] = text
     return Selection(tuple(arguments), files, unreadable)
@@ -82,7 +83,16 @@ def _test_files(path: Path) -> Iterator[Path]:
             yield file
 
 
+def _what_can_be_read(path: Path) -> str:
+    """The text of a file as far as it has one; empty for a link that leads nowhere, a folder or a pipe."""
+    try:
+        return read_source(path, str(path)).decode(errors="replace")
+    except InputError:
+        return ""
+
+
 def _text_of(path: Path) -> str:
+    check_regular(path)
     try:
         with tokenize.open(path) as file:  # in the encoding that it states
             return file.read()
@@ -106,7 +116,7 @@ def tests_importing(root: Path, files: Sequence[str], modules: Sequence[str], na
         last = name.rpartition("/")[2]
         if not (last.startswith("test_") or last.endswith("_test.py")) or not last.endswith(".py"):
             continue
-        text = (root / name).read_text(encoding="utf-8", errors="replace")
+        text = _what_can_be_read(root / name)
         if any(imports_module(one, text, firsts) for one in modules):
             found.append(name)
     return found

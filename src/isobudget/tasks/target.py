@@ -11,9 +11,11 @@ from isobudget.errors import InputError
 from isobudget.files.hints import did_you_mean
 from isobudget.files.near import near_paths
 from isobudget.tasks.body import Function, functions_by_name, parse_source
-from isobudget.tasks.project import find_root, import_root, module_name
+from isobudget.tasks.project import find_root, import_root, module_name, read_source
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+#: a comment in the first two lines that states the encoding, as PEP 263 has it
+_CODING = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def find_target(text: str) -> Target:
         raise InputError(f"{text}: is a link to {resolved}, outside of the project {here}; name a file of the project")
     if not path.exists():
         return _new_file(text, root, resolved, mark)
-    data = resolved.read_bytes()
+    data = read_source(resolved, place)
     source = decoded(data, place)
     names = _names(source, place, name)
     return Target(root, resolved.relative_to(root).as_posix(), names, data, source)
@@ -133,12 +135,19 @@ def decoded(data: bytes, where: str) -> str:
     """The text of a source file, with its line ends and byte order mark unchanged.
 
     Raises:
-        InputError: it is not UTF-8.
+        InputError: it is not UTF-8; the message names the line that states another encoding.
     """
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{where}: is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+        byte = error.start
+    for number, line in enumerate(data.splitlines()[:2], 1):
+        if stated := _CODING.match(line):
+            raise InputError(
+                f"{where}: is {stated[1].decode()}, as its line {number} states, and not UTF-8 (byte {byte}); save it "
+                "as UTF-8 and take that line out"
+            )
+    raise InputError(f"{where}: is not UTF-8 (byte {byte}); save it as UTF-8")
 
 
 def _names(source: str, where: str, name: str) -> tuple[str, ...]:
