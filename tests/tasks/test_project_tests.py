@@ -256,7 +256,7 @@ MISTAKES = {
     ),
     "fails before it calls it": (
         "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert slugify is None\n",
-        r"test_b fails without calling it: .*It has the name in it, so it is not left out. .*"
+        r"test_b fails without calling it: .*It contains the target's name, so it is not left out. .*"
         r"\(--tests tests/test_x.py::test_a\), or leave out --tests",
     ),
     "is a program": (
@@ -387,7 +387,7 @@ def test_links_and_names_that_get_in_the_way_are_told(tmp_path: Path) -> None:
     with (
         opened(root, "src/pkg/text.py::slugify", "tests") as tests,
         pytest.raises(
-            InputError, match=r"test_text.py: has the name of another test file, and neither is in a package"
+            InputError, match=r"test_text.py: has the same name as another test file, and neither is in a package"
         ),
     ):
         tests.prepare()

@@ -136,10 +136,10 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
         return None
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
     note = (
-        "The cheaper model does as well for less money if one sample of the more expensive one costs more than this "
-        "many further samples of the cheaper one. A shared prompt is left out. With "
-        f"{level} intervals over problems; ? is an end that the recorded samples do not reach. Ratio now: the present "
-        "price of one sample of the more expensive model, in further samples of the cheaper one, by the costs below. "
+        "At equal cost the cheaper model does as well as the more expensive one if a sample of the latter costs more "
+        "than this many further samples of the cheaper one. A shared prompt is left out. With "
+        f"{level} intervals over problems; ? is an end that the recorded samples do not reach. Ratio now: how many it "
+        "costs by the costs below. "
         + " ".join(f"By {unit}: {prompt_note(one).lower()}" for unit, one in comparisons.items())
     )
     now = (f"Ratio now, by {unit}" for unit in comparisons)

@@ -139,9 +139,9 @@ def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
     by_pair = {pair: list(flips) for pair, flips in groupby(comparison.flips, key=lambda flip: (flip.cheap, flip.dear))}
     rows = tuple(_flip_row(by_pair[pair], ks, short_names(comparison)) for pair in shown_pairs(comparison))
     note = (
-        "Price of one sample of the more expensive model, in further samples of the cheaper one, from which on the "
-        "cheaper one does at least as well as k samples of the other for the same money. now: the present price. A "
-        "shared prompt is left out."
+        "If a sample of the more expensive model costs more than this many further samples of the cheaper one, the "
+        "cheaper one does at least as well as k samples of the other at equal cost. now: how many it costs. A shared "
+        "prompt is left out."
     )
     if comparison.stop == FIRST_PASS:
         note += " k is the most samples; the ratio counts those generated on average."
