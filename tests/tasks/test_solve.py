@@ -333,7 +333,9 @@ def test_a_run_made_otherwise_is_told_with_the_option_of_solve(served: Path) -> 
 
 
 def test_what_is_no_interpreter_is_told_in_short(project: Path) -> None:
-    with pytest.raises(InputError, match=r"^/bin/ls: is not a working Python .* \(it ended with exit code 2\); name one"):
+    with pytest.raises(
+        InputError, match=r"^/bin/ls: is not a working Python .* \(it ended with exit code 2\); name one"
+    ):
         api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/ls")
     with pytest.raises(InputError, match=r"its answer cannot be read"):
         api.solve(str(project / SLUG), SLUG_TESTS, python="/bin/echo")

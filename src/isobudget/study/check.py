@@ -61,6 +61,8 @@ def _field_mistake(error: Any, owner: type[BaseModel]) -> Mistake:
             return Mistake((*place, "backend"), f"input should be {', '.join(others)} or {last}, not {given!r}")
         case "secret":
             return Mistake(place, error["msg"])
+        case "twice":
+            return Mistake(error["ctx"]["place"], error["msg"])
     message = error["msg"].removeprefix("Value error, ")
     return Mistake(place, f"{message[0].lower()}{message[1:]}, not {error['input']!r}" if place else message)
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, PlainValidator, PrivateAttr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from isobudget.backends.registry import ALIASES, DEFAULT, AnySettings
 from isobudget.backends.settings import STRICT, BackendSettings, Positive, Text
@@ -276,10 +277,13 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        for what, names in (("benchmark", self.benchmarks), ("model", [model.name for model in self.models])):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"the {what} {twice[0]!r} is named twice")
+        names = {"benchmark": self.benchmarks, "model": [model.name for model in self.models]}
+        for what, stated in names.items():
+            again = next((at for at, name in enumerate(stated) if name in stated[:at]), None)
+            if again is not None:
+                message = f"the {what} {stated[again]!r} is named twice"
+                place = ("models", again, "name") if what == "model" else ("benchmarks", again)
+                raise PydanticCustomError("twice", "{message}", {"message": message, "place": place})
         return self
 
     def remember(self, text: str, origin: str) -> None:
