@@ -29,6 +29,25 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+#: where the figures of reports are drawn; other tests look at none
+DRAWN = ("tests/report/", "tests/test_golden_outputs.py::test_outputs_are_as_recorded[report/run]")
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the figures of a report show is computed, and an empty file stands for each of them."""
+    from isobudget.report.figures import comparison
+    from support.undrawn import nothing
+
+    monkeypatch.setattr(comparison, "render", nothing)
+
+
+@pytest.fixture(autouse=True)
+def _undrawn_elsewhere(request: pytest.FixtureRequest) -> None:
+    if not request.node.nodeid.startswith(DRAWN):
+        request.getfixturevalue("undrawn")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Which tests go together when several processes run them."""

@@ -26,6 +26,7 @@ from support.page_html import without_scripts
 from support.synthetic_run import PAIR, synthetic_run
 
 FEW = Bootstrap(replicates=50)
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from isobudget.analysis.load_samples import load_samples
 from isobudget.costs.cost import Unit
 from isobudget.curves import Bootstrap
@@ -32,6 +34,7 @@ def test_a_run_without_layers_says_so() -> None:
         assert dict(machine_facts(facts))["Layers of confinement"] == "not recorded"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_layers_and_trust_stand_on_the_page_and_in_its_json(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "one", PAIR)
     run.facts["judge_layers"] = LAYERS
