@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -21,18 +22,22 @@ def test_humaneval_references_pass_apart_from_their_tests(shared_data: Path, wor
     assert len(verdicts) == 164
 
 
-#: the reference of this problem alone takes three seconds and more: with both line endings only once
-SLOW = "123"
+#: Two workers judge all pairs: a pair that fails by itself fails there. What goes wrong with another number of workers
+#: does so whichever pairs they have: one worker, and eight, are given a third, the same every time. That is more than
+#: one keeps at once.
+PART, SEED = 650, 20261130
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_mbpp_references_pass_apart_from_their_tests(shared_data: Path, workers: int) -> None:
-    other = [pair for pair in mbpp(shared_data, "\r\n") if pair[0].task_id != SLOW or workers == 2]
+    pairs = mbpp(shared_data, "\n") + mbpp(shared_data, "\r\n")
+    assert len(pairs) == 2 * 974
+    chosen = pairs if workers == 2 else random.Random(SEED + workers).sample(pairs, PART)
     with Judge(workers, Limits(cpu_seconds=30.0, wall_seconds=300.0)) as judge:
-        verdicts = list(judge.run(mbpp(shared_data, "\n") + other))
+        verdicts = list(judge.run(chosen))
     told = {(v.outcome, v.trust, v.tests_passed == v.tests_total, v.detail, v.first_failing) for v in verdicts}
     assert told == {(Outcome.PASSED, Trust.SPLIT, True, "", "")}
-    assert len(verdicts) == 974 + (974 if workers == 2 else 973)
+    assert len(verdicts) == len(chosen)
 
 
 def test_verdicts_do_not_depend_on_the_number_of_workers() -> None:
@@ -63,6 +68,7 @@ def test_a_busy_machine_causes_no_timeouts() -> None:
     problem = Problem("Own/0", "own", "", "f", check)
     program = "import time\ndef f():\n    while time.process_time() < 0.5: pass\n    return 1"
     with Judge(workers=8, limits=Limits(cpu_seconds=1.0, wall_seconds=60.0)) as judge:
-        verdicts = list(judge.run([(problem, program)] * 16))
-    assert [verdict.outcome for verdict in verdicts] == [Outcome.PASSED] * 16
+        # all workers at once, and some of them a second time, which is a sample of its own
+        verdicts = list(judge.run([(problem, program)] * 12))
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.PASSED] * 12
     assert all(0.4 < verdict.seconds < 1.0 for verdict in verdicts)
