@@ -6,6 +6,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,8 @@ def test_importing_isobudget_and_its_command_line_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Names of the modules that a file imports at run time, wherever in the file."""
     found = set()
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -71,7 +73,7 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+    return frozenset(found)
 
 
 def files_of(room: str) -> list[Path]:
@@ -88,6 +90,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def import_graph() -> dict[str, set[str]]:
     """Module -> modules of ours that its file imports: at its top, inside functions, and for type checking alike."""
     files = modules()

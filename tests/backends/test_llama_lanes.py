@@ -45,6 +45,14 @@ def alone(path: Path) -> list[list[tuple[object, ...]]]:
         return [contents(engine.generate_all([asked(prompt, range(12))])[0]) for prompt in PROMPTS]
 
 
+@pytest.fixture(scope="module")
+def few_shot(path: Path) -> tuple[list[tuple[int, ...]], list[list[tuple[object, ...]]]]:
+    """Prompts that begin alike, and four samples of each, one prompt after the other in one lane."""
+    prompts = begins_alike(400, list(range(70, 130, 5)), 1)
+    with opened(path, 4, 1, 768) as engine:
+        return prompts, [contents(engine.generate_all([asked(prompt, range(4))])[0]) for prompt in prompts]
+
+
 @pytest.mark.parametrize(("slots", "threads"), LANES)
 @pytest.mark.parametrize("each", [1, 4, 12])
 def test_a_sample_is_the_same_in_any_lane(
@@ -67,14 +75,14 @@ def test_a_prompt_is_computed_once_for_all_lanes(path: Path, slots: int, threads
 
 
 @pytest.mark.parametrize(("slots", "threads"), LANES)
-def test_the_beginning_of_few_shot_prompts_is_computed_once_for_all_lanes(path: Path, slots: int, threads: int) -> None:
-    prompts = begins_alike(400, list(range(70, 130, 5)), 1)
+def test_the_beginning_of_few_shot_prompts_is_computed_once_for_all_lanes(
+    path: Path, few_shot: tuple[list[tuple[int, ...]], list[list[tuple[object, ...]]]], slots: int, threads: int
+) -> None:
+    prompts, alone = few_shot
     with opened(path, slots, threads, 768) as engine:
         found = engine.generate_all([asked(prompt, range(4)) for prompt in prompts])
         computed = engine.computed_prompt_tokens
-    with opened(path, 4, 1, 768) as engine:
-        alone = [engine.generate_all([asked(prompt, range(4))])[0] for prompt in prompts]
-    assert list(map(contents, found)) == list(map(contents, alone))
+    assert list(map(contents, found)) == alone
     assert computed == 400 + sum(len(prompt) - 400 for prompt in prompts)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -131,3 +134,15 @@ def test_source_tests_see_the_sample_as_plain_python_does(judge: Judge) -> None:
     )
     assert (raises.outcome, raises.detail) == (Outcome.ERROR, "ZeroDivisionError: division by zero")
     assert broken.outcome is Outcome.SYNTAX_ERROR
+
+
+def test_nothing_above_the_scratch_folder_is_looked_at(tmp_path: Path) -> None:
+    """Where there are no namespaces, files of others lie there."""
+    (tmp_path / "conftest.py").write_text("raise SystemExit('looked at')\n")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    tests = {"module": "solution", "source": "def test_a(): pass\n"}
+    run = "from isobudget.judge.untrusted.shared_tests import run_pytest"
+    code = f"{run}; print([run_pytest(lambda *_: None, 'x = 1', {tests!r}, stop=True)])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=scratch, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("['']\n"), done.stdout + done.stderr

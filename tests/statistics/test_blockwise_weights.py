@@ -33,6 +33,7 @@ def test_blocks_of_any_size_give_the_same_weights(problems: int, replicates: int
 
 def test_few_problems_are_held_and_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.array_equal(np.asarray(weights_of(50, 200, 1)), bootstrap_weights(50, 200, 1))
+    assert weights_of(50, 200, 1) is weights_of(50, 200, 1)
     monkeypatch.setattr(blockwise_weights, "MANY", 49)
     assert weights_of(50, 200, 1) == BlockwiseWeights(50, 200, 1)
 

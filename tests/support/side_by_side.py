@@ -9,17 +9,38 @@ from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-#: files whose tests share a server, an engine's weights, or a way of judging: each is one piece of work, or one for
-#: each parameter of what they share
+#: how the ids of files begin whose tests share a server, a browser, an engine's weights, or a judge: they are one piece
+#: of work, or one for each parameter of what they share, which is the first of a test
 SHARED_START = {
     "tests/backends/server/test_server_llama.py": False,
     "tests/backends/test_exact.py": False,
+    "tests/backends/test_llama_lanes.py": True,
     "tests/backends/test_llama_scoring.py": False,
     "tests/backends/test_llama_slots.py": True,
+    "tests/backends/test_llama_split_form.py": False,
     "tests/backends/test_llamacpp.py": False,
+    "tests/docs/test_site.py": False,
+    "tests/files/test_store_path.py": False,
+    "tests/gateway/test_gateway_attacks.py": False,
+    "tests/gateway/test_gateway_client.py": False,
+    "tests/gateway/test_gateway_fuzz.py": False,
+    "tests/gateway/test_gateway_told.py": False,
+    "tests/gateway/test_judge_service.py": False,
+    "tests/judge/test_judge.py": False,
+    "tests/judge/test_judge_foreign.py": False,
     "tests/judge/test_judge_hostile.py": True,
+    "tests/judge/test_judge_kinds.py": False,
+    "tests/judge/test_judge_limits.py": False,
+    "tests/judge/test_judge_observed.py": False,
+    "tests/judge/test_judge_references.py": False,
+    "tests/judge/test_judge_shared.py": False,
     "tests/judge/test_judge_tasks.py": False,
+    "tests/records/test_store_killed.py": False,
+    "tests/records/test_two_writers.py": False,
+    "tests/report/test_damaged.py": False,
+    "tests/report/test_page_": False,
     "tests/report/test_report.py": False,
+    "tests/tasks/test_confirm.py": False,
 }
 
 
@@ -31,6 +52,9 @@ LONGEST = (
     "tests/judge/test_judge_tasks.py",
     "tests/judge/test_judge_data.py",
     "tests/judge/test_judge_hostile.py",
+    "tests/records/test_store_killed.py",
+    "tests/report/test_page_",
+    "tests/judge/",
     "tests/pipeline/test_kill.py",
     "tests/backends/",
     "tests/test_golden_outputs.py",
@@ -42,14 +66,20 @@ def rank(nodeid: str) -> int:
     return next((place for place, start in enumerate(LONGEST) if nodeid.startswith(start)), len(LONGEST))
 
 
+def piece_of_work(nodeid: str) -> str:
+    """What a test is a part of: all that is given to one process at once."""
+    start = next((start for start in SHARED_START if nodeid.startswith(start)), None)
+    if start is None:
+        return nodeid
+    parameter = nodeid.partition("[")[2].rstrip("]").partition("-")[0]
+    return f"{start}[{parameter}]" if SHARED_START[start] else start
+
+
 class SharedStart(LoadScopeScheduling):  # type: ignore[misc]
     """Gives a process one piece of work after the other, in the order of the collected tests."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        if file not in SHARED_START:
-            return nodeid
-        return f"{file}[{nodeid.partition('[')[2]}" if SHARED_START[file] else file
+        return piece_of_work(nodeid)
 
     def remove_node(self, node: Any) -> str | None:
         """What a process that ends had before it goes to others, but for the test that killed it, which is returned."""

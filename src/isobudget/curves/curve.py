@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +25,6 @@ from isobudget.curves.stopping import FIRST_PASS, FIXED, Charged, parse_stop
 from isobudget.errors import InputError
 from isobudget.grid import with_unit
 from isobudget.results import Shown
-from isobudget.statistics.blockwise_weights import BlockwiseWeights
 from isobudget.statistics.intervals import Weights, bootstrap_curve, check_level, weights_of
 from isobudget.statistics.pass_at_k import failure_curve, trusted_k
 
@@ -37,9 +35,6 @@ FloatArray = NDArray[np.float64]
 
 #: curves end here: what they need grows with k, however many samples were recorded
 DEEPEST = 10_000
-
-#: weights of at most this many problems times replicates are kept for the next curve, some 60 MB
-_KEPT = 30_000_000
 
 #: how one of k samples is chosen: all tests are run, and one that passes is kept
 TESTS = "tests"
@@ -68,21 +63,8 @@ class Bootstrap:
         check_level(self.level)
 
     def weights(self, problems: int) -> Weights:
-        """The bootstrap weights (replicates, problems), the same for every model.
-
-        Computed on demand if there are many.
-        """
-        if problems * self.replicates > _KEPT:
-            return weights_of(problems, self.replicates, self.seed)
-        return _kept_weights(problems, self.replicates, self.seed)
-
-
-@lru_cache(maxsize=1)
-def _kept_weights(problems: int, replicates: int, seed: int) -> Weights:
-    weights = weights_of(problems, replicates, seed)
-    if not isinstance(weights, BlockwiseWeights):
-        weights.flags.writeable = False
-    return weights
+        """The bootstrap weights (replicates, problems), the same for every model."""
+        return weights_of(problems, self.replicates, self.seed)
 
 
 @dataclass(frozen=True, slots=True)

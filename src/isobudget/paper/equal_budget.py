@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.errors import InputError
@@ -161,10 +162,16 @@ def _flip(table: PassTable, cheap: str, dear: str, k_dear: int) -> PaperFlip:
     published = table.percent[cheap]
     largest = table.k[len(published) - 1]
     for k in range(1, largest + 1):
-        if interpolate(table.k, published, k).percent >= target - 1e-9:
+        if _percent_at(table.k, published, k) >= target - 1e-9:
             return PaperFlip(table.benchmark, cheap, dear, k_dear, k, k / k_dear)
     reason = f"{cheap} reaches {published[-1]} % at its largest published k, {largest}, below {target} %"
     return PaperFlip(table.benchmark, cheap, dear, k_dear, None, math.nan, reason)
+
+
+@cache
+def _percent_at(ks: tuple[int, ...], percent: tuple[float, ...], k: int) -> float:
+    """Pass@k of a published row, which every flip of its model asks for again."""
+    return interpolate(ks, percent, k).percent
 
 
 def family_models(table: PassTable, family: str) -> list[str]:

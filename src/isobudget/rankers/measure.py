@@ -171,9 +171,13 @@ def _left(n: int, first: int, k: int) -> float:
 def _chosen_of_subsets(right: Floats, selector: object, k: int, generator: np.random.Generator) -> Chosen:
     """The choices among random draws of k, with the share of the draw that agrees with them."""
     confidence: Callable[[NDArray[np.int64]], float] | None = getattr(selector, "confidence", None)
-    signals, rights = [], []
+    seen: dict[bytes, tuple[float, float]] = {}  # of few samples the same are drawn again and again
+    drawn = []
     for _ in range(_SUBSETS if k < len(right) else 1):
         subset = generator.permutation(len(right))[:k]
-        rights.append(right[selector.choose(subset)].mean())  # type: ignore[attr-defined]
-        signals.append(np.nan if confidence is None else confidence(subset))
+        drawn.append(subset.tobytes())
+        if drawn[-1] not in seen:
+            chosen = right[selector.choose(subset)].mean()  # type: ignore[attr-defined]
+            seen[drawn[-1]] = (np.nan if confidence is None else confidence(subset), chosen)
+    signals, rights = zip(*map(seen.__getitem__, drawn), strict=True)
     return Chosen(np.array(signals), np.array(rights), np.full(len(rights), 1 / len(rights)))

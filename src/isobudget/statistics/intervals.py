@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from statistics import NormalDist
 
 import numpy as np
@@ -36,6 +36,9 @@ Weights = NDArray[np.uint16] | NDArray[np.uint32] | BlockwiseWeights
 
 #: curve points that are worked on at once, to bound memory and to stay in the cache
 POINTS = 256
+#: Weights of at most _KEPT (problems times replicates, some 60 MB) are kept for the next curve; up to _SMALL, some 4 MB,
+#: those of eight sizes at once.
+_KEPT, _SMALL = 30_000_000, 2_000_000
 #: below this many effective problems an interval is stretched; by simulation, see docs/estimators.md
 FEW = 10
 
@@ -59,13 +62,22 @@ def bootstrap_weights(
 
 
 def weights_of(problems: int, replicates: int = 10_000, seed: int = 0) -> Weights:
-    """`bootstrap_weights`; for many problems `BlockwiseWeights`, which computes them as needed."""
+    """`bootstrap_weights`, read-only; for many problems `BlockwiseWeights`, which computes them as needed."""
     _check_sizes(problems, replicates)
-    return (
-        bootstrap_weights(problems, replicates, seed)
-        if held(problems, replicates)
-        else BlockwiseWeights(problems, replicates, seed)
-    )
+    if not held(problems, replicates):
+        return BlockwiseWeights(problems, replicates, seed)
+    size = problems * replicates
+    make = _read_only if size > _KEPT else _kept if size > _SMALL else _kept_small
+    return make(problems, replicates, seed)
+
+
+def _read_only(problems: int, replicates: int, seed: int) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    weights = bootstrap_weights(problems, replicates, seed)
+    weights.flags.writeable = False
+    return weights
+
+
+_kept, _kept_small = lru_cache(maxsize=1)(_read_only), lru_cache(maxsize=8)(_read_only)
 
 
 def _check_sizes(problems: int, replicates: int) -> None:

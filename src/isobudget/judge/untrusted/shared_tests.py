@@ -132,6 +132,8 @@ def run_pytest(say: Say, program: str, tests: dict[str, Any], *, stop: bool) -> 
     _write(name, tests["source"])
     recorder = _Recorder(say)
     options = ["-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder, "--capture=sys"]
+    # Without it pytest goes by the folder of its settings, which is /dev, and looks through all folders above this one.
+    options.append(f"--confcutdir={folder}")
     code = pytest.main([name, "--import-mode=importlib", *options, *["-x"] * stop], plugins=[recorder])
     with open(name, encoding="utf-8", newline="") as file:
         if file.read() != tests["source"]:
