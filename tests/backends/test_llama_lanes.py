@@ -12,7 +12,7 @@ import pytest
 from isobudget.backends.base import Generation
 from isobudget.backends.engine.engine_clock import Charge, StepClock
 from isobudget.backends.engine.in_flight import Request
-from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings, usable_cores
 from isobudget.backends.llamacpp.context import Context
 from isobudget.backends.llamacpp.kinds import are_even
 from isobudget.backends.llamacpp.lanes import Lanes, SavedPrompt
@@ -285,3 +285,11 @@ def test_a_prompt_that_a_lane_needs_next_is_kept_however_long_the_lane_is_halted
     for prompt in PROMPTS[3:]:
         lanes.keep(prompt, saved)
     assert held(lanes) == [False, False, False, True, True]
+
+
+def test_threads_that_would_only_wait_for_each_other_are_refused(path: Path) -> None:
+    most = 4 * usable_cores()
+    with opened(path, 2, usable_cores()) as engine:
+        assert len(engine.generate_all([asked(PROMPTS[0], range(2))])[0]) == 2
+    with pytest.raises(ModelError, match=rf"threads = {most + 1:,} is too many for .* State at most {most}, or leave"):
+        opened(path, 2, most + 1).__enter__()

@@ -36,7 +36,7 @@ Weights = NDArray[np.uint16] | NDArray[np.uint32] | BlockwiseWeights
 
 #: curve points that are worked on at once, to bound memory and to stay in the cache
 POINTS = 256
-#: Weights of at most _KEPT (problems times replicates, some 60 MB) are kept for the next curve; up to _SMALL, some 4 MB,
+#: Weights of at most _KEPT (problems times replicates, 60 MB) are kept for the next curve; up to _SMALL, some 4 MB,
 #: those of eight sizes at once.
 _KEPT, _SMALL = 30_000_000, 2_000_000
 #: below this many effective problems an interval is stretched; by simulation, see docs/estimators.md

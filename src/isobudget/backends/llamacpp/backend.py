@@ -36,12 +36,14 @@ from isobudget.backends.llamacpp.scoring import LlamaScorer
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, LlamaCppSettings
 from isobudget.backends.llamacpp.slots import Slots, generate_from
 from isobudget.backends.llamacpp.template import render_conversation
-from isobudget.errors import BackendError
+from isobudget.errors import BackendError, ModelError
+from isobudget.grid import counted
 from isobudget.models.gguf import read_gguf_header
 
 #: weights expanded to 32 bits take at most this memory unless they are asked for
 EXACT_BYTES = 1 << 30
-
+#: most threads for each core: those of a lane wait for each other hundreds of times a step
+_MOST_PER_CORE = 4
 
 _ALIKE = (
     "The same seed on the same machine gives the same sample, whatever is generated beside it and with any number of "
@@ -58,7 +60,7 @@ class LlamaCpp:
 
     Raises:
         MissingExtraError: `xllamacpp` is not installed.
-        ModelError: the file is missing, damaged, or not a model.
+        ModelError: the file is missing, damaged, or not a model, or the stated threads are too many for this machine.
     """
 
     def __init__(self, settings: LlamaCppSettings) -> None:
@@ -82,6 +84,7 @@ class LlamaCpp:
         return sum(slots.prompt_tokens for slots in self._slots)
 
     def __enter__(self) -> Self:
+        self._cores()
         self._vocabulary = LlamaModel(self.path, vocabulary_only=True)
         self._inbox = Inbox()
         return self
@@ -260,7 +263,15 @@ class LlamaCpp:
         return needed is not None and needed <= EXACT_BYTES
 
     def _cores(self) -> int:
-        return self.settings.threads or usable_cores()
+        """The number of CPU threads. One at which they would only wait for each other is refused."""
+        cores = usable_cores()
+        threads = self.settings.threads or cores
+        if threads > _MOST_PER_CORE * cores:
+            raise ModelError(
+                f"{self.path.name}: threads = {threads:,} is too many for {counted(cores, 'core')}: they would wait "
+                f"for each other without end. State at most {_MOST_PER_CORE * cores}, or leave threads out for one per core"
+            )
+        return threads
 
 
 def _divided(whole: int, parts: int) -> list[int]:
