@@ -269,7 +269,7 @@ class LlamaCpp:
         if threads > _MOST_PER_CORE * cores:
             raise ModelError(
                 f"{self.path.name}: threads = {threads:,} is too many for {counted(cores, 'core')}: they would wait "
-                f"for each other without end. State at most {_MOST_PER_CORE * cores}, or leave threads out for one per core"
+                f"for each other without end. State at most {_MOST_PER_CORE * cores}, or leave threads out"
             )
         return threads
 
