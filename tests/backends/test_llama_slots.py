@@ -196,6 +196,9 @@ def test_a_sample_ends_where_the_context_does(path: Path) -> None:
         (found,) = engine.generate_all([Request(prompt, WARM, frozenset(), (1, 2, 3))])
         assert [one.completion_tokens for one in found] == [4, 4, 4]
         assert all(one.finish_reason is FinishReason.LENGTH for one in found)
+        assert [text.split(",")[0] for text in engine.describe().notes] == [
+            f"{len(found)} samples ended before max_tokens"
+        ]
         with pytest.raises(BackendError, match=r"64 tokens exceeds the context size of 64 .*context_tokens"):
             engine.generate_all([Request((*prompt, 1, 2, 3, 4), WARM, frozenset(), (1,))])
         with pytest.raises(BackendError, match="without tokens"):

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from isobudget.backends.base import Chat, Description, Generation, Prompt, Sampling, Score
+from isobudget.backends.base import Chat, Description, FinishReason, Generation, Prompt, Sampling, Score
 from isobudget.backends.engine.energy import find_meter
 from isobudget.backends.engine.engine_clock import EngineClock, StepClock, share_by_tokens
 from isobudget.backends.engine.in_flight import Request
@@ -76,6 +76,7 @@ class LlamaCpp:
         self._slots: list[Slots] = []
         self._inbox: Inbox[Request] = Inbox()
         self._threads: list[threading.Thread] = []
+        self._cut_short = 0
         self._asked: set[Request] = set()
 
     @property
@@ -118,6 +119,13 @@ class LlamaCpp:
             can_score=True,
             scoring=f"matrix products in 32 bits on CPU, {self._cores()} threads" if self._is_exact() else "",
             repeatable=_ALIKE if are_even(self.path) else _ROUNDED,
+            notes=(self._cut_note(),) if self._cut_short else (),
+        )
+
+    def _cut_note(self) -> str:
+        return (
+            f"{counted(self._cut_short, 'sample')} ended before max_tokens, because prompt and completion filled the "
+            f"context of {self.settings.room:,} tokens; set a larger context_tokens"
         )
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
@@ -148,9 +156,18 @@ class LlamaCpp:
             for request in requests:
                 if not self._inbox.put(request):
                     raise BackendError(f"{self.path.name}: the model is not loaded any more")
-            return [request.future.result() for request in requests]
+            return [self._tallied(request) for request in requests]
         finally:
             self._asked.difference_update(requests)
+
+    def _tallied(self, request: Request) -> list[Generation]:
+        """The samples of a request, when they are finished; those that the context cut short are counted."""
+        samples: list[Generation] = request.future.result()
+        most = request.sampling.max_tokens
+        cut = sum(one.finish_reason is FinishReason.LENGTH and one.completion_tokens < most for one in samples)
+        with self._loading:
+            self._cut_short += cut
+        return samples
 
     def drop(self) -> None:
         """Stop generating all requested samples, because nobody waits for them. A running step is finished."""
