@@ -141,7 +141,7 @@ def test_without_pytorch_the_install_line_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_settings_are_checked_and_nothing_is_loaded_before_it_is_entered() -> None:
     any_model = {"name": "any/model", "backend": "transformers"}
-    with pytest.raises(InputError, match="batch: input should be greater than or equal to 1"):
+    with pytest.raises(InputError, match="batch: must be at least 1"):
         stated_model({**any_model, "batch": 0}, "here")
     with pytest.raises(InputError, match="dtype"):
         stated_model({**any_model, "dtype": "int4"}, "here")

@@ -104,11 +104,11 @@ def test_a_gguf_file_is_opened_by_its_path(tmp_path: Path) -> None:
         ({"backend": "server"}, 'a model of the backend "server" needs a url, such as "http://localhost:8000/v1"'),
         ({"backend": "vllm", "slots": 3}, "slots: belongs to the backend \"llama.cpp\", not to 'vllm'"),
         ({"batch": 3}, "batch: belongs to the backend \"transformers\", not to 'llama.cpp'"),
-        ({"backend": "gpt"}, "backend: input should be 'llama.cpp', 'server', 'vllm' or 'transformers', not 'gpt'"),
-        ({"backend": ["vllm"]}, "backend: input should be 'llama.cpp',"),
+        ({"backend": "gpt"}, "backend: must be 'llama.cpp', 'server', 'vllm' or 'transformers', not 'gpt'"),
+        ({"backend": ["vllm"]}, "backend: must be 'llama.cpp',"),
         ({"colour": 3}, "colour: unknown key; known keys: name, model, architecture, prompt_newline, price, backend"),
         ({"settings": {}}, "settings: unknown key"),
-        ({"slots": 0, "threads": 0}, "slots: input should be greater than or equal to 1, not 0; threads: input"),
+        ({"slots": 0, "threads": 0}, "slots: must be at least 1, not 0; threads: must"),
         (
             {"price": {"input": 1.0}},
             "price: must be a table with input, output, date and source, which say when and where the price was seen "

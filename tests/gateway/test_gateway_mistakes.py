@@ -77,7 +77,7 @@ def refused(gateway: Running, body: Any) -> tuple[str, str | None]:
         ({"tests": 5}, "isobudget.tests: must be source as one text, or an object with fields such as", "tests"),
         ({"tests": ["assert f()"]}, "isobudget.tests: must be source as one text, or an object", "tests"),
         ({"budget": 5}, "isobudget.budget: must be a string with an amount and its unit, such as 0.01usd", "budget"),
-        ({"samples": "3"}, "isobudget.samples: Input should be a valid integer", "samples"),
+        ({"samples": "3"}, "isobudget.samples: must be a whole number", "samples"),
     ],
 )
 def test_options_say_what_they_may_be(gateway: Running, options: Any, said: str, param: str) -> None:

@@ -153,7 +153,7 @@ def test_a_study_made_in_python_knows_them_too(models_file: Path) -> None:
     [
         ("slots = 3", r"models\.toml: models\.my-server: slots: belongs to the backend \"llama.cpp\", not to 'server'"),
         ("colour = 3", r"models\.my-server: colour: unknown key"),
-        ("attempts = 0", r"models\.my-server: attempts: input should be greater than or equal to 1, not 0"),
+        ("attempts = 0", r"models\.my-server: attempts: must be at least 1, not 0"),
         ("n = 3", r"models\.my-server: n: unknown key"),
     ],
 )

@@ -163,9 +163,10 @@ def test_a_damaged_weights_file_is_named_before_a_run_begins(own: Path) -> None:
     ("fields", "expected"),
     [
         ('slots = 4\nbackend = "server"\nurl = "http://h/v1"', 'models.0.slots: belongs to the backend "llama.cpp"'),
+        ("temperature = 0.2", "line 6: models.0.temperature: belongs to the study's table 'sampling'"),
         ("tensor_parallel = 2", 'line 6: models.0.tensor_parallel: belongs to the backend "vllm", not to'),
         ('backend = "server"', "line 3: models.0: a model of the backend \"server\" needs a url"),
-        ('backend = "gpt"', "line 6: models.0.backend: input should be 'llama.cpp', 'server', 'vllm' or"),
+        ('backend = "gpt"', "line 6: models.0.backend: must be 'llama.cpp', 'server', 'vllm' or"),
         ('backend = "server"\nurl = "ftp://h"', "line 7: models.0.url: must be like http://127.0.0.1:8000/v1, not 'ftp://h'"),
         ("budget = {per_problem = 1e9}", "line 6: models.0.budget: cannot be combined with n"),
         ('prompt = {humaneval = "chat"}', "line 6: models.0.prompt.humaneval: no such benchmark in this study"),
@@ -345,7 +346,5 @@ def test_every_field_of_a_model_is_in_the_docs() -> None:
 def test_a_field_of_several_types_is_one_mistake() -> None:
     text = 'name = "x"\nbenchmarks = ["quickstart"]\n[sampling]\nstop = "bodies"\n[[models]]\nname = "smollm2-135m"\n'
     text += "n = 1\n"
-    with pytest.raises(
-        StudyError, match=r"1 mistake\n  line 4: sampling\.stop: input should be 'body'.*; or input should"
-    ):
+    with pytest.raises(StudyError, match=r"1 mistake\n  line 4: sampling\.stop: must be 'body'.*; or must"):
         parse_study(text, "mine")

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from isobudget.backends.base import Backend, Prompt
 from isobudget.errors import InputError, MissingExtraError, ModelError
+from isobudget.files.field_errors import field_message
 from isobudget.files.hub import commit_of, may_be_repo
 
 #: inputs are kept out of messages: a URL may hold a secret
@@ -99,10 +100,7 @@ class _Checked(ModelMetaclass):
         try:
             return super().__call__(**fields)
         except ValidationError as error:
-            wrong = [
-                f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
-                for one in error.errors()
-            ]
+            wrong = [f"{'.'.join(map(str, one['loc']))}: {field_message(one)}" for one in error.errors()]
             raise InputError(f"{self.__name__}: {'; '.join(wrong)}") from None
 
 

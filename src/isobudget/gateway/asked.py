@@ -19,6 +19,7 @@ from isobudget.backends.base import Chat, Message, Prompt, Sampling
 from isobudget.backends.server.faults import UnsendableError, check_sendable
 from isobudget.backends.settings import STRICT
 from isobudget.errors import InputError
+from isobudget.files.field_errors import field_message
 from isobudget.files.hints import did_you_mean
 from isobudget.files.values import is_number, is_whole
 from isobudget.gateway.budgets import Period, PeriodBudget, parse_period_budget
@@ -197,7 +198,8 @@ def _wrong_option(error: Any) -> str:
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         return f"is not known.{did_you_mean(name, _OPTIONS)} Known are: {', '.join(_OPTIONS)}"
-    return _TYPES_OF_OPTIONS.get(name, str(error["msg"])) if error["type"].endswith("_type") else str(error["msg"])
+    message = field_message(error)
+    return _TYPES_OF_OPTIONS.get(name, message) if error["type"].endswith("_type") else message
 
 
 def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from isobudget.backends.settings import STRICT, Positive, Text
 from isobudget.errors import InputError
+from isobudget.files.field_errors import field_message
 from isobudget.files.toml import read_toml
 from isobudget.gateway.budgets import PeriodBudget, parse_period_budgets
 from isobudget.judge.verdict import MOST_MEMORY_MB, MOST_SECONDS, Limits
@@ -132,4 +133,4 @@ def _said(error: Any) -> str:
         return f"is not known; known are: {', '.join(ServeSettings.model_fields)}"
     if error["type"] == "tuple_type":
         return 'is a list of strings, such as ["5usd/day"] or ["a", "b"]'
-    return str(error["msg"])
+    return field_message(error)

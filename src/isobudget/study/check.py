@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from isobudget.backends.registry import BACKENDS, backends_with
 from isobudget.errors import IsobudgetError, MissingExtraError, StudyError
+from isobudget.files.field_errors import field_message
 from isobudget.files.hints import unknown_key
 from isobudget.files.store_path import place
 from isobudget.grid import counted
@@ -58,12 +59,12 @@ def _field_mistake(error: Any, owner: type[BaseModel]) -> Mistake:
         case "union_tag_invalid":
             *others, last = map(repr, BACKENDS)
             given = error["input"]["backend"]
-            return Mistake((*place, "backend"), f"input should be {', '.join(others)} or {last}, not {given!r}")
+            return Mistake((*place, "backend"), f"must be {', '.join(others)} or {last}, not {given!r}")
         case "secret":
             return Mistake(place, error["msg"])
         case "twice":
             return Mistake(error["ctx"]["place"], error["msg"])
-    message = error["msg"].removeprefix("Value error, ")
+    message = field_message(error)
     return Mistake(place, f"{message[0].lower()}{message[1:]}, not {error['input']!r}" if place else message)
 
 
@@ -89,6 +90,9 @@ def _unknown_key(location: Place, backend: str, root: type[BaseModel]) -> str:
     if owners:
         shown = " and ".join(f'"{name}"' for name in owners)
         return f"belongs to the backend {shown}, not to {backend!r}"
+    for table, field in root.model_fields.items():
+        if location[0] != table and str(location[-1]) in getattr(field.annotation, "model_fields", {}):
+            return f"belongs to the study's table {table!r}"
     owner = _model_at(location[: location.index(SETTINGS)] if backend else location[:-1], root)
     fields = [name for name in owner.model_fields if name != SETTINGS] if owner else []
     fields += [name for name in (BACKENDS[backend].model_fields if backend else ()) if name not in fields]

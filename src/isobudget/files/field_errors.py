@@ -1,0 +1,43 @@
+"""The words for what pydantic finds wrong with a field, the same as those of values that are checked without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_TYPES = {
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite": "must be a finite number",
+    "bool": "must be true or false",
+    "string": "must be a string",
+    "list": "must be a list",
+    "dict": "must be a table",
+    "model": "must be a table",
+}
+
+
+def field_message(error: Mapping[str, Any]) -> str:
+    """What is wrong with a field, without its name and value.
+
+    Args:
+        error: one of a `ValidationError`'s `errors()`.
+    """
+    kind, limits = error["type"], error.get("ctx", {})
+    match kind:
+        case "greater_than_equal":
+            return f"must be at least {limits['ge']:,}"
+        case "less_than_equal":
+            return f"must be at most {limits['le']:,}"
+        case "greater_than":
+            return f"must be above {limits['gt']:,}"
+        case "less_than":
+            return f"must be below {limits['lt']:,}"
+        case "literal_error":
+            return f"must be {limits['expected']}"
+        case "too_short":
+            return "must not be empty" if limits["min_length"] == 1 else str(error["msg"])
+    name, _, check = kind.partition("_")
+    if name in _TYPES and (check in ("type", "parsing", "from_float", "number")):
+        return _TYPES[name]
+    return str(error["msg"]).removeprefix("Value error, ")
