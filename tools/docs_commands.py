@@ -49,7 +49,7 @@ def command_lines() -> dict[str, str]:
             text = (ast.get_docstring(node) or "") if isinstance(node, ast.FunctionDef) else ""
             examples = re.sub(r"\n(?=\S)", " ", "".join(text.partition("Example")[1:]))
             for one, other in _IN_HELP.findall(examples):
-                found.setdefault(shlex.join(shlex.split(one or other)), path.name)
+                found.setdefault(shlex.join(shlex.split(one or other, comments=True)), path.name)
     return found
 
 

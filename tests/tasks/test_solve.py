@@ -219,7 +219,7 @@ def test_a_file_that_became_something_else_is_left_as_it_is(served: Path, become
         path.mkdir()
     elif become == "pipe":
         os.mkfifo(path)
-    with pytest.raises(InputError, match="has changed since it was read; nothing is written"):
+    with pytest.raises(InputError, match="has changed since it was read, so nothing was written"):
         solution.apply()
     assert other.read_text() == TEXT
     assert path.is_symlink() == (become == "link")

@@ -31,7 +31,7 @@ def import_(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
         isobudget import eval_results.json -o runs/mine  # what EvalPlus wrote
 
-        isobudget import 'logs/*.eval' --rejudge --problems humaneval  # Inspect's logs
+        isobudget import 'logs/*.eval' --rejudge --problems humaneval  # logs of Inspect
     """
     from isobudget import api
     from isobudget.cli.interrupts import interruptible

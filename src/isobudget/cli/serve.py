@@ -48,7 +48,7 @@ def serve(given: dict[str, Any]) -> None:
     `isobudget serve key new NAME` makes keys; without any, this machine alone is served. `isobudget serve ledger` shows
     what was spent; it and `key list` take `--json`. Stop it with Ctrl-C: what is in flight is ended and settled.
 
-    Example: `isobudget serve --policy policy.toml --budget 5usd/day` with a policy that `isobudget plan --write` wrote
+    Example: `isobudget serve --policy policy.toml --budget 5usd/day` with a policy of `plan --write`
     """
     from isobudget import api
     from isobudget.cli.progress import TerminalProgress
