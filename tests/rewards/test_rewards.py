@@ -326,7 +326,7 @@ def test_verdicts_come_while_the_pool_takes_no_jobs(own_pool: Path) -> None:
         slow.connection.sendall(frames.pack(frames.answer(number, verdict)))
         slow.leave()
         slow.connection.shutdown(socket.SHUT_WR)
-    thread.join(60)  # a pool of its own judges the second, which is an answer and no program
+        thread.join(60)  # a pool of its own judges the second, which is an answer and no program
     assert [one.outcome for one in came[0]] == [Outcome.PASSED, Outcome.SYNTAX_ERROR]
 
 
