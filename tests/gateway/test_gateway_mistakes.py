@@ -73,7 +73,7 @@ def refused(gateway: Running, body: Any) -> tuple[str, str | None]:
 @pytest.mark.parametrize(
     ("options", "said", "param"),
     [
-        ({"smaples": 2}, f"isobudget.smaples: is not known. Did you mean 'samples'? Known are: {OPTIONS}", "smaples"),
+        ({"smaples": 2}, f"isobudget.smaples: unknown key. Did you mean 'samples'? Known keys: {OPTIONS}", "smaples"),
         ({"tests": 5}, "isobudget.tests: must be source as one text, or an object with fields such as", "tests"),
         ({"tests": ["assert f()"]}, "isobudget.tests: must be source as one text, or an object", "tests"),
         ({"budget": 5}, "isobudget.budget: must be a string with an amount and its unit, such as 0.01usd", "budget"),

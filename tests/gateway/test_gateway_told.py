@@ -209,7 +209,7 @@ def test_a_job_at_which_a_judge_fails_is_judged_again_and_then_told() -> None:
         ('budget = "5usd/day"', "serve.toml: budget: is a list of strings"),
         ('budget = ["5usd/day", "x"]', "serve.toml: budget: 'x' is not a budget"),
         ("max_tokens = 20000", "serve.toml: max_tokens: 20000 is more than most_tokens, 16384"),
-        ("prot = 1", "serve.toml: prot: is not known"),
+        ("prot = 1", "serve.toml: prot: unknown key"),
     ],
 )
 def test_mistakes_in_a_config_file_are_told_with_their_place(tmp_path: Path, text: str, said: str) -> None:

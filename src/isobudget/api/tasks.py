@@ -176,7 +176,7 @@ def solve_failing(
     """
     from isobudget.progress import SILENT
     from isobudget.tasks.baseline import UndecidedError
-    from isobudget.tasks.failing import empty_functions
+    from isobudget.tasks.failing import empty_functions, notes_on
     from isobudget.tasks.open_models import OpenModels
     from isobudget.tasks.spending import Ending
 
@@ -184,10 +184,8 @@ def solve_failing(
         raise InputError("--out takes one file, and --failing may write several functions; leave one of them out")
     progress = options.get("progress") or SILENT
     empty, solutions, refused = empty_functions(Path(folder)), [], []
-    for text in empty.unreadable:
-        progress.note(f"left out: {text}")
-    if not empty.targets:
-        progress.note(f"{folder}: every function has a body; there is nothing to write")
+    for text in notes_on(Path(folder), empty):
+        progress.note(text)
     given = inspect.signature(solve).bind("", tests, on_solution=on_solution, **{"only_reaching": True} | options)
     given.apply_defaults()
     with OpenModels(options.get("make_backend"), are_kept=True) as opened:

@@ -15,8 +15,8 @@ from typing import Literal, Protocol, Self
 
 from isobudget.errors import BackendError, InputError
 
-#: engines sample at this temperature where a lower one than that, but not 0, is stated: 32 bits would take it for 0
-LEAST_TEMPERATURE = 1e-30
+#: a lower temperature would be 0 in 32 bits
+_LEAST_TEMPERATURE = 1e-30
 
 
 class FinishReason(StrEnum):
@@ -48,6 +48,11 @@ class Sampling:
             raise InputError(f"max_tokens must be at least 1, and is {self.max_tokens}")
         if "" in self.stop:
             raise InputError("a stop text is empty: it would end every sample before it begins")
+
+    @property
+    def divisor(self) -> float:
+        """What logits are divided by, if `temperature` is not 0: the temperature, or the least that 32 bits hold."""
+        return max(self.temperature, _LEAST_TEMPERATURE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from isobudget.backends.server.faults import UnsendableError, check_sendable
 from isobudget.backends.settings import STRICT
 from isobudget.errors import InputError
 from isobudget.files.field_errors import field_message
-from isobudget.files.hints import did_you_mean
+from isobudget.files.hints import unknown_key
 from isobudget.files.values import is_number, is_whole
 from isobudget.gateway.budgets import Period, PeriodBudget, parse_period_budget
 from isobudget.gateway.faults import bad_request
@@ -197,7 +197,7 @@ def _wrong_option(error: Any) -> str:
         return f"must be an object; its fields are: {', '.join(_OPTIONS)}"
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
-        return f"is not known.{did_you_mean(name, _OPTIONS)} Known are: {', '.join(_OPTIONS)}"
+        return unknown_key(name, _OPTIONS)
     message = field_message(error)
     return _TYPES_OF_OPTIONS.get(name, message) if error["type"].endswith("_type") else message
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from isobudget.backends.settings import STRICT, Positive, Text
 from isobudget.errors import InputError
 from isobudget.files.field_errors import field_message
+from isobudget.files.hints import unknown_key
 from isobudget.files.toml import read_toml
 from isobudget.gateway.budgets import PeriodBudget, parse_period_budgets
 from isobudget.judge.verdict import MOST_MEMORY_MB, MOST_SECONDS, Limits
@@ -130,7 +131,7 @@ def serve_settings(config: str | Path | None = None, stated: Mapping[str, Any] |
 
 def _said(error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return f"is not known; known are: {', '.join(ServeSettings.model_fields)}"
+        return unknown_key(str(error["loc"][-1]), ServeSettings.model_fields)
     if error["type"] == "tuple_type":
         return 'is a list of strings, such as ["5usd/day"] or ["a", "b"]'
     return field_message(error)

@@ -151,7 +151,7 @@ def read_gguf_header(path: str | Path) -> GgufHeader:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for whoever writes into it
             raise ModelError(f"cannot read {path}: it is not a file")
-        version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
         # A file that was written just now may be written again within one tick of its clock.
         is_settled = time.time() - status.st_mtime > _SETTLED_SECONDS
         return (_read_version if is_settled else _read_version.__wrapped__)(path, version)

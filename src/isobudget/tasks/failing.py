@@ -27,6 +27,12 @@ class EmptyFunctions:
     unreadable: tuple[str, ...]
 
 
+def notes_on(folder: Path, empty: EmptyFunctions) -> list[str]:
+    """What the user should know before the functions of a folder are written."""
+    notes = [f"left out: {text}" for text in empty.unreadable]
+    return notes if empty.targets else [*notes, f"{folder}: every function has a body; there is nothing to write"]
+
+
 def empty_functions(folder: Path) -> EmptyFunctions:
     """Functions without a body in a folder or file; test files are left out.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from isobudget.backends.base import LEAST_TEMPERATURE, Sampling
+from isobudget.backends.base import Sampling
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ def sample_tokens(
         rows = [row for row in warm if (samplings[row].top_p < 1) is narrow]
         if rows:
             index = torch.tensor(rows, device=logits.device)
-            temperatures = logits.new_tensor([max(samplings[row].temperature, LEAST_TEMPERATURE) for row in rows])
+            temperatures = logits.new_tensor([samplings[row].divisor for row in rows])
             shares = torch.softmax(logits[index] / temperatures[:, None], dim=-1)
             numbers = torch.tensor([uniforms[row] for row in rows], dtype=torch.float64, device=logits.device)
             if narrow:

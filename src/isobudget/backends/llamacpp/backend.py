@@ -282,7 +282,7 @@ class LlamaCpp:
     def _cores(self) -> int:
         """The number of CPU threads. One at which they would only wait for each other is refused."""
         cores = usable_cores()
-        threads = self.settings.threads or cores
+        threads = self.settings.cpu_threads
         if threads > _MOST_PER_CORE * cores:
             raise ModelError(
                 f"{self.path.name}: threads = {threads:,} is too many for {counted(cores, 'core')}: they would wait "

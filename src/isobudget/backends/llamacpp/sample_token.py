@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.backends.base import LEAST_TEMPERATURE, Sampling
+from isobudget.backends.base import Sampling
 
 
 def sample_token(logits: NDArray[np.float32], sampling: Sampling, number: float) -> tuple[int, float]:
@@ -41,7 +41,7 @@ def sample_token(logits: NDArray[np.float32], sampling: Sampling, number: float)
 
 def _choose(shifted: NDArray[np.float32], sampling: Sampling, number: float) -> int:
     """A random token from those that top-p keeps; the highest of the `shifted` logits is 0."""
-    weights = np.exp(shifted / np.float32(max(sampling.temperature, LEAST_TEMPERATURE)))
+    weights = np.exp(shifted / np.float32(sampling.divisor))
     if sampling.top_p >= 1:
         return _pass(weights.astype(np.float64), number)
     whole = float(weights.sum(dtype=np.float64))

@@ -71,14 +71,20 @@ class LlamaCppSettings(BackendSettings):
     @property
     def lanes(self) -> int:
         """Number of independent groups of slots, each with its own threads. Reads the file's header."""
-        threads = self.threads or usable_cores()
-        return max(1, min(threads, self.at_once // self._lane_slots)) if threads > 1 else 1
+        if self.cpu_threads == 1:
+            return 1
+        return max(1, min(self.cpu_threads, self.at_once // self._lane_slots))
+
+    @property
+    def cpu_threads(self) -> int:
+        """Number of CPU threads: those stated, or one per core."""
+        return self.threads or usable_cores()
 
     @property
     def label(self) -> str:
         """The engine and how it runs, for the label of measured seconds."""
         lanes = f" in {self.lanes} lanes" if self.lanes > 1 else ""
-        return f"llama.cpp on CPU, {self.threads or usable_cores()} threads, {self.at_once} slots{lanes}"
+        return f"llama.cpp on CPU, {self.cpu_threads} threads, {self.at_once} slots{lanes}"
 
     @property
     def _lane_slots(self) -> int:
