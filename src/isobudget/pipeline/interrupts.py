@@ -7,15 +7,19 @@ recorded. Results that were paid for would then be lost.
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from types import FrameType
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+#: the longest wait in one step: the system may give a signal to any thread, and only a step's end lets Python see it
+_STEP_SECONDS = 0.2
 
 
 class Interrupts:
@@ -69,6 +73,19 @@ class Interrupts:
             self._before[number](number, None)
 
 
+def get_interruptibly(arrived: queue.SimpleQueue[Result], seconds: float) -> Result:
+    """The next item of a queue; a Ctrl-C ends the wait also where another thread was given the signal.
+
+    Raises:
+        queue.Empty: none came within that many seconds.
+    """
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > _STEP_SECONDS:
+        with contextlib.suppress(queue.Empty):
+            return arrived.get(timeout=_STEP_SECONDS)
+    return arrived.get(timeout=max(0.0, left))
+
+
 class Landed:
     """Waits for futures to finish, in a way that an interrupt cannot break.
 
@@ -86,7 +103,7 @@ class Landed:
 
     def wait(self) -> None:
         """Wait until a future has finished since the last `forget`; it may be one that was seen already."""
-        self._ended.get()
+        get_interruptibly(self._ended, math.inf)
 
     def forget(self) -> None:
         """Ignore futures that have finished so far; call this before checking which ones have."""

@@ -24,7 +24,7 @@ from isobudget.backends.base import Backend, Generation, Prompt, Sampling
 from isobudget.errors import BackendError, IsobudgetError
 from isobudget.grid import with_unit
 from isobudget.judge.verdict import Verdict
-from isobudget.pipeline.interrupts import Interrupts
+from isobudget.pipeline.interrupts import Interrupts, get_interruptibly
 from isobudget.policies.repair import split_arm
 from isobudget.policies.schedule import Schedule, Stop
 from isobudget.policies.stepper import Draw, Halt, Stepper
@@ -285,7 +285,7 @@ class LiveSpending:
     def _next_landed(self, arm: OpenArm) -> _Landed | None:
         """The next sample to land. None if the time is up, or if none lands for a while, which is reported."""
         try:
-            return self._landed.get(timeout=max(0.0, min(self.clock.left, _QUIET_SECONDS)))
+            return get_interruptibly(self._landed, min(self.clock.left, _QUIET_SECONDS))
         except queue.Empty:
             if self.clock.left > 0:
                 self.on_wait(arm.name, len(self._flying))
