@@ -121,3 +121,34 @@ def test_a_name_that_the_system_refuses_is_one_sentence() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == f"error: {'x' * 300}/run.toml: File name too long\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("MemoryError()", "not enough memory"),
+        ("MemoryError('Unable to allocate 7 TiB')", "not enough memory: Unable to allocate 7 TiB"),
+        ('RuntimeError("can\'t start new thread")', "the system starts no more threads"),
+        ("OSError(errno.EMFILE, 'Too many open files')", "the system refuses more: Too many open files"),
+    ],
+)
+def test_what_the_system_has_no_more_of_is_one_sentence(error: str, told: str) -> None:
+    done = refusing(error)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {told} (see the limits of this shell, ulimit -a, or of its container)\n"
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('a mistake of ours')", "RecursionError()", "OSError(errno.EIO, 'x')"])
+def test_a_mistake_of_ours_keeps_its_traceback(error: str) -> None:
+    done = refusing(error)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "Traceback (most recent call last):")
+
+
+def refusing(error: str) -> subprocess.CompletedProcess[str]:
+    """A command whose work ends with an error of the system."""
+    program = (
+        "import errno\nfrom isobudget import cli\n"
+        f"def refuse(*asked):\n    raise {error}\n"
+        "cli.build_app = lambda asked: refuse\ncli.main()"
+    )
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

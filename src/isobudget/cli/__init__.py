@@ -7,6 +7,7 @@ A command's options are those of the function that it calls, see `isobudget.cli.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import keyword
 import os
@@ -19,6 +20,11 @@ import typer
 from isobudget.cli.declared import with_options
 from isobudget.cli.usage import Command
 
+#: the system's refusals that name no file: out of processes, memory or descriptors
+_NO_MORE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+#: how Python says that it could not start a thread
+_NO_THREAD = "can't start new thread"
+_LIMITS = "see the limits of this shell, ulimit -a, or of its container"
 #: command name -> module below this package that defines a function of the same name
 COMMANDS = (
     "run",
@@ -122,8 +128,19 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-    except OSError as error:
-        if error.filename is None:
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not (refused := _refused(error)):
             raise
-        print(f"error: {error.filename}: {error.strerror or error}", file=sys.stderr)  # such as a name too long
+        print(f"error: {refused}", file=sys.stderr)
         sys.exit(2)
+
+
+def _refused(error: OSError | MemoryError | RuntimeError) -> str:
+    """What the system refused, such as a name that is too long or another thread; empty for any other error."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory{f': {error}' if str(error) else ''} ({_LIMITS})"
+    if isinstance(error, RuntimeError):
+        return f"the system starts no more threads ({_LIMITS})" if str(error) == _NO_THREAD else ""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror or error}"
+    return f"the system refuses more: {error.strerror} ({_LIMITS})" if error.errno in _NO_MORE else ""
