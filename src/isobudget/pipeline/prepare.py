@@ -128,7 +128,7 @@ def mismatch_note(
         for benchmark in benchmarks:
             run.state("benchmarks", benchmark.name, _benchmark_facts(study, benchmark))
         for model in models:
-            if old := run.facts["models"].get(model.name):
+            if old := run.facts.get("models", {}).get(model.name):
                 made = [one for one in benchmarks if one.name in model.prompts]
                 run.state("models", model.name, old | {"prompts": _prompts_of(model, made)})
     except RunMismatchError as error:
