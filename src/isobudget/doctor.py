@@ -16,8 +16,9 @@ from pathlib import Path
 
 from isobudget.backends.llamacpp import usable_cores
 from isobudget.errors import IsobudgetError
+from isobudget.files.near import not_a_file
 from isobudget.judge import layers_of_confinement
-from isobudget.models.catalog import load_catalog
+from isobudget.models.catalog import PathSource, load_catalog, user_catalog_path
 from isobudget.models.weights import local_weights, weights_folder
 from isobudget.records.facts import processor_name
 
@@ -145,9 +146,12 @@ def _judge() -> list[Check]:
 def _models() -> list[Check]:
     checks = []
     for entry in load_catalog().values():
-        here = local_weights(entry)
+        here, hint = local_weights(entry), f"isobudget models fetch {entry.name}"
+        paths = [source.path for source in entry.sources if isinstance(source, PathSource)]
         state = str(here) if here else "not fetched"
-        checks.append(Check("models", entry.name, here is not None, state, f"isobudget models fetch {entry.name}"))
+        if not here and len(paths) == len(entry.sources):
+            state, hint = not_a_file(paths[0]), f"put the file there, or correct its path in {user_catalog_path()}"
+        checks.append(Check("models", entry.name, here is not None, state, hint))
     return checks
 
 

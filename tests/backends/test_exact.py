@@ -254,7 +254,7 @@ def test_numbers_that_are_not_finite_are_damage(path: Path, tmp_path: Path) -> N
 
 def test_the_backend_scores_small_covered_models_in_32_bits(path: Path, tmp_path: Path) -> None:
     with LlamaCpp(LlamaCppSettings(model=str(path), threads=1)) as engine:
-        assert engine.describe().scoring == "matrix products in 32 bits on CPU, 1 threads"
+        assert engine.describe().scoring == "matrix products in 32 bits on CPU, 1 thread"
     with LlamaCpp(LlamaCppSettings(model=str(path), threads=1, exact=False)) as engine:
         assert engine.describe().scoring == ""
     assert expanded_bytes(read_gguf_header(path)) == 4 * read_gguf_header(path).parameters

@@ -199,6 +199,7 @@ def test_a_sample_ends_where_the_context_does(path: Path) -> None:
         assert [text.split(",")[0] for text in engine.describe().notes] == [
             f"{len(found)} samples ended before max_tokens"
         ]
+        assert engine.describe().notes[0].endswith("set a larger context_tokens and start another run")
         with pytest.raises(BackendError, match=r"64 tokens exceeds the context size of 64 .*context_tokens"):
             engine.generate_all([Request((*prompt, 1, 2, 3, 4), WARM, frozenset(), (1,))])
         with pytest.raises(BackendError, match="without tokens"):

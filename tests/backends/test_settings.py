@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from isobudget.backends.llamacpp import LlamaCpp
+from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.registry import BACKENDS, backends_with, recorded_fields
 from isobudget.errors import InputError
 from isobudget.records.facts import merge
@@ -156,3 +156,8 @@ def test_each_backend_has_its_pace_and_names_its_extra() -> None:
 def test_who_has_a_setting() -> None:
     assert backends_with("context_tokens") == ["llama.cpp", "vllm"]
     assert backends_with("nothing") == []
+
+
+def test_one_thread_and_one_slot_are_told_as_one() -> None:
+    one = LlamaCppSettings(model="any.gguf", slots=1, threads=1)
+    assert one.label == "llama.cpp on CPU, 1 thread, 1 slot"

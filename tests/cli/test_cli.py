@@ -39,7 +39,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         (["run", "missing.toml"], "no such study file"),
         (["run", "wrong.toml"], "line 3: colour: unknown key"),
         (["run", "quickstart", "--model", "gpt-9"], "unknown model 'gpt-9'"),
-        (["run", "quickstart", "-n", "0"], "greater than or equal to 1"),
+        (["run", "quickstart", "-n", "0"], "models.0.n: must be at least 1, not 0"),
         (["run", "quickstart", "--model", "damaged.gguf", "--out", "run"], "damaged.gguf"),
         (["run", "quickstart", "--model", "absent.gguf", "--out", "run"], "absent.gguf: no such file"),
         (["run", "empty.jsonl", "--model", "smollm2-135m"], "empty.jsonl"),

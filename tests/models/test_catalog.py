@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from isobudget.errors import InputError
+from isobudget.doctor import doctor
+from isobudget.errors import InputError, ModelError
 from isobudget.models.catalog import HubSource, PackageSource, PathSource, find_model, load_catalog
+from isobudget.models.weights import fetch_weights
 
 OWN = """
 [models.mine]
@@ -62,6 +64,7 @@ def test_the_users_file_adds_and_overrides(tmp_path: Path, monkeypatch: pytest.M
 def test_a_path_is_a_model() -> None:
     entry = find_model("weights/Some-Model.Q4.gguf")
     assert (entry.name, entry.sha256) == ("Some-Model.Q4", None)
+    assert find_model("~/mine.gguf").sources == (PathSource(Path.home() / "mine.gguf"),)
 
 
 def test_an_unknown_model_lists_those_there_are() -> None:
@@ -125,3 +128,14 @@ def test_file_on_the_hub_at_a_commit() -> None:
 def test_file_on_the_hub_without_a_commit_or_repository(name: str) -> None:
     with pytest.raises(InputError, match=r"hf:OWNER/REPO/FILE\.gguf@COMMIT"):
         find_model(name)
+
+
+def test_a_file_of_ones_own_that_is_gone_is_not_to_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(f'[models.mine]\ntitle = "x"\nsources = [{{kind = "path", path = "{tmp_path}/gone.gguf"}}]\n')
+    monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(own))
+    (check,) = [one for one in doctor() if one.name == "mine"]
+    assert check.found == f"{tmp_path}/gone.gguf: no such file"
+    assert check.hint == f"put the file there, or correct its path in {own}"
+    with pytest.raises(ModelError, match=rf"could not be fetched:\n  {tmp_path}/gone.gguf: no such file$"):
+        fetch_weights(find_model("mine"))

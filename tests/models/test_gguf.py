@@ -115,6 +115,7 @@ HUGE = struct.pack("<Q", 2**62)
     [
         (b"", "is empty: it is not a GGUF file"),
         (b"PK\x03\x04" + bytes(40), "it is not a GGUF file"),
+        (b"hello, this is text", "begins with 'hell', not with 'GGUF': it is not a GGUF file"),
         (header([], [], version=1), "version 1 is not supported"),
         (header([], [], version=3 << 24), "big-endian"),
         (b"GGUF" + struct.pack("<I", 3) + HUGE + HUGE, "number of tensors is 4,611,686,018,427,387,904"),

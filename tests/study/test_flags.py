@@ -54,6 +54,19 @@ def test_openai_is_another_name_of_server() -> None:
         ({"models": ["m"], "options": {"url": "nowhere"}}, "must be like http"),
         ({"models": ["m"], "settings": ["concurrency"], "options": {"url": URL}}, "a setting is written NAME=VALUE"),
         ({"models": ["m"], "settings": ["slots=3"], "options": {"url": URL}}, 'belongs to the backend "llama.cpp"'),
+        (
+            {"models": ["m"], "settings": ["slots=3", "slots = 4"]},
+            "--setting slots = 4 cannot be used with --setting slots=3",
+        ),
+        (
+            {"models": ["m"], "settings": ["api=chat"], "options": {"url": URL, "api": "completions"}},
+            "--setting api=chat cannot be used with --api: state api once",
+        ),
+        ({"models": ["smollm2-135m"], "settings": ["n=3"]}, "--setting n=3 cannot be used with -n: state n once"),
+        (
+            {"models": ["smollm2-135m"], "settings": ["slots=0"]},
+            "model 'smollm2-135m': slots: must be at least 1, not 0$",
+        ),
         ({"models": ["m"], "options": {"backend": "openia"}}, "'vllm' or 'transformers', not 'openia'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ def test_every_mistake_is_listed_with_its_line() -> None:
     [
         ("name = ", "not valid TOML"),
         ("", "name: is missing"),
+        ('name = "x"\nbenchmarks = ["q"]\nmodels = []', r"line 3: models: must not be empty\n"),
+        ('name = "x"\nbenchmarks = [""]\nmodels = [{name = "a", n = 1}]', r"benchmarks\.0: must not be empty\n"),
         ('name = "../up"\nbenchmarks = ["q"]\nmodels = [{name = "a", n = 1}]', "line 1: name"),
         ('name = "x"\nbenchmarks = ["q"]\nmodels = [{name = "a", n = 1}, {name = "a", n = 2}]', "named twice"),
         ('name = "x"\nbenchmarks = "q"\nmodels = [{name = "a", n = 1}]', "line 2: benchmarks"),
@@ -127,9 +130,10 @@ def test_a_benchmark_without_its_data_is_not_called_an_unknown_study(tmp_path: P
     assert "no study" not in str(error.value)
 
 
-@pytest.mark.parametrize("flag", ["fq=-1", "fq=0", "fq=+2", "fq=1.5", "fq= -3"])
+@pytest.mark.parametrize(
+    "flag", ["fq=-1", "fq=0", "fq=+2", "fq=1.5", "fq= -3", "fq.gguf=x", "smollm2-135m=", "smollm2-135m=many"]
+)
 def test_a_number_of_samples_in_a_flag_is_one_or_more(flag: str) -> None:
-    with pytest.raises(
-        StudyError, match=r"--model fq=.*: n, the number of samples, must be a whole number of 1 or more"
-    ):
+    said = f"--model {flag}: n, the number of samples, must be a whole number of 1 or more"
+    with pytest.raises(StudyError, match=re.escape(said)):
         load_study("quickstart", models=[flag])

@@ -159,6 +159,29 @@ def test_a_damaged_weights_file_is_named_before_a_run_begins(own: Path) -> None:
     assert not own.with_name("run").exists()
 
 
+def test_a_folder_in_place_of_weights_is_told_as_such(own: Path) -> None:
+    own.with_name("folder.gguf").mkdir()
+    text = f'name = "x"\nbenchmarks = ["{own}"]\n[[models]]\nname = "{own.with_name("folder.gguf")}"\nn = 1\n'
+    assert "folder.gguf: it is not a file" in mistakes(text)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        ("temperature = 0", "must be above 0 (greedy = true adds one output at temperature 0), not 0"),
+        ("temperature = -1", "must be above 0, not -1"),
+        ("temperature = nan", "must be a finite number, not nan"),
+        ("temperature = 11", "must be at most 10, not 11"),
+        ("top_p = 0.0", "must be above 0, not 0.0"),
+        ("top_p = 2", "must be at most 1, not 2"),
+        ("top_p = inf", "must be a finite number, not inf"),
+    ],
+)
+def test_sampling_that_cannot_be(own: Path, sampling: str, expected: str) -> None:
+    text = f'name = "x"\nbenchmarks = ["{own}"]\n[sampling]\n{sampling}\n[[models]]\nname = "smollm2-135m"\nn = 1\n'
+    assert mistakes(text).endswith(f"line 4: sampling.{sampling.split()[0]}: {expected}")
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -183,7 +206,7 @@ def test_fields_that_do_not_belong(own: Path, fields: str, expected: str) -> Non
 @pytest.mark.parametrize(
     ("n", "expected"),
     [
-        ("{own = 0}", "line 5: models.0.n: must be greater than or equal to 1"),
+        ("{own = 0}", "line 5: models.0.n: must be at least 1"),
         ("{own = 1.5}", "line 5: models.0.n: must be a whole number"),
         ("{other = 1}", "line 5: models.0.n.other: no such benchmark in this study"),
         ("{other = 1}", "line 5: models.0.n: lacks own"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from isobudget import api
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
+from isobudget.errors import RunError
 from isobudget.files.hub import is_here
 from isobudget.models.named import named
 from isobudget.pipeline.generate import generate
@@ -106,7 +108,36 @@ def test_a_dry_run_blames_no_one_for_being_offline(tmp_path: Path, monkeypatch: 
 
 def test_the_memory_of_the_embedded_engine_is_stated(tmp_path: Path, study_text: str) -> None:
     notes = api.dry_run(parse_study(study_text, "mine"), tmp_path / "run").notes
-    assert "small: 30 slots of 768 tokens take 6.29 MB of memory, beside 52.1 kB of weights" in notes
+    assert "small: memory for 30 slots of 768 tokens: 6.29 MB, beside 52.1 kB of weights" in notes
     (tmp_path / "small.gguf").unlink()
     notes = api.dry_run(parse_study(study_text, "mine"), tmp_path / "run").notes
     assert not any(note.startswith("small: ") for note in notes)
+
+
+def test_memory_beyond_the_machine_is_told(tmp_path: Path, study_text: str) -> None:
+    text = study_text.replace("n = 10", "n = 10\ncontext_tokens = 1000000000")
+    notes = " ".join(api.dry_run(parse_study(text, "mine"), tmp_path / "run").notes)
+    assert "of weights, but this machine has" in notes
+    assert notes.count("Set fewer slots or a smaller context_tokens") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("[sampling]\ntemperature = 0.3\n", "benchmarks.own.temperature = 0.8, but the study says 0.3"),
+        ("[prompt]\nextraction = 'block'\n", "models.small.prompts.own.extraction"),
+        ("", ""),
+    ],
+)
+def test_a_run_that_will_refuse_the_study_is_told_before(
+    tmp_path: Path, study_text: str, change: str, told: str
+) -> None:
+    run, _ = generate(parse_study(study_text, "mine"), tmp_path / "run", make_backend=Backends())
+    before = (run.path / "run.toml").read_bytes()
+    changed = parse_study(study_text.replace("[[models]]", f"{change}[[models]]", 1), "mine")
+    if told:
+        with pytest.raises(RunError, match=re.escape(told)):
+            generate(changed, run.path, make_backend=Backends())
+    missing = api.dry_run(changed, run.path).missing
+    assert [told in text for text in missing] == [True] * bool(told)
+    assert (run.path / "run.toml").read_bytes() == before

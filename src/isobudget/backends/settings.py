@@ -21,7 +21,7 @@ from isobudget.files.field_errors import field_message
 from isobudget.files.hub import commit_of, may_be_repo
 
 #: inputs are kept out of messages: a URL may hold a secret
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 Positive = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]

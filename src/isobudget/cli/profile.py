@@ -48,7 +48,7 @@ def profile(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
 
 def _grid(done: Profiled) -> Grid:
-    from isobudget.grid import Grid
+    from isobudget.grid import Grid, counted
 
     timed = done.profile
     lengths = f"{timed.prompt_tokens} + {timed.completion_tokens} tokens"
@@ -56,7 +56,7 @@ def _grid(done: Profiled) -> Grid:
         (str(speed.slots), _cell(speed.prompt), _cell(speed.completion), _cell(speed.sample)) for speed in timed.speeds
     )
     notes = [
-        f"{timed.engine}, {timed.threads} threads, {timed.machine}, {timed.date}",
+        f"{timed.engine}, {counted(timed.threads, 'thread')}, {timed.machine}, {timed.date}",
         f"median of {timed.repeats}, least to most in brackets; tokens of all slots together",
         f"written to {done.path}",
         _best(timed),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+EMPTY = "must not be empty"
 _TYPES = {
     "int": "must be a whole number",
     "float": "must be a number",
@@ -26,18 +27,23 @@ def field_message(error: Mapping[str, Any]) -> str:
     kind, limits = error["type"], error.get("ctx", {})
     match kind:
         case "greater_than_equal":
-            return f"must be at least {limits['ge']:,}"
+            return f"must be at least {_plain(limits['ge'])}"
         case "less_than_equal":
-            return f"must be at most {limits['le']:,}"
+            return f"must be at most {_plain(limits['le'])}"
         case "greater_than":
-            return f"must be above {limits['gt']:,}"
+            return f"must be above {_plain(limits['gt'])}"
         case "less_than":
-            return f"must be below {limits['lt']:,}"
+            return f"must be below {_plain(limits['lt'])}"
         case "literal_error":
             return f"must be {limits['expected']}"
-        case "too_short":
-            return "must not be empty" if limits["min_length"] == 1 else str(error["msg"])
+        case "too_short" | "string_too_short" if limits["min_length"] == 1:
+            return EMPTY
     name, _, check = kind.partition("_")
     if name in _TYPES and (check in ("type", "parsing", "from_float", "number")):
         return _TYPES[name]
     return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _plain(limit: float) -> str:
+    """A limit as people write it: 1, even for a field that may hold fractions."""
+    return f"{int(limit) if limit == int(limit) else limit:,}"

@@ -31,6 +31,11 @@ def near_paths(path: Path, runs: bool = False) -> str:
     return f". Did you mean {' or '.join(alike)}?" if alike else run_folders(beside) * runs
 
 
+def not_a_file(path: Path) -> str:
+    """Why a path is not a file: something else is there, or nothing, and then which path may be meant."""
+    return f"{path}: it is not a file" if path.exists() else f"{path}: no such file{near_paths(path)}"
+
+
 def run_folders(near: Iterable[Path]) -> str:
     """A sentence, like that of `near_paths`, about which of the first paths are runs; empty if none is."""
     runs = (str(one) for one in islice(near, _MOST_ASKED) if (one / RUN_FILE).is_file())

@@ -161,7 +161,7 @@ def find_model(name: str) -> ModelEntry:
     if name.startswith(_HUB_PREFIX):
         return _hub_entry(name)
     if name.endswith(".gguf"):
-        path = Path(name)
+        path = Path(name).expanduser()
         return ModelEntry(path.stem, path.name, path.name, (PathSource(path),))
     raise InputError(
         f"unknown model {name!r}.{did_you_mean(name, tables)} Known models: {', '.join(sorted(tables))}; "

@@ -230,7 +230,7 @@ class _Reader:
 def _read(reader: _Reader) -> GgufHeader:
     magic = reader.file.read(4)
     if magic != b"GGUF":
-        what = "is empty" if not magic else f"begins with {magic!r}, not with b'GGUF'"
+        what = "is empty" if not magic else f"begins with {magic.decode('latin-1')!r}, not with 'GGUF'"
         raise ModelError(f"{reader.path} {what}: it is not a GGUF file")
     reader.at = 4
     version = int(reader.scalar("I", "version"))

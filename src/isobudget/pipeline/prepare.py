@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from isobudget.backends.base import characters
 from isobudget.backends.llamacpp.memory import stated_memory
 from isobudget.backends.llamacpp.settings import LlamaCppSettings, context_for
+from isobudget.errors import RunMismatchError
 from isobudget.models.weights import fetch_weights, file_sha256, local_weights
 from isobudget.pipeline.prompts import prompt_facts, prompt_rows
 from isobudget.progress import SILENT, Progress
@@ -105,11 +107,7 @@ def state_facts(
     for model in models:
         run.state("models", model.name, model_facts(model, benchmarks))
     for benchmark in benchmarks:
-        facts = asdict(benchmark.sampling) | {"stop": list(benchmark.sampling.stop), "seed": study.seed}
-        facts |= {"problems": len(benchmark.problems)}
-        if benchmark.benchmark.source:
-            facts |= {"source": benchmark.benchmark.source}
-        run.state("benchmarks", benchmark.name, facts)
+        run.state("benchmarks", benchmark.name, _benchmark_facts(study, benchmark))
     for benchmark in benchmarks:
         run.add_problems(benchmark.problems)
     run.add_prompts(
@@ -118,6 +116,33 @@ def state_facts(
         for row in prompt_rows((model.prompts[one.name] for model in models), one.name, one.problems)
     )
     run.save_facts()
+
+
+def mismatch_note(
+    run: Run, study: Study, benchmarks: Sequence[ResolvedBenchmark], models: Sequence[ResolvedModel]
+) -> str:
+    """Why the run refuses the study's sampling or prompts; empty if it does not. Weights are not compared."""
+    recorded = run.facts
+    run.facts = deepcopy(recorded)
+    try:
+        for benchmark in benchmarks:
+            run.state("benchmarks", benchmark.name, _benchmark_facts(study, benchmark))
+        for model in models:
+            if old := run.facts.get("models", {}).get(model.name):
+                made = [one for one in benchmarks if one.name in model.prompts]
+                run.state("models", model.name, old | {"prompts": _prompts_of(model, made)})
+    except RunMismatchError as error:
+        return str(error)
+    finally:
+        run.facts = recorded
+    return ""
+
+
+def _benchmark_facts(study: Study, benchmark: ResolvedBenchmark) -> dict[str, Any]:
+    """The facts that a run states about a benchmark."""
+    facts = asdict(benchmark.sampling) | {"stop": list(benchmark.sampling.stop), "seed": study.seed}
+    facts |= {"problems": len(benchmark.problems)}
+    return facts | ({"source": benchmark.benchmark.source} if benchmark.benchmark.source else {})
 
 
 def model_facts(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -> dict[str, Any]:
@@ -135,9 +160,14 @@ def model_facts(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -
         shape = asdict(model.architecture)
         facts["architecture_source"] = shape.pop("source")
         facts["architecture"] = shape
+    return facts | {"prompts": _prompts_of(model, benchmarks)}
+
+
+def _prompts_of(model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark]) -> dict[str, Any]:
+    """How the model's prompts are made, by benchmark."""
     prompts = {}
     for benchmark in benchmarks:
         stop = model.sampling(benchmark).stop  # stated where it differs from what the run states of the benchmark
         own_stop = None if stop == benchmark.sampling.stop else stop
         prompts[benchmark.name] = prompt_facts(model.prompts[benchmark.name], benchmark.problems, own_stop)
-    return facts | {"prompts": prompts}
+    return prompts

@@ -32,7 +32,7 @@ from isobudget.backends.llamacpp import LlamaCpp, LlamaCppSettings
 from isobudget.backends.llamacpp.settings import MOST_SLOTS
 from isobudget.costs.seconds import Figure, SlotSpeed
 from isobudget.errors import BackendError, InputError, ModelError
-from isobudget.files.near import near_paths
+from isobudget.files.near import not_a_file
 from isobudget.models.gguf import LongArray, read_gguf_header
 from isobudget.progress import Progress
 
@@ -132,7 +132,7 @@ def time_engine(
 def _vocabulary(path: Path) -> int:
     """How many token ids the model's tokenizer has."""
     if not path.is_file():
-        raise ModelError(f"{path}: no such file{near_paths(path)}")
+        raise ModelError(not_a_file(path))
     tokens = read_gguf_header(path).metadata.get("tokenizer.ggml.tokens")
     if isinstance(tokens, LongArray):
         return tokens.length

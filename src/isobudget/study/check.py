@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from isobudget.backends.registry import BACKENDS, backends_with
 from isobudget.errors import IsobudgetError, MissingExtraError, StudyError
-from isobudget.files.field_errors import field_message
+from isobudget.files.field_errors import EMPTY, field_message
 from isobudget.files.hints import unknown_key
 from isobudget.files.store_path import place
 from isobudget.grid import counted
@@ -65,7 +65,9 @@ def _field_mistake(error: Any, owner: type[BaseModel]) -> Mistake:
         case "twice":
             return Mistake(error["ctx"]["place"], error["msg"])
     message = field_message(error)
-    return Mistake(place, f"{message[0].lower()}{message[1:]}, not {error['input']!r}" if place else message)
+    if not place or message == EMPTY:
+        return Mistake(place, message)
+    return Mistake(place, f"{message[0].lower()}{message[1:]}, not {error['input']!r}")
 
 
 def _is_place(part: str | int) -> bool:
@@ -110,8 +112,10 @@ def _model_at(location: Place, root: type[BaseModel]) -> type[BaseModel] | None:
     return owner  # type: ignore[no-any-return]
 
 
-def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
+def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str, models: Sequence[object] = ()) -> None:
     """Raise them all as one error, with their lines; nothing if there are none.
+
+    Without a text there are no lines, and the places of models are named by the names in `models`.
 
     Raises:
         StudyError: there is a mistake. A single one that lies outside the study, such as a part that is not installed,
@@ -125,10 +129,17 @@ def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str) -> None:
         raise first.error
     shown = [f"{origin}: {counted(len(distinct), 'mistake')}"]
     for same in distinct:
-        places = [(line_of(text, one.place), ".".join(map(str, one.place)) or "the study") for one in same]
+        places = [(line_of(text, one.place), _shown(one.place, () if text else models)) for one in same]
         where = ", ".join(f"line {line}: {name}" if line else name for line, name in places)
         shown.append(f"  {where}: {same[0].message}")
     raise StudyError("\n".join(shown))
+
+
+def _shown(place: Place, models: Sequence[object]) -> str:
+    """A place as people read it: with the model's name, if `models` has it, else with its number."""
+    if place[:1] == ("models",) and len(place) > 1 and isinstance(at := place[1], int) and at < len(models):
+        return ": ".join([f"model {models[at]!r}", *[".".join(map(str, place[2:]))] * (len(place) > 2)])
+    return ".".join(map(str, place)) or "the study"
 
 
 def _together(mistakes: Sequence[Mistake]) -> list[list[Mistake]]:

@@ -27,6 +27,7 @@ def flagged_fields(
     Raises:
         InputError: options without a model, or of another backend.
     """
+    refuse_twice(settings, options)
     given = {field: str(value) for field, value in options.items() if value is not None}
     flags = [_flag(field) for field in given] + ["--setting"] * bool(settings)
     if model is None:
@@ -46,8 +47,22 @@ def flagged_fields(
     return fields
 
 
+def refuse_twice(settings: Sequence[str], options: Mapping[str, str | None]) -> None:
+    """Refuse a setting that is stated twice, because one of its values would be ignored.
+
+    Raises:
+        InputError: it is.
+    """
+    stated = {field: _flag(field) for field, value in options.items() if value is not None}
+    for text in settings:
+        name, _ = read_setting(text)
+        if name in stated:
+            raise InputError(f"--setting {text} cannot be used with {stated[name]}: state {name} once")
+        stated[name] = f"--setting {text}"
+
+
 def _flag(field: str) -> str:
-    return f"--{field.replace('_', '-')}"
+    return "-n" if field == "n" else f"--{field.replace('_', '-')}"
 
 
 def read_setting(text: str) -> tuple[str, Any]:

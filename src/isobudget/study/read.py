@@ -22,8 +22,9 @@ from isobudget.files.near import near_paths
 from isobudget.files.store_path import place
 from isobudget.files.toml import parse_toml
 from isobudget.files.whole import read_text
+from isobudget.models.catalog import declared_models, load_catalog
 from isobudget.study.check import SETTINGS, Mistake, field_mistakes, plain_name, raise_mistakes
-from isobudget.study.flags import flagged_fields
+from isobudget.study.flags import flagged_fields, refuse_twice
 from isobudget.study.lines import Place
 from isobudget.study.resolve import resolve
 from isobudget.study.study import Study, StudyModel, StudyPrompt, StudySampling
@@ -81,8 +82,10 @@ def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None)
     fields = parse_toml(text, origin, StudyError)
     overrides = overrides or {}
     _apply(fields, overrides)
+    names: list[Any] = []
     if overrides.get("models"):
         text = ""  # its lines would be those of the models that were replaced
+        names = [model["name"] for model in fields["models"]]
     mistakes, wrong = [], set()
     try:
         study = Study.model_validate(fields)
@@ -95,7 +98,7 @@ def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None)
         # which weights a model's name stands for depends on these
         wrong |= {(*place[:2], "name") for place in wrong if place[2:] in (("backend",), ("model",))}
         mistakes += [one for one in resolve(study).mistakes if one.place not in wrong]
-    raise_mistakes(mistakes, text, origin)
+    raise_mistakes(mistakes, text, origin, names)
     study.remember(text, origin)
     return study
 
@@ -146,7 +149,7 @@ def _apply(fields: dict[str, Any], overrides: dict[str, Any]) -> None:
 def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool) -> dict[str, Any]:
     match = _MODEL_FLAG.fullmatch(flag)
     assert match is not None  # any text matches
-    if _NO_COUNT.search(flag):
+    if _NO_COUNT.search(flag) or (match["n"] is None and _is_model(flag.rpartition("=")[0], known)):
         raise StudyError(f"--model {flag}: n, the number of samples, must be a whole number of 1 or more")
     model = {**known.get(match["name"], {}), "name": match["name"]}
     if match["n"] is not None:
@@ -157,11 +160,18 @@ def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool
     return model
 
 
+def _is_model(name: str, known: Mapping[Any, object]) -> bool:
+    """Whether a name is one of the study, of the catalogue or of a GGUF file."""
+    return name in known or name.endswith(".gguf") or name in load_catalog() or name in declared_models()
+
+
 def _reached(model: dict[str, Any], study: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """The model's fields with the options that say how it is reached."""
     settings, options = overrides.get("settings", ()), overrides.get("options", {})
     if not settings and not any(options.values()):
         return model
+    if overrides.get("n") is not None:
+        refuse_twice(settings, {"n": str(overrides["n"])})
     model = flagged_fields(model, settings, options)
     prompt = study.get("prompt")
     if model.get("api") == "chat" and not (isinstance(prompt, dict) and prompt.get("format")):

@@ -19,7 +19,7 @@ from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.registry import Settings
 from isobudget.costs.roofline import gpu_named
 from isobudget.errors import InputError, IsobudgetError, ModelError
-from isobudget.files.near import near_paths
+from isobudget.files.near import not_a_file
 from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import ModelEntry, NewlineRule, PathSource, find_model
 from isobudget.models.gguf import read_gguf_header
@@ -117,7 +117,7 @@ class Resolved:
         Raises:
             StudyError: something is not; every mistake is in the message, with its line.
         """
-        raise_mistakes(self.mistakes, *self.study.source)
+        raise_mistakes(self.mistakes, *self.study.source, [model.name for model in self.study.models])
         return tuple(model for model in self.models if model is not None)
 
 
@@ -248,7 +248,7 @@ def _check_file(entry: ModelEntry) -> None:
     if here:
         read_gguf_header(here[0])
     elif len(paths) == len(entry.sources):
-        raise ModelError(f"{paths[0]}: no such file{near_paths(paths[0])}")
+        raise ModelError(not_a_file(paths[0]))
 
 
 def find_architecture(

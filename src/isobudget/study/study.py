@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, PlainValidator, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, Field, PlainValidator, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from isobudget.backends.registry import ALIASES, DEFAULT, AnySettings
@@ -40,7 +40,7 @@ def _one_number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("must be a whole number, or a table with one for each benchmark")
     if value < 1:
-        raise ValueError("must be greater than or equal to 1")
+        raise ValueError("must be at least 1")
     if value > MOST_SAMPLES:
         raise ValueError(f"must be at most {MOST_SAMPLES:,}")
     return value
@@ -82,6 +82,13 @@ class StudySampling(BaseModel):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Positive | None = None
     stop: Literal["body"] | list[Annotated[str, Field(min_length=1)]] | None = None
+
+    @field_validator("temperature", mode="before")
+    @classmethod
+    def _not_greedy(cls, value: Any) -> Any:
+        if is_number(value) and value == 0:
+            raise ValueError("must be above 0 (greedy = true adds one output at temperature 0)")
+        return value
 
 
 class StudyPrompt(BaseModel):

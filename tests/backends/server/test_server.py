@@ -286,7 +286,7 @@ def test_a_prompt_of_the_wrong_form_is_refused_with_what_to_set() -> None:
         ({"url": "https://host/v1?api-key=3"}, "key_env"),
         ({"url": "http://host:99999999/v1"}, "must be like"),
         ({"api": "responses"}, "chat"),
-        ({"model": ""}, "model: string should have at least 1 character"),
+        ({"model": ""}, "model: must not be empty"),
         ({"concurrency": 0}, "concurrency"),
         ({"attempts": 0}, "attempts"),
         ({"timeout_seconds": math.inf}, "timeout_seconds"),

@@ -117,7 +117,9 @@ class LlamaCpp:
             engine=self.settings.label,
             model=self.path.name,
             can_score=True,
-            scoring=f"matrix products in 32 bits on CPU, {self._cores()} threads" if self._is_exact() else "",
+            scoring=f"matrix products in 32 bits on CPU, {counted(self._cores(), 'thread')}"
+            if self._is_exact()
+            else "",
             repeatable=_ALIKE if are_even(self.path) else _ROUNDED,
             notes=(self._cut_note(),) if self._cut_short else (),
         )
@@ -125,7 +127,8 @@ class LlamaCpp:
     def _cut_note(self) -> str:
         return (
             f"{counted(self._cut_short, 'sample')} ended before max_tokens, because prompt and completion filled the "
-            f"context of {self.settings.room:,} tokens; set a larger context_tokens"
+            f"context of {self.settings.room:,} tokens. To generate them whole, set a larger context_tokens and start "
+            "another run"
         )
 
     def generate(self, prompt: Prompt, sampling: Sampling, seeds: list[int]) -> list[Generation]:
@@ -148,7 +151,7 @@ class LlamaCpp:
             if len(request.prompt_ids) >= room:
                 raise BackendError(
                     f"{self.path.name}: a prompt of {len(request.prompt_ids)} tokens exceeds the context size of "
-                    f"{room} (set a larger context_tokens for this model in the study)"
+                    f"{room} (set a larger context_tokens)"
                 )
         self._start()
         self._asked.update(requests)

@@ -8,7 +8,7 @@ from pathlib import Path
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, LEAST_ROWS, LlamaCppSettings
 from isobudget.backends.llamacpp.split_form import is_split, loaded_bytes
 from isobudget.errors import ModelError
-from isobudget.grid import short
+from isobudget.grid import counted, short
 from isobudget.models.read_gguf import from_gguf
 
 #: numbers of keys and values, in 16 bits
@@ -42,16 +42,22 @@ def check_memory(settings: LlamaCppSettings) -> None:
         ModelError: this machine does not have enough memory.
     """
     needed = cache_bytes(settings)
+    if needed is not None and (excess := _excess(needed)):
+        raise ModelError(
+            f"{Path(settings.model).name}: {sequences_of(settings)} sequences of {settings.room:,} tokens need "
+            f"{short(needed, 'B')} of memory{excess}"
+        )
+
+
+def _excess(needed: int) -> str:
+    """That this many bytes are more than the machine has, to be added to a sentence; empty if they are not."""
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
-        return
-    if needed is not None and needed > memory:
-        raise ModelError(
-            f"{Path(settings.model).name}: {sequences_of(settings)} sequences of {settings.room:,} tokens need "
-            f"{short(needed, 'B')} of memory, this machine has {short(memory, 'B')}. Set fewer slots or a smaller "
-            "context_tokens in the study"
-        )
+        return ""
+    if needed <= memory:
+        return ""
+    return f", but this machine has {short(memory, 'B')}. Set fewer slots or a smaller context_tokens"
 
 
 def stated_memory(settings: LlamaCppSettings) -> str:
@@ -61,6 +67,6 @@ def stated_memory(settings: LlamaCppSettings) -> str:
         return ""
     lanes = f" in {settings.lanes} lanes" if settings.lanes > 1 else ""
     return (
-        f"{settings.at_once} slots{lanes} of {settings.room:,} tokens take {short(needed, 'B')} of memory, beside "
-        f"{short(loaded_bytes(Path(settings.model)), 'B')} of weights"
+        f"memory for {counted(settings.at_once, 'slot')}{lanes} of {settings.room:,} tokens: {short(needed, 'B')}, "
+        f"beside {short(loaded_bytes(Path(settings.model)), 'B')} of weights{_excess(needed)}"
     )

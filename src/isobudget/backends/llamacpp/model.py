@@ -18,7 +18,7 @@ from typing import Self
 from isobudget.backends.llamacpp.api import FLOAT_FILES, NO_MAPPING, SENTENCE_PIECE, load_api
 from isobudget.backends.llamacpp.split_form import is_split, split_files
 from isobudget.errors import BackendError, ModelError
-from isobudget.files.near import near_paths
+from isobudget.files.near import not_a_file
 from isobudget.models.gguf import read_gguf_header
 
 _PIECE_BYTES = 512
@@ -35,8 +35,7 @@ class LlamaModel:
 
     def __init__(self, path: Path, *, vocabulary_only: bool = False) -> None:
         if not path.is_file():
-            what = "it is not a file" if path.exists() else f"no such file{near_paths(path)}"
-            raise ModelError(f"{path}: {what}")
+            raise ModelError(not_a_file(path))
         self.path = path
         self._api = load_api()
         _check_layers(path)

@@ -11,6 +11,7 @@ from pydantic import Field
 from isobudget.backends.llamacpp.engine import NEEDS, usable_cores
 from isobudget.backends.llamacpp.kinds import are_even
 from isobudget.backends.settings import BackendSettings, Needs, Pacing, Positive
+from isobudget.grid import counted
 
 #: prompts that are kept: one whose samples begin, and the one before it, whose last calls may have come late
 KEPT_PROMPTS = 2
@@ -84,7 +85,8 @@ class LlamaCppSettings(BackendSettings):
     def label(self) -> str:
         """The engine and how it runs, for the label of measured seconds."""
         lanes = f" in {self.lanes} lanes" if self.lanes > 1 else ""
-        return f"llama.cpp on CPU, {self.cpu_threads} threads, {self.at_once} slots{lanes}"
+        threads, slots = counted(self.cpu_threads, "thread"), counted(self.at_once, "slot")
+        return f"llama.cpp on CPU, {threads}, {slots}{lanes}"
 
     @property
     def _lane_slots(self) -> int:

@@ -61,8 +61,8 @@ class ServerSettings(BackendSettings):
     url: Annotated[str, Field(examples=["http://localhost:8000/v1"]), AfterValidator(_plain)]
     api: Api = "completions"
     key_env: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] | None = None
-    requests_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     attempts: Positive = 6
     concurrency: Positive = 16
 
