@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from isobudget.analysis.compare_run import run_comparison
+from isobudget.analysis.left_out import LeftOut
 from isobudget.analysis.load_samples import ModelSamples, ProblemSamples, load_samples
 from isobudget.analysis.measured import measured
 from isobudget.analysis.run_costs import sample_amounts, sample_cost
@@ -52,7 +53,7 @@ def drawn(problems: int, n: int, lengths: list[int], slots: int = SLOTS) -> Mode
 
 def of_rows(problems: int, n: int, rows: list[Any], prompt: float = PROMPT) -> ModelSamples:
     found = [one(rows[at * n : (at + 1) * n], prompt) for at in range(problems)]
-    return ModelSamples("m", tuple(map(str, range(problems))), tuple(found), None, 0)
+    return ModelSamples("m", tuple(map(str, range(problems))), tuple(found), None, LeftOut())
 
 
 def one(rows: list[Any], prompt: float) -> ProblemSamples:
