@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from isobudget.analysis.compare_run import run_comparison
+from isobudget.analysis.left_out import LeftOut
 from isobudget.analysis.load_samples import ModelSamples, ProblemSamples, load_samples
 from isobudget.analysis.measured import measured
 from isobudget.analysis.run_costs import sample_amounts, sample_cost
 from isobudget.costs.cost import Unit
 from isobudget.curves import FIRST_PASS, Bootstrap
+from isobudget.errors import InputError
 from isobudget.pipeline.estimates import known_of
 from isobudget.records.run import Run, load_run
 from isobudget.study import stated_model
@@ -52,7 +54,7 @@ def drawn(problems: int, n: int, lengths: list[int], slots: int = SLOTS) -> Mode
 
 def of_rows(problems: int, n: int, rows: list[Any], prompt: float = PROMPT) -> ModelSamples:
     found = [one(rows[at * n : (at + 1) * n], prompt) for at in range(problems)]
-    return ModelSamples("m", tuple(map(str, range(problems))), tuple(found), None, 0)
+    return ModelSamples("m", tuple(map(str, range(problems))), tuple(found), None, LeftOut())
 
 
 def one(rows: list[Any], prompt: float) -> ProblemSamples:
@@ -130,6 +132,27 @@ def test_every_sample_may_pay_for_its_prompt() -> None:
     once, each = found.cost("here"), found.cost("here", share_prompt=False)
     assert each.cost(1) == pytest.approx(once.cost(1))
     assert each.cost(3) == pytest.approx(once.cost(3) + 2 * PROMPT)
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, -1.0])
+def test_a_time_that_cannot_be_has_no_price_and_is_said(value: float) -> None:
+    found = drawn(10, 7, [46])  # some of its tokens were generated while slots were idle
+    seconds = found.problems[0].seconds.copy()
+    seconds[0] = value
+    problems = (replace(found.problems[0], seconds=seconds), *found.problems[1:])
+    with pytest.raises(InputError, match="a time is negative or not finite"):
+        measured(replace(found, problems=problems), Unit.SECONDS).cost("here")
+    with pytest.raises(InputError, match="a time is negative or not finite"):
+        measured(of_rows(1, 2, [[0, 46, 5.0, 0, 0.0]] * 2, -1.0), Unit.SECONDS).cost("here")
+
+
+def test_samples_of_a_run_without_token_counts_are_not_called_imported(run: Run) -> None:
+    (samples, *_) = load_samples(run).samples("b")
+    first = samples.problems[0]
+    unknown = replace(first, completion_tokens=np.full(len(first.passed), -1))
+    samples = replace(samples, problems=(unknown, *samples.problems[1:]))
+    with pytest.raises(InputError, match=f"^not every sample of {samples.model} has token counts; "):
+        sample_cost(run, samples, Unit.TOKENS)
 
 
 @pytest.fixture

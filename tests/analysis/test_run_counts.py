@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from isobudget import api
+from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.run_counts import run_counts
 from isobudget.errors import RunError
 from isobudget.records.check import check_run
@@ -26,3 +28,19 @@ def test_a_run_without_judged_samples_says_so(tmp_path: Path, read: Callable[[Pa
         assert check_run(run.path, repair=True).whole
     with pytest.raises(RunError, match=r"run: no judged samples of own; judge them with: isobudget judge"):
         read(run.path)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as recorded", "reversed"])
+def test_a_sample_that_is_recorded_twice_counts_once_and_is_said(tmp_path: Path, order: int) -> None:
+    runs = [synthetic_run(tmp_path / name / "run", PAIR, {"own": 3}, seed=1) for name in ("once", "twice")]
+    (runs[1].path / "manifest.json").unlink()  # as of an older version, where every part counts
+    part = runs[1].path / "samples" / "part-000001.parquet"
+    table = pq.read_table(part)
+    pq.write_table(table.take(list(range(table.num_rows))[::order]), part.with_name("part-000002.parquet"))
+    (once, _), (twice, notes) = (run_counts(run.path) for run in runs)
+    assert [(one.n.tolist(), one.c.tolist()) for one in twice] == [(one.n.tolist(), one.c.tolist()) for one in once]
+    said = [note for note in notes if "recorded more than once; the first of each counts" in note]
+    assert len(said) == 2
+    first, again = (run_comparison(run.path) for run in runs)
+    assert set(said) <= set(again.notes)
+    assert [curve.price for curve in again.curves] == [curve.price for curve in first.curves]

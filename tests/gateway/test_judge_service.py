@@ -121,7 +121,8 @@ def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
         pass
     with pytest.raises(JudgeError, match="judges under"), RemoteJudge(service.url, Limits(9.0), key=service.key):
         pass
-    for url in ("judge.local", "ftp://judge.local", "http://[::1", "http://judge.local:99999", "http://a@judge.local"):
+    cannot_be = ("http://[::1", "http://judge.local:99999", "http://a@judge.local", "http://judge.local/\x1b[31m")
+    for url in ("judge.local", "ftp://judge.local", *cannot_be):
         with pytest.raises(JudgeError, match="is not a URL"):
             RemoteJudge(url)
     with pytest.raises(JudgeError, match="cannot be reached"), RemoteJudge("http://127.0.0.1:9", patience_seconds=0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -10,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from isobudget import api
+from isobudget.analysis.load_samples import load_samples
 from isobudget.errors import RunError
 from isobudget.files.whole import locked
 from isobudget.records.check import check_run
@@ -271,3 +274,47 @@ def test_a_file_that_globs_read_and_no_command_does(run: Run) -> None:
     assert (finding.kind, finding.where) == ("unknown", strange)
     assert strange.exists()
     assert api.passk(run.path, 1).to_dict() == before
+
+
+def other_schema(path: Path) -> None:
+    pq.write_table(pa.table({"x": [1, 2]}), path)
+
+
+def other_type(path: Path) -> None:
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("index")
+    pq.write_table(table.set_column(at, "index", pa.array(["first"] * table.num_rows)), path)
+
+
+def index_of(value: int) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        table = pq.read_table(path)
+        at = table.schema.get_field_index("index")
+        indexes = [value, *table["index"].to_pylist()[1:]]
+        pq.write_table(table.set_column(at, table.schema.field(at), pa.array(indexes)), path)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (other_schema, "it has no column"),
+        (other_type, "it is truncated, changed, or not a Parquet file"),
+        (index_of(-1), "it has a row with the index -1, which no sample has"),
+        (index_of(2**40), "it has a row with the index 1099511627776, which no sample has"),
+    ],
+)
+@pytest.mark.parametrize("table", ["samples", "verdicts"])
+def test_a_part_that_commands_refuse_is_found_and_set_aside(
+    run: Run, table: str, change: Callable[[Path], None], what: str
+) -> None:
+    (run.path / "manifest.json").unlink()  # as of an older version: no hash says that it was changed
+    change(run.path / table / "part-000001.parquet")
+    for command in (load_samples, lambda run: list(getattr(run, table)())):
+        with pytest.raises(RunError, match=re.escape(what)):
+            command(load_run(run.path))
+    (finding,) = check_run(run.path).findings
+    assert (finding.kind, what in finding.what) == ("damaged", True)
+    assert check_run(run.path, repair=True).whole
+    assert (run.path / ".superseded" / table / "part-000001.parquet").exists()

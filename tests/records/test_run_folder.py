@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from isobudget.errors import RunError
+from isobudget.pipeline.prompts import row_prompt
 from isobudget.problems.problem import AssertList, CheckFunction, Problem
+from isobudget.records.part_writer import PartWriter
+from isobudget.records.rows import ProblemRow, PromptRow, row_of
 from isobudget.records.run import Run, load_run
 
 PROBLEMS = [
@@ -90,3 +94,31 @@ def test_facts_that_cannot_be_used_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.toml").write_text(text)
     with pytest.raises(RunError, match=r"run\.toml"):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tests": "not JSON"},
+        {"tests": "[]"},
+        {"tests": "{}"},
+        {"tests": "[" * 100_000},
+        {"tests": '{"kind": "asserts", "more": 1}'},
+        {"tests": "null"},
+        {"form": "sonnet"},
+    ],
+)
+def test_a_problem_that_isobudget_did_not_write_is_named(tmp_path: Path, change: dict[str, str]) -> None:
+    run = Run.create(tmp_path / "run", "mine")
+    with run.writing(), PartWriter(run.path / "problems", ProblemRow) as writer:
+        writer.add([replace(row_of(PROBLEMS[0]), **change)])
+    for read in (run.problems, lambda: run.add_problems(PROBLEMS)):
+        with pytest.raises(RunError, match=r"the problem 'p/0' of 'own' in this run is not as it was written: \S"):
+            read()
+
+
+@pytest.mark.parametrize("prompt", ["not JSON", "[1]", '[{"role": "user"}]', "5"])
+def test_a_conversation_that_isobudget_did_not_write_is_named(prompt: str) -> None:
+    row = PromptRow("own", "p/0", "chat", "keep", True, prompt, "")
+    with pytest.raises(RunError, match=r"the prompt of 'p/0' of 'own' in this run is not as it was written: \S"):
+        row_prompt(row)

@@ -10,7 +10,7 @@ import pytest
 
 from isobudget.statistics.intervals import bootstrap_difference, bootstrap_weights, widened_tail
 from isobudget.statistics.pass_at_k import failure_curve
-from isobudget.statistics.winners import best_per_budget, clear_leads
+from isobudget.statistics.winners import best_per_budget, clear_leads, difference_ends
 
 
 def draw(rng: np.random.Generator, lifts: list[float], problems: int, n: int, ks: list[int]) -> np.ndarray:
@@ -120,3 +120,12 @@ def test_the_same_small_difference_on_two_problems_is_not_clear() -> None:
     rows, table = clear_leads(np.stack([one, other]), bootstrap_weights(2, 500))
     assert not rows.any()
     assert not table.any()
+
+
+def test_a_difference_of_shares_ends_at_one() -> None:
+    difference = np.array([[-1.0, 1.0], [-1.0, 0.5], [-0.4, 1.0]])  # of few problems: wide intervals
+    error = difference.std(axis=0, ddof=1) / math.sqrt(3)
+    low, high = difference_ends(difference, error, np.full((2, 2), 4.0))
+    assert low.tolist() == [-1.0, pytest.approx(low[1])]
+    assert high[1] == 1.0
+    assert (np.abs([low, high]) <= 1).all()

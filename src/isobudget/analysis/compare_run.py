@@ -18,7 +18,6 @@ from isobudget.analysis.load_samples import (
     ModelSamples,
     benchmarks_of,
     load_samples,
-    unjudged_notes,
 )
 from isobudget.analysis.prices import price_model
 from isobudget.analysis.run_costs import (
@@ -181,7 +180,7 @@ def _on_common_problems(models: list[ModelSamples]) -> tuple[list[ModelSamples],
     common = common_tasks([one.task_ids for one in models])
     if not common:
         raise RunError("the models have no judged problem in common; there is nothing to compare")
-    notes = unjudged_notes(models)
+    notes = [note for one in models for note in one.left_out.notes(one.model)]
     most = max(len(one.task_ids) for one in models)
     if len(common) < most:
         notes.append(f"compared on the {len(common)} problems that every model has samples for, of {most}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.analysis.left_out import LeftOut
 from isobudget.analysis.run_columns import (
     Column,
     Columns,
+    Keys,
     Places,
+    first_of_equal,
     groups_of,
     indexes_of,
     join_columns,
@@ -86,14 +89,14 @@ class ModelSamples:
         task_ids: the problems with at least one judged sample, in the run's order.
         problems: their samples, in the same order.
         greedy: the judged greedy outputs, as one sample a problem; None of greedy outputs themselves.
-        unjudged: samples that have no verdict.
+        left_out: samples that are left out.
     """
 
     model: str
     task_ids: tuple[str, ...]
     problems: tuple[ProblemSamples, ...]
     greedy: ModelSamples | None
-    unjudged: int
+    left_out: LeftOut
 
     @property
     def n(self) -> NDArray[np.int64]:
@@ -109,7 +112,7 @@ class ModelSamples:
         """The same for fewer problems."""
         chosen = dict(zip(self.task_ids, self.problems, strict=True))
         problems = tuple(chosen[task_id] for task_id in task_ids)
-        return ModelSamples(self.model, task_ids, problems, self.greedy, self.unjudged)
+        return ModelSamples(self.model, task_ids, problems, self.greedy, self.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +220,7 @@ def load_samples(
             rows = columns.rows(model, name)
             if len(rows["key"]):
                 counts[name].append(_counted(model, rows))
-                models[name].append(_of_model(model, columns, rows))
+                models[name].append(_of_model(model, columns, rows, columns.left_out(model, name)))
     judged = {name: [one for one in own if one.task_ids] for name, own in models.items()}
     return LoadedRun(run, problems, judged, {name: tuple(own) for name, own in counts.items()})
 
@@ -231,21 +234,31 @@ class Judged:
         tasks: benchmark and task_id of each problem, by benchmark.
         places: their numbers.
         columns: of all samples.
+        doubled: keys of rows that stand in the table again, which are left out.
     """
 
     models: tuple[str, ...]
     tasks: tuple[tuple[str, str], ...]
     places: Places
     columns: Columns
+    doubled: Keys
 
     def rows(self, model: str, benchmark: str) -> Columns:
         """The samples of one model and benchmark."""
+        return _rows(self.columns, self._own(self.columns["key"], model, benchmark))
+
+    def left_out(self, model: str, benchmark: str) -> LeftOut:
+        """What is left out of the samples of one model and benchmark."""
+        doubled = self.doubled[self._own(self.doubled, model, benchmark)]
+        return LeftOut(int((~self.rows(model, benchmark)["judged"]).sum()), len(doubled))
+
+    def _own(self, keys: Keys, model: str, benchmark: str) -> slice:
         own = [at for at, (name, _) in enumerate(self.tasks) if name == benchmark]
         if not own:
-            return _rows(self.columns, slice(0, 0))
+            return slice(0, 0)
         number = self.places.models[model]
         bounds = [self.places.first_key(number, at) for at in (own[0], own[-1] + 1)]
-        return _rows(self.columns, slice(*np.searchsorted(self.columns["key"], bounds)))
+        return slice(*np.searchsorted(keys, bounds).tolist())
 
 
 def read_judged(
@@ -271,8 +284,9 @@ def read_judged(
     verdict_columns = {"passed": Column(np.bool_)} if counts_only else _verdict_columns()
     columns = read_columns(run.path / "samples", SampleRow, places, own, where)
     columns = _poolable(run, benchmarks, places, columns, repairs)
+    columns, doubled = first_of_equal(columns)
     columns |= join_columns(columns["key"], run.path / "verdicts", VerdictRow, places, verdict_columns, where)
-    return Judged(tuple(names), tuple(tasks), places, columns)
+    return Judged(tuple(names), tuple(tasks), places, columns, doubled)
 
 
 def _of_any(column: str, texts: Sequence[str]) -> Any:
@@ -337,7 +351,7 @@ def _rows(columns: Columns, rows: Any) -> Columns:
     return {name: values[rows] for name, values in columns.items()}
 
 
-def _of_model(model: str, judged_columns: Judged, columns: Columns) -> ModelSamples:
+def _of_model(model: str, judged_columns: Judged, columns: Columns, left_out: LeftOut) -> ModelSamples:
     judged = columns["judged"]
     whole = columns if judged.all() else _rows(columns, judged)
     groups, starts = np.unique(groups_of(whole["key"]), return_index=True)
@@ -349,8 +363,8 @@ def _of_model(model: str, judged_columns: Judged, columns: Columns) -> ModelSamp
         problems = tuple(_of_problem(whole, slice(start, min(end, start + most))) for start, end in pairs)
         return tuple(judged_columns.tasks[task][1] for task in tasks[chosen].tolist()), problems
 
-    outputs = ModelSamples(model, *cut(greedy, 1), None, 0)
-    return ModelSamples(model, *cut(~greedy, sys.maxsize), outputs, int((~judged).sum()))
+    outputs = ModelSamples(model, *cut(greedy, 1), None, LeftOut())
+    return ModelSamples(model, *cut(~greedy, sys.maxsize), outputs, left_out)
 
 
 def _of_problem(columns: Columns, rows: slice) -> ProblemSamples:
@@ -377,8 +391,3 @@ def _counted(model: str, columns: Columns) -> VerdictCounts:
         shared=int((columns["trust"][judged] == 1).sum()),
         imported=int((columns["trust"][judged] == 2).sum()),
     )
-
-
-def unjudged_notes(models: Iterable[ModelSamples]) -> list[str]:
-    """The notes on models some of whose samples have no verdict."""
-    return [f"{one.model}: {one.unjudged} samples have no verdict and are left out" for one in models if one.unjudged]

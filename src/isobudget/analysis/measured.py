@@ -80,6 +80,8 @@ def _share(prompt: FloatArray) -> FloatArray:
 def _at_full_slots(problems: tuple[ProblemSamples, ...]) -> tuple[list[FloatArray], list[str]]:
     """The seconds of each sample as if no slot had ever been idle, as far as full steps allow this to be computed."""
     own = [one.seconds for one in problems]
+    if not all(np.isfinite(times).all() for times in own):
+        return own, []  # they have no price
     idle = np.concatenate([one.idle_tokens for one in problems])
     if not np.all(np.isfinite(idle)):
         return own, ["time of idle slots included"] if np.any(idle > 0) else []

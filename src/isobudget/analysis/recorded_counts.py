@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.analysis.compare_run import price_samples
-from isobudget.analysis.load_samples import LoadedRun, load_samples, unjudged_notes
+from isobudget.analysis.load_samples import LoadedRun, load_samples
 from isobudget.analysis.prices import price_models
 from isobudget.analysis.source_counts import counts_of, with_sources
 from isobudget.costs.charges import NOTHING, Charges
@@ -43,15 +43,14 @@ def recorded_counts(
         RunError: a folder is not a run, or a part of it is damaged.
     """
     loaded = [(name, load_samples(path)) for path, name in zip(runs, file_models(runs), strict=True)]
-    notes = [
-        f"{one.run.path}: {note}" for _, one in loaded for own in one.models.values() for note in unjudged_notes(own)
-    ]
+    every = [(one.run.path, samples) for _, one in loaded for own in one.models.values() for samples in own]
+    notes = [f"{path}: {note}" for path, own in every for note in own.left_out.notes(own.model)]
     groups: list[ModelCounts] = []
     if others:
         imported = read_results(others, from_)
         notes += imported.messages()
         groups = list(group_counts(imported.all_rows()).values())
-    known = [samples.model for _, one in loaded for own in one.models.values() for samples in own]
+    known = [own.model for _, own in every]
     require_models(costs, [*known, *(name for one in groups for name in one.priced_as)])
     priced_in = partial(_priced, loaded, groups, costs)
     unit, priced = in_chosen_unit(unit, budgets, costs, partial(priced_in, NOTHING))

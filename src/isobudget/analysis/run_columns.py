@@ -152,6 +152,8 @@ def read_columns(
 ) -> dict[str, NDArray[Any]]:
     """The rows of these models and problems, in the order of their `key`; `where` is of `read_each`.
 
+    Rows with equal keys stay, in the order in which they were read; see `first_of_equal`.
+
     Raises:
         RunError: a part is damaged.
     """
@@ -172,10 +174,20 @@ def read_columns(
     return {"key": key if order is None else key[order]} | done
 
 
+def first_of_equal(columns: Columns) -> tuple[dict[str, NDArray[Any]], Keys]:
+    """The columns with the first of the rows that have equal keys, and the keys of the rows that are left out."""
+    key = columns["key"]
+    again = np.zeros(len(key), dtype=np.bool_)
+    again[1:] = key[1:] == key[:-1]
+    if not again.any():
+        return dict(columns), key[:0]
+    return {name: values[~again] for name, values in columns.items()}, key[again]
+
+
 def join_columns(
     keys: Keys, folder: Path, row_type: type[Any], places: Places, columns: Mapping[str, Column], where: Any = None
 ) -> dict[str, NDArray[Any]]:
-    """The columns of another table at the rows with these keys, which are in order; `judged` says which it has.
+    """The columns of another table at the rows with these keys, which are in order and differ; `judged`: which it has.
 
     Of rows with equal keys the first one counts.
 
@@ -192,13 +204,7 @@ def join_columns(
         chosen = new if only is None else np.flatnonzero(only)[new]
         for name, column in columns.items():
             column.put(at[new], block[name], chosen, len(keys))
-    twice = np.flatnonzero(keys[1:] == keys[:-1]) + 1
-    done = {"judged": judged} | {name: column.done(len(keys)) for name, column in columns.items()}
-    for row in twice.tolist():  # `_rows_of` gives the first of them
-        for values in done.values():
-            if values.flags.writeable:
-                values[row] = values[row - 1]
-    return done
+    return {"judged": judged} | {name: column.done(len(keys)) for name, column in columns.items()}
 
 
 def _rows_of(keys: Keys, wanted: Keys) -> Keys:

@@ -52,7 +52,7 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         return measured_usd([one.usd for one in samples.problems], samples.model)
     use = run_token_use(samples, share_prompt=share_prompt)
     if use is None or not use.prompt_known:
-        raise InputError(f"{samples.model} was imported without token counts; give a costs file (--costs)")
+        raise InputError(f"not every sample of {samples.model} has token counts; give a costs file (--costs)")
     if unit is Unit.TOKENS:
         return tokens_cost(use)
     if unit is Unit.FLOPS:

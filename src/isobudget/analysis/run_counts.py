@@ -31,20 +31,20 @@ def run_counts(path: Path) -> tuple[list[ModelCounts], list[str]]:
     counted = [_counted(columns, *pair) for pair in pairs]
     if all(one is None for one, _ in counted):
         raise none_judged(run, ", ".join(benchmarks) or "any benchmark")
-    return [one for one, _ in counted if one is not None], [note for _, note in counted if note]
+    return [one for one, _ in counted if one is not None], [note for _, notes in counted for note in notes]
 
 
-def _counted(columns: Judged, benchmark: str, model: str) -> tuple[ModelCounts | None, str]:
+def _counted(columns: Judged, benchmark: str, model: str) -> tuple[ModelCounts | None, list[str]]:
     rows = columns.rows(model, benchmark)
     judged = rows["judged"]
-    left = len(judged) - int(judged.sum())
-    note = f"{model}: {left} samples have no verdict and are left out" if left else ""
     sampled = judged & (groups_of(rows["key"]) & 1 == 0)
     groups, starts = np.unique(groups_of(rows["key"][sampled]), return_index=True)
     if not len(groups):
-        return None, ""
+        return None, []
     n = np.diff(np.append(starts, int(sampled.sum())))
     c = np.add.reduceat(rows["passed"][sampled], starts, dtype=np.int64)
     task_ids = tuple(columns.tasks[task][1] for task in columns.places.task_of(groups).tolist())
     unknown = (None,) * len(task_ids)
-    return ModelCounts(benchmark, model, "", task_ids, n, c, unknown, unknown), note
+    return ModelCounts(benchmark, model, "", task_ids, n, c, unknown, unknown), columns.left_out(
+        model, benchmark
+    ).notes(model)

@@ -45,7 +45,7 @@ def measured_seconds(
         per_problem: mean seconds for computing a prompt, if `seconds` does not include them.
     """
     mean = mean_over_problems(seconds, f"measured seconds ({source})")
-    if not all(np.all(np.isfinite(times)) and np.min(times) >= 0 for times in seconds):
+    if not all(np.all(np.isfinite(times)) and np.min(times) >= 0 for times in [*seconds, [per_problem]]):
         raise InputError(f"measured seconds ({source}): a time is negative or not finite")
     return SampleCost(Unit.SECONDS, mean, per_problem, f"measured seconds: {source}")
 

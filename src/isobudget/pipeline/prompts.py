@@ -15,7 +15,7 @@ from typing import Any
 from isobudget.backends.base import Chat, Message, Prompt
 from isobudget.problems.problem import Problem
 from isobudget.records.facts import AS_IT_IS, first_prompts
-from isobudget.records.rows import PromptKey, PromptRow
+from isobudget.records.rows import PromptKey, PromptRow, not_as_written
 from isobudget.records.run import Run
 from isobudget.study.prompts import ModelPrompts
 
@@ -57,10 +57,17 @@ def prompt_text(prompt: Prompt) -> tuple[str, bool]:
 
 
 def row_prompt(row: PromptRow) -> Prompt:
-    """The prompt stored in a row."""
+    """The prompt stored in a row.
+
+    Raises:
+        RunError: it is a conversation that isobudget did not write.
+    """
     if not row.chat:
         return row.prompt
-    return Chat(tuple(Message(one["role"], one["content"]) for one in json.loads(row.prompt)))
+    try:
+        return Chat(tuple(Message(one["role"], one["content"]) for one in json.loads(row.prompt)))
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise not_as_written("prompt of", row.key, error) from None
 
 
 class RunPrompts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from isobudget.analysis.compare_run import Greedy, greedy_outputs
+from isobudget.analysis.left_out import LeftOut
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples
 from isobudget.analysis.run_costs import sample_cost
 from isobudget.costs.cost import SampleCost, Unit
@@ -32,14 +33,14 @@ class RankingInput:
         greedy: None where not every problem has a judged greedy output.
         prices: of one sample, by unit; a unit that is not known is not there.
         unpriced: by unit, why there is no price.
-        left_out: samples without a verdict.
+        left_out: samples that are left out.
     """
 
     pool: Pool
     greedy: Greedy | None = None
     prices: Mapping[Unit, SampleCost] = field(default_factory=dict)
     unpriced: Mapping[Unit, str] = field(default_factory=dict)
-    left_out: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap, first: int | None = None) -> list[RankingInput]:
@@ -77,7 +78,7 @@ def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap, first: i
                 greedy_outputs(run, samples, common, tuple(prices), bootstrap),
                 prices,
                 unpriced,
-                samples.unjudged,
+                samples.left_out,
             )
         )
     return inputs

@@ -10,11 +10,13 @@ from pathlib import Path
 from isobudget.grid import counted
 from isobudget.records.manifest import Manifest, Part, TableParts, described
 from isobudget.records.part_names import hidden, places
+from isobudget.records.parts import DamagedPartError, read_part
 from isobudget.records.schema import schema_of
 from isobudget.records.tables import TABLES
 
 #: what does what is safe
 REPAIR = "--repair"
+_SET_ASIDE = f"put back a whole one, or {REPAIR} to set it aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,10 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
     there = next((one for one in places(path) if one.is_file()), None)
     if there is None:
         return Finding(path, "missing", f"the file is gone: {lost}", f"put it back, or {REPAIR} to go on without it")
-    remedy = f"put back a whole one, or {REPAIR} to set it aside"
     if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
-        return Finding(path, "damaged", f"its content is not what was written: {lost}", remedy)
+        return Finding(path, "damaged", f"its content is not what was written: {lost}", _SET_ASIDE)
     if (described_part := described(there)) is None:
-        return Finding(path, "damaged", "it is not a whole Parquet file", remedy)
+        return Finding(path, "damaged", "it is not a whole Parquet file", _SET_ASIDE)
     for stated, actual, unit in (
         (part.rows, described_part[0].rows, "rows"),
         (part.bytes, described_part[0].bytes, "bytes"),
@@ -57,7 +58,8 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
         if part.sha256 and stated != actual:
             what = f"it has {actual:,} {unit}, but the manifest states {stated:,}"
             return Finding(path, "misstated", what, f"{REPAIR} corrects the manifest; nothing is lost")
-    return _of_columns(path, manifest.schemas.get(part.schema, {}))
+    columns = manifest.schemas.get(part.schema, {})
+    return _of_columns(path, columns) or _of_values(path, columns)
 
 
 def as_it_is(folder: Path, part: Part) -> Part:
@@ -71,11 +73,25 @@ def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:
     schema = schema_of(TABLES[path.parent.name].row_type) if path.parent.name in TABLES else None
     if schema is None:
         return None
+    if less := [one.name for one in schema if not one.nullable and one.name not in columns]:
+        return Finding(path, "damaged", f"it has no column {less[0]}", _SET_ASIDE)
     if more := [name for name in columns if name not in schema.names]:
         what = f"a newer isobudget wrote it: {more[0]} is not known here"
         return Finding(path, "newer", what, "use a newer isobudget; this one reads the rest of it")
-    if less := [one.name for one in schema if not one.nullable and one.name not in columns]:
-        return Finding(path, "damaged", f"it has no column {less[0]}", f"put back a whole one, or {REPAIR}")
+    return None
+
+
+def _of_values(path: Path, columns: Mapping[str, str]) -> Finding | None:
+    """The fault of a part whose file is whole, but whose rows commands cannot read."""
+    if path.parent.name not in TABLES:
+        return None
+    table = TABLES[path.parent.name]
+    as_written = all(columns.get(one.name, str(one.type)) == str(one.type) for one in schema_of(table.row_type))
+    try:
+        for _ in read_part(path, table.row_type, list(table.key) if as_written else None):
+            pass
+    except DamagedPartError as error:
+        return Finding(path, "damaged", error.what, _SET_ASIDE)
     return None
 
 

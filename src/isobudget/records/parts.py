@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 _ROWS_READ_AT_ONCE = 1_000
 #: more than this of one part is not believed without a look
 _MANY_ROWS = 1_000_000
+#: indexes of samples are below it: keys have 32 bits for them (`analysis.run_columns`)
+_INDEX_END = 2**31
+
+
+class DamagedPartError(RunError):
+    """A part is not as isobudget wrote it; `what` says in which way."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(
+            f"{path}: not a whole part of this run: {what}. Put back a whole one; or set it aside, so that what is "
+            f"missing is regenerated, with: isobudget check {path.parent.parent} --repair"
+        )
+        self.what = what
 
 
 def read_each(
@@ -70,13 +83,26 @@ def read_part(
         blocks = part.split_by_row_group(where, schema=schema)
         if not coded:
             for block in blocks:
-                yield block.to_table(schema=schema, columns=names, filter=where)
+                yield _in_range(block.to_table(schema=schema, columns=names, filter=where))
             return
         shown = coded_schema(schema, names)
         texts = {one.name for one in shown if one.type != schema.field(one.name).type}
         as_numbers = ds.ParquetFileFormat(dictionary_columns=texts).make_fragment(file)  # of it, statistics do not tell
         for block in blocks:
-            yield as_numbers.subset(row_group_ids=[block.row_groups[0].id]).to_table(schema=shown, columns=names)
+            rows = as_numbers.subset(row_group_ids=[block.row_groups[0].id])
+            yield _in_range(rows.to_table(schema=shown, columns=names))
+
+
+def _in_range(block: pa.Table) -> pa.Table:
+    """The same rows. An index that no sample can have is damage, like a column that is missing."""
+    import pyarrow.compute as pc
+
+    if "index" in block.column_names and block.num_rows:
+        ends = pc.min_max(block["index"]).as_py()
+        for index in (ends["min"], ends["max"]):
+            if not 0 <= index < _INDEX_END:
+                raise KeyError(f"a row with the index {index}, which no sample has")
+    return block
 
 
 def read_rows(folder: Path, row_type: type[Any], where: ds.Expression | None = None) -> Iterator[Any]:
@@ -199,7 +225,4 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[d
             what = f"it has {error.args[0]}"
         elif isinstance(error, OSError) and error.strerror:
             what = error.strerror
-        raise RunError(
-            f"{path}: not a whole part of this run: {what}. Put back a whole one; or set it aside, so that what is "
-            f"missing is regenerated, with: isobudget check {path.parent.parent} --repair"
-        ) from None
+        raise DamagedPartError(path, what) from None

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 from isobudget.backends.base import Generation
-from isobudget.errors import RunError
+from isobudget.errors import RunError, first_line
 from isobudget.judge.verdict import Verdict
 from isobudget.problems.problem import TEST_KINDS, Form, Problem, Tests
 
@@ -207,11 +207,29 @@ def problem_of(row: ProblemRow) -> Problem:
     )
 
 
+def recorded_problem(row: ProblemRow) -> Problem:
+    """The problem of a row of a run.
+
+    Raises:
+        RunError: this version does not know the kind of its tests, or isobudget did not write the row.
+    """
+    try:
+        return problem_of(row)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise not_as_written("problem", row.key, error) from None
+
+
+def not_as_written(what: str, key: tuple[str, ...], error: Exception) -> RunError:
+    """The error for a row of a problem whose texts are not what isobudget writes there."""
+    where = f"the {what} {key[1]!r} of {key[0]!r} in this run"
+    return RunError(f"{where} is not as it was written: {first_line(error)}. Put the run's original parts back")
+
+
 def same_problem(old: ProblemRow, new: ProblemRow) -> bool:
     """Whether two rows hold the same problem. Fields that an older version did not record are not compared."""
     if old.form is None:
         old = replace(old, form=new.form, starter=new.starter, shown_tests=new.shown_tests)
-    return problem_of(old) == problem_of(new)
+    return recorded_problem(old) == problem_of(new)
 
 
 def _tests(fields: dict[str, Any]) -> Tests:

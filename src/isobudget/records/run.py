@@ -37,7 +37,7 @@ from isobudget.records.rows import (
     PromptRow,
     SampleRow,
     VerdictRow,
-    problem_of,
+    recorded_problem,
     row_of,
     same_problem,
 )
@@ -139,7 +139,7 @@ class Run:
 
     def problems(self) -> dict[tuple[str, str], Problem]:
         """The run's problems by benchmark and task_id, in order."""
-        return {row.key: problem_of(row) for row in read_rows(self.path / "problems", ProblemRow)}
+        return {row.key: recorded_problem(row) for row in read_rows(self.path / "problems", ProblemRow)}
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         """Record problems that are not recorded yet.

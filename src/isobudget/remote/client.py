@@ -212,6 +212,7 @@ def _parts_of(url: str) -> urllib.parse.SplitResult:
     try:
         parts = urllib.parse.urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and parts.port != 0
+        usable &= url.isprintable() and " " not in url
     except ValueError:
         usable = False
     if not usable:

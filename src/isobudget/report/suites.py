@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.analysis.left_out import LeftOut
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples
 from isobudget.solving.suites import visible_verdicts
 
@@ -65,7 +66,7 @@ def _verdicts(
             if np.array_equal(hidden.index, problem.index):
                 yield problem.passed, problem.passed & hidden.passed
         elif visible is not None:
-            alone = ModelSamples(samples.model, (task,), (problem,), None, 0)
+            alone = ModelSamples(samples.model, (task,), (problem,), None, LeftOut())
             (passed,) = visible_verdicts(alone, [visible])
             yield np.array(passed, dtype=bool), problem.passed
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.analysis.compare_run import price_samples
+from isobudget.analysis.left_out import LeftOut
 from isobudget.analysis.load_samples import LoadedRun, ModelSamples, ProblemSamples, load_samples
 from isobudget.costs.charges import Charges
 from isobudget.costs.cost import SampleCost, Unit
@@ -94,7 +95,7 @@ def _repairs(
         for place, index in enumerate(problem.index.tolist()):
             keys.append((task, index))
             singles.append(replace(_only(problem, place), prompt_tokens=prompts[task, index]))
-    each = ModelSamples(model, tuple(f"{task}#{index}" for task, index in keys), tuple(singles), None, 0)
+    each = ModelSamples(model, tuple(f"{task}#{index}" for task, index in keys), tuple(singles), None, LeftOut())
     price, own = price_samples(run, each, unit, costs, Charges(share_prompt=False))
     return {
         key: (bool(one.passed[0]), float(amount[0]))

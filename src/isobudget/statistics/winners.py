@@ -200,7 +200,7 @@ def limits_of(largest: NDArray[np.float32], problems: int, level: float) -> Floa
 
 
 def difference_ends(difference: Floats, error: Floats, limits: Floats) -> tuple[Floats, Floats]:
-    """The interval of the mean of a difference, shape (problems, budgets), at these limits.
+    """The interval of the mean of a difference, shape (problems, budgets), at these limits, within [-1, 1].
 
     Args:
         difference: of two models' success.
@@ -215,4 +215,4 @@ def difference_ends(difference: Floats, error: Floats, limits: Floats) -> tuple[
         for at in np.flatnonzero(few & ~np.isnan(mean)):
             ends = newcombe_difference(difference[:, at : at + 1], 1 - 2 * max(tails[at], 1e-12))
             low[at], high[at] = min(low[at], ends[0][0]), max(high[at], ends[1][0])
-    return low, high
+    return np.maximum(low, -1.0), np.minimum(high, 1.0)

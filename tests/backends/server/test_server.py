@@ -285,6 +285,8 @@ def test_a_prompt_of_the_wrong_form_is_refused_with_what_to_set() -> None:
         ({"url": "http://user:word@host/v1"}, "key_env"),
         ({"url": "https://host/v1?api-key=3"}, "key_env"),
         ({"url": "http://host:99999999/v1"}, "must be like"),
+        ({"url": "http://host/v1\x1b[31m"}, "must be like"),
+        ({"url": "http://host/v1\u202e"}, "must be like"),
         ({"api": "responses"}, "chat"),
         ({"model": ""}, "model: must not be empty"),
         ({"concurrency": 0}, "concurrency"),
@@ -296,6 +298,15 @@ def test_a_prompt_of_the_wrong_form_is_refused_with_what_to_set() -> None:
 def test_settings_that_cannot_be(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         stated_model({"name": "m", "backend": "server", "url": "http://127.0.0.1:1/v1", **change}, "here")
+
+
+@pytest.mark.parametrize("url", ["http://\N{SNOWMAN}.net/v1", "http://host" + "/v" * 40_000])
+def test_a_url_that_no_client_can_ask_is_an_error(url: str) -> None:
+    with (
+        pytest.raises(BackendError, match="not the URL of a server: "),
+        ServerBackend(ServerSettings(url=url, model="m")),
+    ):
+        pass
 
 
 def test_a_url_without_a_path_gets_v1() -> None:

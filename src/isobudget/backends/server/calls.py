@@ -40,7 +40,7 @@ from isobudget.backends.server.faults import (
 from isobudget.backends.server.keys import ApiKey, foreign_headers
 from isobudget.backends.server.proxies import find_proxy, open_client
 from isobudget.backends.server.settings import ServerSettings
-from isobudget.errors import BackendError
+from isobudget.errors import BackendError, first_line
 
 T = TypeVar("T")
 Wait = Callable[[float], Awaitable[None]]
@@ -56,6 +56,20 @@ class Reply(Generic[T]):
     value: T
     seconds: float
     latency_seconds: float
+
+
+def _client(openai: Any, *, base_url: str, **given: Any) -> Any:
+    """A client of the server at this URL.
+
+    Raises:
+        BackendError: the URL cannot be asked: its host is no name, or it is too long.
+    """
+    try:
+        return openai.AsyncOpenAI(base_url=base_url, **given)
+    except Exception as error:  # its HTTP library depends on the version, and so does the error's class
+        if type(error).__name__ != "InvalidURL":
+            raise
+        raise BackendError(f"{base_url[:200]}: not the URL of a server: {first_line(error)}") from None
 
 
 class Calls:
@@ -80,7 +94,8 @@ class Calls:
         seconds = settings.timeout_seconds
         proxy = find_proxy(settings.base_url)
         self._way = f" ({proxy.label})" if proxy else ""
-        self._client = self._openai.AsyncOpenAI(
+        self._client = _client(
+            self._openai,
             base_url=settings.base_url,
             api_key=key.secret or "none",
             http_client=open_client(self._openai, proxy, settings.concurrency),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -20,7 +19,7 @@ def _plain(url: str) -> str:
     try:
         parts = urllib.parse.urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        fits &= not re.search(r"\s", url)
+        fits &= url.isprintable() and " " not in url
     except ValueError:
         fits = False
     if not fits:

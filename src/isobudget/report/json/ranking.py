@@ -47,7 +47,7 @@ def _model_json(model: RankedModel) -> dict[str, Any]:
         "problems": len(samples.pool.problems),
         "n_min": int(samples.pool.sizes.min()),
         "n_max": int(samples.pool.sizes.max()),
-        "left_out": samples.left_out,
+        "left_out": samples.left_out.unjudged,
         "greedy": picked(greedy, "success", "low", "high") | {"cost": {} if greedy is None else greedy.cost},
         "unpriced": samples.unpriced,
         "rankers": [_ranked_json(one) for one in model.ranked],

@@ -70,8 +70,7 @@ def _model_grid(ranking: BenchmarkRanking, model: RankedModel) -> Grid:
     if (greedy := model.samples.greedy) is not None:
         ends = interval(greedy.low, greedy.high)
         notes.append(f"Its greedy output solves {percent(greedy.success, 2)}{f' ({ends})' if ends else ''}.")
-    if model.samples.left_out:
-        notes.append(f"{model.samples.left_out} samples have no verdict and are left out.")
+    notes += [f"{note}." for note in model.samples.left_out.notes(pool.model)]
     return Grid(
         f"{pool.model}, {ranking.benchmark or 'samples'}: {len(pool.problems):,} problems, n = {n}"
         + filter_text(ranking),

@@ -1,0 +1,25 @@
+"""The samples of a run that its numbers leave out, and how the user learns of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many samples of a model and benchmark are left out: without a verdict, or recorded before.
+
+    Of samples that are recorded several times, the first counts, as with verdicts.
+    """
+
+    unjudged: int = 0
+    doubled: int = 0
+
+    def notes(self, model: str) -> list[str]:
+        """What to tell the user of them."""
+        unjudged = f"{model}: {self.unjudged} samples have no verdict and are left out"
+        doubled = (
+            f"{model}: {self.doubled} samples are recorded more than once; the first of each counts (isobudget check "
+            "says more)"
+        )
+        return [unjudged] * bool(self.unjudged) + [doubled] * bool(self.doubled)
