@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,6 +32,22 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         LlamaCpp(LlamaCppSettings(model=str(path))),
     ):
         pass
+
+
+def test_no_python_runs_while_a_model_loads(tmp_path: Path) -> None:
+    """A Ctrl-C would be raised in it, and llama.cpp, which called it, would lose it."""
+    pytest.importorskip("xllamacpp")
+    from isobudget.backends.llamacpp.api import load_api
+
+    (path := tmp_path / "bad.gguf").write_bytes(b"just text")
+    api, seen, name = load_api(), list[str](), str(path).encode()
+    defaults = api.llama_model_default_params()
+    sys.setprofile(lambda frame, event, _: seen.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        api.llama_model_load_from_file(name, defaults)
+    finally:
+        sys.setprofile(None)
+    assert seen == []
 
 
 @pytest.mark.parametrize("layers", [0, 513, 2**31, 2**32 - 1])

@@ -101,12 +101,11 @@ def test_a_target_is_reached_at_the_smallest_budget(tmp_path: Path) -> None:
         planned(tmp_path, target=0.999, arms=["small"])
 
 
-def test_an_empty_policy_file_is_no_policy(tmp_path: Path) -> None:
-    path = tmp_path / "policy.toml"
+def test_a_file_that_is_no_policy_is_not_proposed_to_be_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
     path.touch()
-    with pytest.raises(
-        InputError, match=r"policy\.toml: is not a policy: format is missing. Write one with: isobudget plan"
-    ):
+    said = r"pyproject\.toml: is not a policy: format is missing\. Write one with: .* --write policy\.toml$"
+    with pytest.raises(InputError, match=said):
         read_policy(path)
 
 

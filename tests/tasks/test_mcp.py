@@ -76,6 +76,8 @@ def test_an_agent_judges_plans_and_solves(tmp_path: Path) -> None:
             ("solve", {**solving, "target": "a\0.py::f"}),
             ("solve", {**solving, "target": "loop/a.py::f"}),
             ("solve", {**solving, "target": "x" * 300 + ".py::f"}),
+            ("solve", {**solving, "bugdet": "1samples"}),
+            ("plan", {"sources": ["counts.jsonl"], "budget": "4x", "policy": "greedy"}),
         )
     assert names[1] == "judge,plan,solve"
     assert [json.loads(text)["outcome"] for _, text in (right, wrong)] == ["passed", "failed"]
@@ -87,8 +89,8 @@ def test_an_agent_judges_plans_and_solves(tmp_path: Path) -> None:
     assert "--allow-apply" in applied[1]
     assert outside[0]
     assert "is outside the project" in outside[1]
-    said = ("is not a path (embedded null byte)", "loop", "File name too long")
-    assert [why in text for why, (_, text) in zip(said, odd, strict=True)] == [True] * 3, odd
+    said = ("is not a path (embedded null byte)", "loop", "File name too long", "bugdet", "policy")
+    assert [failed and why in text for why, (failed, text) in zip(said, odd, strict=True)] == [True] * 5, odd
     assert (project / "src/pkg/text.py").read_text() == TEXT
 
 
@@ -100,6 +102,29 @@ def test_what_passed_is_applied_where_that_is_allowed(tmp_path: Path) -> None:
         _, (failed, text) = calls(project, ("solve", {**asked, "models": "small"}), options=("--allow-apply",))
     assert not failed, text
     assert RIGHT in (project / "src/pkg/text.py").read_text()
+
+
+def test_a_client_learns_the_version_and_that_no_other_argument_is_taken(tmp_path: Path) -> None:
+    from mcp import Client
+
+    async def talk() -> None:
+        async with Client(agents.make_server(tmp_path)) as client:
+            assert client.server_info.version == isobudget.__version__
+            tools = (await client.list_tools()).tools
+            assert [tool.input_schema["additionalProperties"] for tool in tools] == [False] * 3
+
+    asyncio.run(talk())
+
+
+def test_requests_to_models_are_not_told_on_the_error_stream(tmp_path: Path) -> None:
+    make_server = "from pathlib import Path; from isobudget.api.agents import make_server; make_server(Path('.'))"
+    told = f"import logging; {make_server}; logging.getLogger('httpx').info('HTTP Request'); logging.warning('of use')"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(
+        [sys.executable, "-c", told], cwd=tmp_path, capture_output=True, text=True, check=True, env=environment
+    )
+    assert "HTTP" not in done.stderr
+    assert "of use" in done.stderr
 
 
 def test_a_call_that_nobody_waits_for_any_more_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import isobudget
 from isobudget.errors import InputError
 from isobudget.tasks.options import SolveOptions
 from isobudget.tasks.project import files_of, module_name, read_settings
@@ -70,6 +72,29 @@ def test_settings_of_the_project_are_checked(tmp_path: Path) -> None:
         read_settings(tmp_path)
     path.write_text("tool = 3\n")
     assert read_settings(tmp_path) == {}
+
+
+def test_models_of_the_settings_are_separated_as_those_of_the_option() -> None:
+    read = SolveOptions().with_settings({"models": "small, large", "tests": ["t.py::a[1,2]"]})
+    assert (read.models, read.tests) == (("small", "large"), ("t.py::a[1,2]",))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"budget": 20}, "budget: must be a string, not 20"),
+        ({"models": 3}, "models: must be a string or a list of strings, not 3"),
+        ({"models": ["small", 3]}, "models: must be a string or a list"),
+        ({"explore": "3"}, "explore: must be a whole number, not '3'"),
+        ({"temperature": "warm"}, "temperature: must be a number, not 'warm'"),
+        ({"target": Path("m.py")}, "target: must be a string, not "),
+        ({"target": None}, "target: must be a string, not None"),
+        ({"target": ""}, "TARGET is empty"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_named(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=f"^{said}"):
+        isobudget.solve(**{"target": "m.py::f", **given})
 
 
 def test_what_is_stated_comes_before_the_settings_of_the_project() -> None:

@@ -57,15 +57,27 @@ def make_server(project: Path, *, allow_apply: bool = False) -> Any:
     try:
         from mcp.server.mcpserver import MCPServer
         from mcp.server.mcpserver.exceptions import ToolError
+        from mcp.server.mcpserver.tools import Tool
     except ImportError:
         raise MissingExtraError("isobudget mcp", "mcp") from None
+    from isobudget import __version__
+
     if not project.is_dir():
         raise InputError(f"{project}: no such folder; name the project's with --project")
-    server = MCPServer("isobudget", instructions=INSTRUCTIONS)
-    tools = Tools(project.resolve(), allow_apply)
-    for tool in (tools.solve, tools.judge, tools.plan):
-        server.tool()(_errors_as(ToolError, tool))
-    return server
+    ours = Tools(project.resolve(), allow_apply)
+    tools = [Tool.from_function(_errors_as(ToolError, one)) for one in (ours.solve, ours.judge, ours.plan)]
+    for tool in tools:
+        _refuse_unknown(tool)
+    # requests of ours to other servers are no news for whoever started this one
+    return MCPServer("isobudget", version=__version__, instructions=INSTRUCTIONS, tools=tools, log_level="WARNING")
+
+
+def _refuse_unknown(tool: Any) -> None:
+    """Let a tool refuse arguments that it does not have: a misspelled budget would silently be the default."""
+    model = tool.fn_metadata.arg_model
+    model.model_config["extra"] = "forbid"
+    model.model_rebuild(force=True)
+    tool.parameters = model.model_json_schema(by_alias=True)
 
 
 def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, Awaitable[Answer]]:

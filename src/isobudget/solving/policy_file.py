@@ -221,7 +221,7 @@ def read_policy(path: str | Path) -> PolicyFile:
     tables = read_toml(Path(path))
     if "format" not in tables:
         raise InputError(
-            f"{path}: is not a policy: format is missing. Write one with: isobudget plan ... --write {path}"
+            f"{path}: is not a policy: format is missing. Write one with: isobudget plan ... --write policy.toml"
         )
     if tables["format"] != FORMAT:
         raise InputError(f"{path}: format = {tables['format']!r} is not known here; this version reads {FORMAT}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 from isobudget.errors import InputError
+from isobudget.files.values import TEXT, Check, mistakes_of
 from isobudget.judge.verdict import MOST_MEMORY_MB, MOST_SECONDS
 from isobudget.policies.repair import MOST_REPAIRS
 
@@ -27,6 +28,21 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**62),
 }
 
+_WHOLE: Check = (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number")
+_NUMBER: Check = (lambda value: isinstance(value, int | float) and not isinstance(value, bool), "a number")
+_NAMES: Check = (
+    lambda value: (
+        isinstance(value, str) or (isinstance(value, Collection) and all(isinstance(one, str) for one in value))
+    ),
+    "a string or a list of strings",
+)
+#: what arguments in Python must be, where they are stated; `_BOUNDS` says how large
+_ARGUMENTS: dict[str, Check] = {
+    **dict.fromkeys(("target", "budget", "python", "format"), TEXT),
+    **dict.fromkeys(("max_tokens", "prompt_tokens", "memory_mb", "explore", "repair", "confirm", "seed"), _WHOLE),
+    **dict.fromkeys(("temperature", "test_seconds"), _NUMBER),
+    "models": _NAMES,
+}
 
 #: settings of the project that stand back where one of these is stated
 _NOT_WITH = {"policy": ("models", "repair"), "models": ("policy",), "repair": ("policy",), "confirm": ("explore",)}
@@ -64,12 +80,18 @@ class SolveOptions:
 
     @classmethod
     def stated(cls, given: Mapping[str, Any]) -> Self:
-        """The options from the arguments of `isobudget.api.solve`, by name."""
+        """The options from the arguments of `isobudget.api.solve`, by name.
+
+        Raises:
+            InputError: an argument is of the wrong type; the message names all of them.
+        """
+        typed = {name: given[name] for name in _ARGUMENTS if given[name] is not None or name == "target"}
+        if mistakes := mistakes_of(typed, _ARGUMENTS, ""):
+            raise InputError("\n".join(mistakes))
         options = {one.name: given[one.name] for one in fields(cls) if one.name in given}
         options |= {name: tests_argument(given[name]) for name in ("tests", "also")}
         options |= {name: None if given[name] is None else str(given[name]) for name in ("policy", "run")}
-        names = [given["models"]] if isinstance(given["models"], str) else given["models"]
-        return cls(**options | {"models": tuple(one.strip() for name in names for one in name.split(","))})
+        return cls(**options | {"models": separated(given["models"])})
 
     def with_settings(self, settings: Mapping[str, Any]) -> SolveOptions:
         """These options, with the project's settings for those that are not stated."""
@@ -78,8 +100,9 @@ class SolveOptions:
             # What is stated comes before the project's settings that cannot be combined with it.
             beside = any(getattr(self, other) for other in _NOT_WITH.get(name, ()))
             if getattr(self, name) in (None, ()) and not beside:
-                is_list = name in ("tests", "also", "models")
-                given[name] = tuple(value.split(",") if isinstance(value, str) else value) if is_list else value
+                # a list of tests is not split: an id may hold commas
+                read = separated if name == "models" or isinstance(value, str) else tuple
+                given[name] = read(value) if name in ("tests", "also", "models") else value
         return replace(self, **given)
 
     def check(self) -> None:
@@ -111,3 +134,8 @@ class SolveOptions:
 def tests_argument(tests: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
     """The names of tests as a tuple, from one name or several."""
     return (str(tests),) if isinstance(tests, str | Path) else tuple(map(str, tests))
+
+
+def separated(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names as a tuple, from one text or several, in each of which commas separate them."""
+    return tuple(one.strip() for text in ([names] if isinstance(names, str) else names) for one in text.split(","))

@@ -82,6 +82,8 @@ def find_target(text: str) -> Target:
     Raises:
         InputError: there is no such function, nothing in the file is left to write, or it is not a Python file.
     """
+    if not text:
+        raise InputError("TARGET is empty; it is written src/pkg/text.py::slugify, or a file's name")
     place, mark, name = text.partition("::")
     name = name.replace("::", ".")
     if "\\" in place and not Path(place).exists():

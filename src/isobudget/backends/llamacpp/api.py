@@ -203,16 +203,17 @@ def load_api() -> ctypes.CDLL:
     check_defaults(api.llama_model_default_params(), _MODEL_DEFAULTS, version)
     check_defaults(api.llama_context_default_params(), _CONTEXT_DEFAULTS, version)
     # what it says while it works is in no error message, and would be written over the progress on the terminal
-    api.llama_log_set(ctypes.cast(_say_nothing, c_void_p), None)
+    api.llama_log_set(say_nothing(), None)
     api.llama_backend_init()
     return api
 
 
-def _ignore(*_: object) -> None:
-    """Ignore a log message from llama.cpp."""
+def say_nothing() -> c_void_p:
+    """A function that ignores a log message from llama.cpp.
 
-
-_say_nothing = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)(_ignore)
+    It is one of C that changes nothing. In a function of Python a Ctrl-C would be raised, and there it would be lost.
+    """
+    return ctypes.cast(ctypes.pythonapi.Py_IsInitialized, c_void_p)
 
 
 def check_defaults(filled: ctypes.Structure, known: dict[str, Any], version: str) -> None:
