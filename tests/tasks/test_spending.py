@@ -137,6 +137,14 @@ def test_a_budget_that_pays_for_nothing_draws_nothing(tmp_path: Path, monkeypatc
     ]
 
 
+def test_the_last_model_goes_on_until_the_budget_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(lambda model, seed: "wrong") as (url, _):
+        server = Server(url, tmp_path, monkeypatch)
+        spending, ending = spend(server, default_schedule(["small", "large"]), "150samples")
+        server.close()
+    assert (ending, spending.ledger.spent[SAMPLES]) == (Ending.BUDGET, 150)
+
+
 def test_time_is_kept_while_a_server_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(lambda model, seed: ("wrong", 5, 20.0)) as (url, _):
         server = Server(url, tmp_path, monkeypatch)

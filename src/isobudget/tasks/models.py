@@ -30,8 +30,8 @@ EMBEDDED = ("smollm2-135m", "qwen2.5-coder-1.5b")
 COMPLETION, CHAT = "solve", "solve-chat"
 #: samples of each model but the last, without a policy: batches of 1, 1, 2 and 4
 _BEFORE_NEXT = 8
-#: the last one goes on until the budget ends, or it has drawn as many as this
-_OF_LAST = 64
+#: the last one goes on until the budget ends, which seldom pays for more than these
+_OF_LAST = 4096
 _LARGEST_BATCH = 16
 #: slots of an embedded engine: memory for more is taken for nothing
 _SLOTS = 16
