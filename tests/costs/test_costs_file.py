@@ -282,7 +282,7 @@ def test_roofline_refuses_what_does_not_fit() -> None:
 def test_units() -> None:
     assert parse_unit(" FLOPs ") is Unit.FLOPS
     with pytest.raises(
-        InputError, match="unknown unit 'euros'; units are: flops, seconds, device_seconds, tokens, usd, joules"
+        InputError, match="unknown unit 'euros'; known units: flops, seconds, device_seconds, tokens, usd, joules"
     ):
         parse_unit("euros")
 

@@ -279,14 +279,14 @@ def test_a_gguf_header_and_a_configuration_are_the_same_shape(
 
 @pytest.mark.parametrize("kind", ["qwen3_next", "mamba", "granitemoehybrid", "jamba", None])
 def test_configurations_of_other_families_are_refused_by_name(tmp_path: Path, kind: str | None) -> None:
-    with pytest.raises(InputError, match=f"model_type {kind!r} is not covered; covered are cohere,"):
+    with pytest.raises(InputError, match=f"model_type {kind!r} is not supported; supported: cohere,"):
         config(tmp_path, QWEN | {"model_type": kind})
 
 
 @pytest.mark.parametrize("family", ["qwen3next", "mamba", "granitehybrid", "openelm", "clip"])
 def test_files_of_other_families_are_refused_by_name(tmp_path: Path, family: str) -> None:
     path = gguf(tmp_path / "m.gguf", family, {"block_count": 2, "embedding_length": 64}, 320, "ffn_gate")
-    with pytest.raises(ModelError, match=f"architecture '{family}' is not covered; covered are cohere2,"):
+    with pytest.raises(ModelError, match=f"architecture '{family}' is not supported; supported: cohere2,"):
         load_architecture(str(path))
 
 

@@ -20,7 +20,7 @@ from isobudget.records.run import load_run
 def greedy_of_run(
     run: LoadedRun | str | Path, comparisons: Mapping[Unit, Comparison], *, recorded: bool = True
 ) -> dict[str, Greedy]:
-    """By model; a model without a judged greedy output for each compared problem is not there.
+    """The greedy outputs by model; models that lack a judged one for some compared problem are left out.
 
     Args:
         run: a run, loaded or its folder.

@@ -174,7 +174,7 @@ def change_key(
     budgets = () if tuple(budgets) == ("none",) else budgets
     parse_period_budgets(budgets)
     if budgets and change != "budget":
-        raise InputError(f"--budget belongs to the change budget, not to {change}")
+        raise InputError(f"--budget is only for the change 'budget', not for {change!r}")
     events = {
         "open": (keys.OPENED, ""),
         "revoke": (keys.REVOKED, ""),
@@ -216,7 +216,7 @@ def ledger(path: str | Path | None = None, *, request: str | None = None) -> Res
     with reading(ledger_path(path)) as store:
         rows = summary(store) if request is None else calls_of(store, request)
     if request is not None and not rows:
-        raise InputError(f"{ledger_path(path)}: has no calls of {request[:80]!r}; name the ledger_id of an answer")
+        raise InputError(f"{ledger_path(path)}: has no calls of {request[:80]!r}; give the ledger_id of an answer")
     return _results(rows)
 
 

@@ -200,7 +200,7 @@ def solve_failing(
                 break
             given.arguments["force"] |= given.arguments["apply"]  # the tree was clean: only this changed it
     if refused and not solutions:
-        said = f"tests cannot decide on any function without a body ({len(refused)} found); the first"
+        said = f"no function without a body has tests that can decide ({len(refused)} found); the first"
         raise InputError(f"{folder}: {said}: {refused[0]}")
     return solutions
 

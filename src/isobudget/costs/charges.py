@@ -88,7 +88,7 @@ def parse_charges(names: Sequence[str], ranker: str | None = None, share_prompt:
 
     for name in names:
         if name not in (JUDGE, SCORING):
-            raise InputError(f"cannot charge {name!r}; what can be charged is {JUDGE} and {SCORING}")
+            raise InputError(f"cannot charge {name!r}; choose {JUDGE} or {SCORING}")
     if ranker is not None and SCORING not in names:
         raise InputError(f"a ranker's architecture is used only to charge its passes; add --charge {SCORING}")
     scorer = None if ranker is None else load_architecture(ranker)
@@ -143,7 +143,7 @@ def _judging(model: str, unit: Unit, measured: Extra | None) -> Extra:
     by_time = unit in (Unit.SECONDS, Unit.DEVICE_SECONDS)  # a processor is one device
     if by_time and measured is not None:
         return measured
-    why = "this file has no times of the judge" if by_time else f"judging is not priced in {unit}"
+    why = "this file has no judging times" if by_time else f"judging is not priced in {unit}"
     raise _unpriced("the judge", model, why, JUDGE, unit)
 
 

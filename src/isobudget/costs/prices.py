@@ -56,7 +56,7 @@ class TokenPrice:
         return paid / 1e6
 
     def as_table(self) -> dict[str, Any]:
-        """As a costs file, a models file and a run write it, without the model; `parse_prices` reads it."""
+        """The price as written in a costs file, a models file or a run, without the model; `parse_prices` reads it."""
         values = (self.usd_per_million_input, self.usd_per_million_output, self.usd_per_million_cached)
         stated = dict(zip(("input", "output", "cached"), values, strict=True)) | {
             "date": self.date,

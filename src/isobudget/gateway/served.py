@@ -168,7 +168,7 @@ class ServerUpstream(Priced):
 
 def _with_choices(data: Any) -> dict[str, Any]:
     if not _are_choices(data["choices"]) or not data["choices"]:
-        raise ValueError("the answer holds no choices")
+        raise ValueError("the answer has no choices")
     found: dict[str, Any] = data
     return found
 

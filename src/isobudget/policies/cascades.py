@@ -1,8 +1,9 @@
 """The best cascade for a budget: up to three arms, cheapest first, each with its own number of draws, until one passes.
 
-The numbers of draws of all stages but the last are tried on a coarse grid; the last stage goes on as far as the budget
-does. With survival R and spending D of each arm alone, the stages up to a's and b's numbers leave W = R_a R_b of each
-problem, and mean success and cost after every number of draws of c are the products of matrices W R_c and W D_c.
+The numbers of draws of all stages but the last are tried on a coarse grid; the last stage draws until the budget is
+spent. R(k) is the chance that k draws of an arm all fail, and D(k) the expected spending on them. The stages a and b
+leave a problem unsolved with the chance W = R_a R_b. Mean failure and cost after every number of draws of the arm c are
+then the matrix products W R_c and W D_c.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _stages(tables: Sequence[Table], last: tuple[_Single, _Single], arms: tuple[
 
 
 def _coarse(table: Table, most: int) -> Ints:
-    """At most this many rows after the first, further apart the more draws they stand for."""
+    """At most this many rows after the first; the more draws they stand for, the further they are apart."""
     rows = len(table.points) - 1
     spaced = np.geomspace(1, rows, most).round().astype(np.int64) if rows else np.zeros(0, dtype=np.int64)
     return np.unique(spaced)

@@ -176,7 +176,7 @@ def spending(schedule: Schedule, arms: Sequence[Arm]) -> Spending:
 
 
 def spending_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], names: Sequence[str]) -> Spending:
-    """As `spending`, where each problem has the schedule of its label; problems of other labels cost nothing.
+    """Like `spending`, where each problem has the schedule of its label; problems of other labels cost nothing.
 
     Args:
         schedules: by label.

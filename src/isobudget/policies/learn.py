@@ -182,7 +182,7 @@ class _Record:
         self._spent: tuple[Path, Floats] | None = None
 
     def tables(self, policy: Policy = Policy.GREEDY) -> list[Table]:
-        """As a policy walks on them: in batches, by label, or draw by draw."""
+        """The tables in the form that a policy needs: in batches, by label, or draw by draw."""
         kind = policy if policy in (Policy.DOUBLING, Policy.BY_LABEL) else Policy.GREEDY
         if kind not in self._tables:
             self._tables[kind] = self._made(kind)

@@ -87,7 +87,7 @@ def _different(folder: Path, row_type: type[Any], benchmark: str, *columns: str)
 
 
 def _most_inputs(folder: Path, benchmark: str) -> int:
-    """On how many inputs a benchmark's samples were run at most; 0 if they were not."""
+    """The largest number of inputs that any sample of the benchmark was run on; 0 if none was run."""
     import pyarrow.compute as pc
 
     blocks = read_each(folder, ObservationRow, ["observed"], _of(benchmark))

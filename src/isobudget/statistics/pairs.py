@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def pair_intervals(success: Sequence[Floats], weights: Weights, level: float = 0.95) -> list[tuple[Floats, Floats]]:
-    """By how much the first of every two models leads the second, at each of their sample numbers.
+    """The lead of the first model of every pair over the second, at each of their numbers of samples.
 
     Args:
         success: of each model, shape (problems, its sample numbers), the same problems in the same rows.
