@@ -92,7 +92,7 @@ def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, 
 
 
 class _WhileWanted(Silent):
-    """Ends what reports to it with the next thing that it says, as soon as nobody waits for it any more."""
+    """Progress that ends the work at its next report once nobody waits for it any more."""
 
     def __init__(self) -> None:
         self._unwanted = _unwanted.get()

@@ -78,7 +78,7 @@ class Extra:
 
     @classmethod
     def measured(cls, by_sample: Sequence[FloatArray], source: str) -> Extra:
-        """From an amount for each sample; problems count alike however many samples they have."""
+        """The charge from an amount for each sample; every problem has the same weight."""
         return cls(mean_over_problems(by_sample), source, tuple(by_sample))
 
 

@@ -79,7 +79,7 @@ class CostsFile:
         return [entry.values for entry in (*self.models.values(), *([self.defaults] if self.defaults else []))]
 
     def lacks(self, model: str) -> InputError:
-        """The error that nothing here states the cost of a model."""
+        """The error for a model whose cost is not stated here."""
         return InputError(f'{self.path} has no [models."{model}"]; it has: {", ".join(self.models) or "none"}')
 
     def find(self, model: str) -> Entry | None:

@@ -72,7 +72,7 @@ class OneLine(CostsFile):
         return Entry("command line", MappingProxyType(values), prices, hours, Path(), origins=MappingProxyType(origins))
 
     def lacks(self, model: str) -> InputError:
-        """The message that nothing here says what a model costs."""
+        """The error for a model whose cost is not stated here."""
         if self.base is not None:
             return self.base.lacks(model)
         how = "price it in a costs file (--costs)" if "," in model else f"add {model}=..."

@@ -28,7 +28,7 @@ _Single = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stages:
-    """Arms in order, and for every choice of the rows up to which all but the last draw, what then follows.
+    """Arms in order, and what follows from each choice of the rows up to which all arms but the last draw.
 
     `chosen` has shape (choices, stages - 1); `cost` and `success` (choices, rows of the last arm's table).
     """

@@ -164,7 +164,7 @@ def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
 
 class _Learner(Protocol):
     def __call__(self, tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
-        """The order for each budget, past the budget where it can go on."""
+        """The order for each budget; it goes on past the budget if there is more to draw."""
 
 
 class _Record:

@@ -91,7 +91,7 @@ def find_format(name: str) -> PromptFormat:
 
 
 def parse_formats(document: dict[str, Any], origin: str) -> dict[str, PromptFormat]:
-    """The formats of a file; `origin` names it in messages, all mistakes in one, and the formats unless it is empty."""
+    """The formats of a file. `origin` names it in messages and in the formats; empty for those that ship."""
     file = origin or "formats.toml"
     mistakes = [f"unknown key {key!r}; formats are tables [formats.NAME]" for key in document if key != "formats"]
     tables = document.get("formats")

@@ -77,7 +77,7 @@ class MajoritySelector(ScoreSelector):
     def of(
         cls, observed: Texts, stated: Sequence[str | None], tie_break: Floats | None = None, power: float = 1.0
     ) -> MajoritySelector:
-        """From what the samples returned, and the values stated."""
+        """Create from the values that the samples returned and the stated ones."""
         numbers = np.full((len(observed), len(stated)), -1, dtype=np.int64)
         expected = np.full(len(stated), -1, dtype=np.int64)
         for place, value in enumerate(stated):

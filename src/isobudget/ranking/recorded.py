@@ -161,7 +161,7 @@ class _Kept(ComputedInputs):
         pool = self.pool
         kept = kept_scores(pool, scorer.name, kind, self._table("scores"))
         if kept.missing(pool.key(one, sample.index) for one in pool.problems for sample in one.samples):
-            raise InputError(f"{pool.model}: not all samples are scored by {scorer.name} ({kind})")
+            raise InputError(f"{pool.model}: some samples have no score by {scorer.name} ({kind})")
         return scored_by(pool, kept.rows, scorer.name, kind, scorer.architecture)
 
 
