@@ -89,9 +89,9 @@ def _coarse(table: Table, most: int) -> Ints:
 
 
 def _path(tables: Sequence[Table], ways: Sequence[_Stages], budget: float) -> Path:
-    """The best of all ways at a budget, so that it can be cut anywhere; empty where nothing is drawn.
+    """The best cascade at a budget, as steps at which it can be cut; empty if the budget buys no draw.
 
-    Stages before the last go by doublings, as on other problems the first alone may cost more than the budget.
+    Stages before the last are cut into doublings: on other problems the first stage alone may exceed the budget.
     """
     usable = [way for way in ways if affords_first(tables[way.arms[0]], budget)]
     best = max(((*way.at(budget), way.arms) for way in usable), key=lambda one: one[0], default=None)

@@ -5,7 +5,7 @@ with any k of another. So the limit is taken over all of these differences at on
 
     T* = max over pairs and over k_i, k_j of |D*_ij(k_i, k_j) - D_ij(k_i, k_j)| / s_ij(k_i, k_j),
 
-in words: a lead that is clear here is clear with everything that could have been looked at judged together. It is
+in words: a lead that is clear here stays clear with all comparisons that a reader could make tested together. It is
 stricter than a row of a table. As there, the limit is widened for few problems, and Newcombe's interval stands in where
 few problems decide.
 """
