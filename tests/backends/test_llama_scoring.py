@@ -146,7 +146,7 @@ def test_a_tree_knows_what_each_text_is_made_of() -> None:
     ("prompt", "text", "message"),
     [
         ([], [4], "the prompt has no tokens"),
-        (PROMPT, [4, 320], "text 1 has the token id 320, but this model has 320 ids"),
+        (PROMPT, [4, 320], "text 1 has the token id 320, but the model's vocabulary has 320 tokens"),
         (PROMPT, [-1], "token id -1"),
         (PROMPT, [4] * 1_048_576, "5 tokens of the prompt and 1048576 of the text exceed the model's context of"),
     ],

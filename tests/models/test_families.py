@@ -303,7 +303,7 @@ def test_every_name_stands_for_one_family() -> None:
         ({"first_k_dense_replace": -1}, "first_k_dense_replace must be a whole number"),
         ({"mlp_only_layers": 3}, "mlp_only_layers must be a list"),
         ({"num_experts_per_tok": None}, "num_experts_per_tok is missing"),
-        ({"num_experts_per_tok": 200}, "200 active of 128 experts"),
+        ({"num_experts_per_tok": 200}, "128 experts with 200 active ones"),
         ({"kv_lora_rank": 512}, "latent attention without qk_rope_head_dim"),
     ],
 )
