@@ -111,7 +111,7 @@ def test_stopping_early_charges_the_judge_for_what_it_judged(run: Run) -> None:
 
 
 def test_counts_are_charged_by_a_costs_file(counts: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="this file has no times of the judge"):
+    with pytest.raises(InputError, match="this file has no judging times"):
         curves(counts, Unit.SECONDS, costs="paper", charge=["judge"], bootstrap=QUICK)
     table = costs(
         tmp_path, "[models.codellama-7b]\nusd = 0.5\njudge_usd = 0.25\nscoring_usd = 0.125\nsource = 'bill'\n"
@@ -161,7 +161,7 @@ def test_a_run_is_priced_by_a_costs_file_with_what_it_recorded(run: Run, tmp_pat
 
 
 def test_requests_that_make_no_sense() -> None:
-    with pytest.raises(InputError, match="cannot charge 'coffee'; what can be charged is judge and scoring"):
+    with pytest.raises(InputError, match="cannot charge 'coffee'; choose judge or scoring"):
         parse_charges(["coffee"])
     with pytest.raises(InputError, match="--charge scoring"):
         parse_charges(["judge"], "codellama-7b")

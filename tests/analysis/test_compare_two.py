@@ -146,7 +146,7 @@ def test_the_source_of_every_price_is_shown(tmp_path: Path) -> None:
 def test_a_stated_unit_that_one_side_lacks_is_named(tmp_path: Path) -> None:
     path = counts(tmp_path / "c.jsonl", codellama_7b=[(4, 1), (4, 2)], codellama_34b=[(2, 0), (2, 2)])
     (one,) = api.compare([path, "7b@1", "34b@1"], tokens_per_second="7b=5", completion_tokens="7b=9", replicates=50)
-    assert "no prices in seconds: the command line states nothing for codellama-34b" in one.notes[-1]
+    assert "no prices in seconds: the command line gives no price for codellama-34b" in one.notes[-1]
 
 
 def test_few_problems_claim_no_power_that_their_interval_denies(tmp_path: Path) -> None:

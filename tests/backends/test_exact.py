@@ -193,7 +193,7 @@ def test_any_number_of_threads_gives_the_same_scores(path: Path, threads: int) -
     assert more.computed_tokens == counted  # the prompt is still known, and a last token predicts nothing
     one.close()
     more.close()
-    with pytest.raises(BackendError, match="not loaded any more"):
+    with pytest.raises(BackendError, match="no longer loaded"):
         more.score(PROMPT, texts)
 
 

@@ -497,7 +497,7 @@ def test_a_model_without_an_attention_cache_is_refused(torch: Any, tmp_path: Pat
     write_tokenizer(tmp_path)
     config = transformers.MambaConfig(vocab_size=300, hidden_size=16, num_hidden_layers=1, state_size=4)
     transformers.MambaForCausalLM(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="MambaForCausalLM keeps no attention cache"):
+    with pytest.raises(ModelError, match="MambaForCausalLM has no key-value cache"):
         HuggingFace(TransformersSettings(model=str(tmp_path))).__enter__()
 
 

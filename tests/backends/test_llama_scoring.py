@@ -146,9 +146,9 @@ def test_a_tree_knows_what_each_text_is_made_of() -> None:
     ("prompt", "text", "message"),
     [
         ([], [4], "the prompt has no tokens"),
-        (PROMPT, [4, 320], "text 1 has the token id 320, but this model has 320 ids"),
+        (PROMPT, [4, 320], "text 1 has the token id 320, but the model's vocabulary has 320 tokens"),
         (PROMPT, [-1], "token id -1"),
-        (PROMPT, [4] * 1_048_576, "5 prompt tokens and 1048576 of the text are more than the model's context of"),
+        (PROMPT, [4] * 1_048_576, "5 tokens of the prompt and 1048576 of the text exceed the model's context of"),
     ],
 )
 def test_what_cannot_be_scored_is_named(
@@ -171,7 +171,7 @@ def test_sentence_piece_text_gets_no_space_of_its_own(tmp_path: Path) -> None:
         assert model.text_bytes(model.tokenize_prompt("def")) == b" def"  # as llama.cpp reads prompts
         assert model.tokenize_prompt("x")[0] == 1  # the begin token
         assert model.template == ""
-    with pytest.raises(BackendError, match="not loaded any more"):
+    with pytest.raises(BackendError, match="no longer loaded"):
         model.tokenize_text("x")
 
 
@@ -181,7 +181,7 @@ def test_other_layouts_of_the_library_are_refused(field: str) -> None:
     params = ContextParams(n_ctx=512, kv_unified=False, defrag_thold=-1.0)
     check_defaults(params, known, "1")
     shifted = ContextParams.from_buffer_copy(bytes(4) + bytes(params)[:-4])
-    with pytest.raises(ModelError, match=r"xllamacpp 1 lays out .*ContextParams\.n_ctx is 0"):
+    with pytest.raises(ModelError, match=r"xllamacpp 1 is not supported: .*ContextParams\.n_ctx is 0"):
         check_defaults(shifted, known, "1")
     setattr(params, field, 3)
     with pytest.raises(ModelError, match=rf"ContextParams\.{field}.*isobudget\[local\]"):
@@ -219,7 +219,7 @@ def test_an_empty_text_has_no_likelihood(path: Path, exact: bool) -> None:
         assert math.isnan(empty.mean_logprob)
         assert one.mean_logprob < 0
         assert engine.score("ab", []) == []
-        with pytest.raises(BackendError, match="1 texts to score, but token ids of 2"):
+        with pytest.raises(BackendError, match="1 texts to score, but token ids for 2"):
             engine.score("ab", ["c"], [[4], [5]])
 
 

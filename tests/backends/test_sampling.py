@@ -16,13 +16,13 @@ PLAIN: dict[str, Any] = {"temperature": 0.8, "top_p": 0.95, "max_tokens": 8}
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"temperature": -1.0}, "temperature must be a number from 0 on, and is -1.0"),
-        ({"temperature": math.nan}, "temperature must be a number from 0 on, and is nan"),
-        ({"temperature": math.inf}, "temperature must be a number from 0 on, and is inf"),
-        ({"top_p": 0.0}, "top_p must lie above 0, and at most at 1, and is 0.0"),
-        ({"top_p": 1.5}, "top_p must lie above 0, and at most at 1, and is 1.5"),
-        ({"top_p": math.nan}, "top_p must lie above 0, and at most at 1, and is nan"),
-        ({"max_tokens": 0}, "max_tokens must be at least 1, and is 0"),
+        ({"temperature": -1.0}, "temperature must be a number of 0 or more, not -1.0"),
+        ({"temperature": math.nan}, "temperature must be a number of 0 or more, not nan"),
+        ({"temperature": math.inf}, "temperature must be a number of 0 or more, not inf"),
+        ({"top_p": 0.0}, "top_p must be above 0 and at most 1, not 0.0"),
+        ({"top_p": 1.5}, "top_p must be above 0 and at most 1, not 1.5"),
+        ({"top_p": math.nan}, "top_p must be above 0 and at most 1, not nan"),
+        ({"max_tokens": 0}, "max_tokens must be at least 1, not 0"),
         ({"stop": ("\n", "")}, "a stop text is empty"),
     ],
 )

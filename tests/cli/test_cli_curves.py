@@ -208,7 +208,7 @@ def test_budgets_in_units_and_in_samples(file: Path) -> None:
     of_one = json.loads(output(file, "--costs", "paper", "--budgets", "2x:7b", "--json"))["best"]
     assert of_one[0]["budget"] == 2 * 1.69e12
     with pytest.raises(
-        InputError, match=r"counts samples of 'none', which must match exactly one model; there are: codellama-7b"
+        InputError, match=r"counts samples of 'none', which must match exactly one model; models: codellama-7b"
     ):
         output(file, "--costs", "paper", "--budgets", "2x:none")
     with pytest.raises(InputError, match="'lots' is not a budget"):

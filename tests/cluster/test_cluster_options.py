@@ -99,12 +99,12 @@ def test_a_token_that_would_abort_the_process_is_refused(
     place = tmp_path / ".ray" / "auth_token"
     place.parent.mkdir()
     place.write_bytes(token)
-    with pytest.raises(ClusterError, match=f"{place}: is not a token of Ray"):
+    with pytest.raises(ClusterError, match=f"{place}: is not a Ray token"):
         connect.require_reachable("local")
     alone.setenv("RAY_AUTH_TOKEN", "one that can be sent")
     connect.require_reachable("local")
     alone.setenv("RAY_AUTH_TOKEN", "ä")
-    with pytest.raises(ClusterError, match="RAY_AUTH_TOKEN: is not a token"):
+    with pytest.raises(ClusterError, match="RAY_AUTH_TOKEN: is not a Ray token"):
         connect.require_reachable("local")
     alone.setenv("RAY_AUTH_MODE", "disabled")
     connect.require_reachable("local")

@@ -213,7 +213,7 @@ def test_what_listens_and_is_no_head_is_said_at_once(
 ) -> None:
     monkeypatch.setattr("isobudget.cluster.connect.ANSWER_SECONDS", 60.0 if answer is not None else 0.2)
     monkeypatch.delenv("RAY_USE_TLS", raising=False)
-    refused = pytest.raises(ClusterError, match=r"what listens there is not a head of Ray\. Start the head with")
+    refused = pytest.raises(ClusterError, match=r"what listens there is not a Ray head\. Start the head with")
     with listener(answer) as address, refused, executor_at(address, None, SILENT):
         pass
 

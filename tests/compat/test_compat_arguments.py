@@ -161,7 +161,7 @@ def test_what_is_no_list_of_problems(odd: Any) -> None:
     "tests", [{"inputs": {1}, "outputs": {2}}, {"inputs": np.array(["1"]), "outputs": ["1"]}, b"{}"]
 )
 def test_tests_of_apps_that_json_does_not_have(tests: Any) -> None:
-    with pytest.raises(InputError, match="problem 0: holds a value that JSON cannot hold"):
+    with pytest.raises(InputError, match="problem 0: has a value that JSON cannot represent"):
         apps.results([tests], [["x"]])
 
 

@@ -72,7 +72,7 @@ def test_in_a_unit() -> None:
     with pytest.raises(InputError, match="a budget in seconds cannot be combined with --unit flops"):
         parse_budget("4s").of(Unit.FLOPS, prices)
     with pytest.raises(
-        InputError, match="samples of 'medium', which must match exactly one model; there are: small, large"
+        InputError, match="samples of 'medium', which must match exactly one model; models: small, large"
     ):
         parse_budget("4x:medium").of(Unit.FLOPS, prices)
 
@@ -111,7 +111,7 @@ def test_a_model_may_be_named_by_a_part_of_its_name() -> None:
         "org--Llama-70B-Instruct": SampleCost(Unit.FLOPS, 9.0),
     }
     assert parse_budget("2x:70b").of(Unit.FLOPS, prices) == 18.0
-    with pytest.raises(InputError, match="counts samples of 'Instruct', which must match exactly one model; there are"):
+    with pytest.raises(InputError, match="counts samples of 'Instruct', which must match exactly one model; models: "):
         parse_budget("2x:Instruct").of(Unit.FLOPS, prices)
     with pytest.raises(InputError, match="counts samples of '7b'"):
         parse_budget("2x:7b").of(Unit.FLOPS, prices)
@@ -188,7 +188,9 @@ def test_the_tables_budgets_typed_back_buy_what_they_show(tmp_path: Path) -> Non
                 for k, cost in enumerate(curve.cost.tolist(), start=1):
                     budget = min(again.budgets, key=lambda one, cost=cost: abs(one - cost))
                     assert again.curve(curve.label).at(budget).k >= k
-            moved = sum("Budgets typed as rounded in a table mean the exact cost" in note for note in again.notes)
+            moved = sum(
+                "A budget that is typed as a table rounds it stands for the exact cost" in note for note in again.notes
+            )
             assert moved == (not set(again.budgets) <= {parse_budget(text).amount for text in shown})
     (compared,) = api.curves(tmp_path / "c.jsonl", "flops", replicates=50)
     least = with_unit(compared.curves[0].price.cost(1), Unit.FLOPS)

@@ -239,7 +239,7 @@ def test_rent_keeps_the_seconds_source() -> None:
     cost = rent_cost(SampleCost(Unit.SECONDS, 3600, 1800, "clock"), 2, GpuHour("x", 3.0, "2025-01-01", "offer"))
     assert (cost.per_sample, cost.per_problem) == (6, 3)
     assert "clock" in cost.source
-    with pytest.raises(InputError, match="paid by seconds"):
+    with pytest.raises(InputError, match="applies to a cost in seconds"):
         rent_cost(SampleCost(Unit.FLOPS, 1), 1, GpuHour("x", 1.0))
 
 
@@ -282,7 +282,7 @@ def test_roofline_refuses_what_does_not_fit() -> None:
 def test_units() -> None:
     assert parse_unit(" FLOPs ") is Unit.FLOPS
     with pytest.raises(
-        InputError, match="unknown unit 'euros'; units are: flops, seconds, device_seconds, tokens, usd, joules"
+        InputError, match="unknown unit 'euros'; known units: flops, seconds, device_seconds, tokens, usd, joules"
     ):
         parse_unit("euros")
 

@@ -221,8 +221,8 @@ def test_configs_of_other_families() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "mamba"}, "model_type 'mamba' is not covered"),
-        ({"kv_lora_rank": 512}, "is not covered"),
+        ({"model_type": "mamba"}, "model_type 'mamba' is not supported"),
+        ({"kv_lora_rank": 512}, "is not supported"),
         ({"hidden_size": None}, "hidden_size is missing"),
         ({"hidden_size": "4096"}, "hidden_size must be a whole number"),
         ({"num_key_value_heads": 5}, "cannot share 5 key and value heads"),

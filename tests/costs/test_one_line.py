@@ -128,7 +128,9 @@ def test_what_is_stated_twice_is_refused(text: str) -> None:
 
 def test_two_parts_of_one_name_have_one_figure_and_a_whole_name_comes_first(counts: Path) -> None:
     rates = {"tokens_per_second": "codellama=100,34b=40"}
-    with pytest.raises(InputError, match=r"codellama=100 and 34b=40 both mean codellama-34b; write its whole name"):
+    with pytest.raises(
+        InputError, match=r"codellama=100 and 34b=40 both mean codellama-34b; keep one, with the model's full name"
+    ):
         prices(counts, "seconds", **rates)
     assert prices(counts, "seconds", tokens_per_second="codellama-34b=40,codellama=100") == pytest.approx(
         {"codellama-7b": 1.0, "codellama-34b": 1.0}
@@ -161,7 +163,7 @@ def test_a_rate_of_one_model_leaves_what_is_known_without_it(tmp_path: Path) -> 
     (rated,) = api.compare([source, "7b@2", "34b@1"], tokens_per_second="7b=1000")
     assert plain.one.costs.keys() == {Unit.FLOPS}
     assert (rated.one.costs, rated.other.costs) == (plain.one.costs, plain.other.costs)
-    with pytest.raises(InputError, match="the command line states nothing for codellama-34b"):
+    with pytest.raises(InputError, match="the command line gives no price for codellama-34b"):
         api.curves(source, tokens_per_second="7b=1000", completion_tokens="7b=200")
 
 

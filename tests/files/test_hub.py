@@ -261,10 +261,10 @@ def test_a_hub_out_of_reach_is_said_at_once(hub: FakeHub, cli: Cli, monkeypatch:
     move_hub(monkeypatch, NOWHERE)
     code, _, err = cli("models", "fetch", "hf:o/toy/toy.gguf@" + "a" * 40)
     assert code == 2
-    assert f"{NOWHERE} is out of reach" in err
+    assert f"{NOWHERE} cannot be reached" in err
     code, _, err = cli("run", "mbpp", "--model", "absent.gguf")
     assert code == 2
-    assert f"{NOWHERE} is out of reach" in err
+    assert f"{NOWHERE} cannot be reached" in err
 
 
 # -- data
@@ -368,7 +368,7 @@ def test_without_a_hub_the_cache_knows_the_commit(hub: FakeHub, monkeypatch: pyt
         our_hub.commit_of("o/model")
     move_hub(monkeypatch, NOWHERE)
     assert our_hub.commit_of("o/model") == our_hub.commit_of("o/model", commit) == commit
-    with pytest.raises(ModelError, match="out of reach"):
+    with pytest.raises(ModelError, match="cannot be reached"):
         our_hub.commit_of("o/other")
 
 

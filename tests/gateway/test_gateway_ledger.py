@@ -259,7 +259,7 @@ def test_another_file_is_no_ledger(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("no database, but some text that is long enough")
     with pytest.raises(StorageError):
         SqliteStore(tmp_path / "x")
-    with pytest.raises(InputError, match="there is no ledger"):
+    with pytest.raises(InputError, match="no such ledger"):
         SqliteStore(tmp_path / "y", read_only=True)
 
 

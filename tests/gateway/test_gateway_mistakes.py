@@ -98,7 +98,7 @@ def test_models_and_roles_are_named(gateway: Running) -> None:
     message, _ = refused(gateway, {"model": "m", "messages": [{"role": "boss", "content": "x"}]})
     assert message == "messages.0.role must be one of system, developer, user, assistant, tool, function"
     error = error_of("GET", f"{gateway.url}/models/mm")
-    assert error["message"] == "no model 'mm'; there are: isobudget/auto, m"
+    assert error["message"] == "no model 'mm'; served: isobudget/auto, m"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_models_and_roles_are_named(gateway: Running) -> None:
 )
 def test_another_path_is_told_those_that_there_are(gateway: Running, method: str, path: str, status: int) -> None:
     message = error_of(method, gateway.url.removesuffix("/v1") + path, status=status)["message"]
-    assert message.startswith(f"{method} {path} is not served here; there are: POST /v1/chat/completions, ")
+    assert message.startswith(f"{method} {path} is not served here; endpoints: POST /v1/chat/completions, ")
     assert message.endswith("GET /v1/models, GET /v1/models/NAME")
 
 

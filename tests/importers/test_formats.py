@@ -169,8 +169,8 @@ def test_a_scorer_beyond_0_to_1_gives_no_verdicts_in_the_whole_log(tmp_path: Pat
     assert [one.passed for one in found] == [None] * 4
     assert {one.others for one in found} == {(("tests/all", True), ("tests/lines", None))}
     said = str(read_results(log).taken[0])
-    assert "4 not judged; scores of 'grade' lie outside 0 to 1 (such as " in said
-    assert "scores of 'tests/lines' lie outside" in said
+    assert "4 not judged; scores of 'grade' go beyond 0 to 1 (such as " in said
+    assert "scores of 'tests/lines' go beyond" in said
 
 
 @pytest.mark.parametrize("wrong", [-1, 1e400, 3.5, "7", 2**40, True])
@@ -284,7 +284,7 @@ def test_lm_eval(tmp_path: Path) -> None:
     read = read_results(path)
     assert counts(read) == {"HumanEval/0": (4, 2), "HumanEval/1": (4, 4), "HumanEval/2": (1, 0)}
     assert {(row.model, row.benchmark) for row in read.rows} == {("org__7b", "humaneval")}
-    assert read.taken[0].left == {"duplicates": 1, "rows of other filters than 'a'": 1}
+    assert read.taken[0].left == {"duplicates": 1, "rows of filters other than 'a'": 1}
     assert [one.text for one in samples(path)] == ["10", "11", "12", "13", "20"]  # of 2 in 4, nobody knows which
     wrong = as_lines(tmp_path / "w.jsonl", row(0, 0.3, 4))
     with pytest.raises(InputError, match=r"w.jsonl, line 1: 0.3 is not a multiple of 1/4"):
@@ -348,7 +348,7 @@ def test_harbor_counts_as_harbor_does(tmp_path: Path) -> None:
     read = read_results(tmp_path / "job")
     assert [(row.model, row.passed, row.completion_tokens) for row in read.rows] == [("agent m", (True, False), (7, 7))]
     assert read.taken[0].left == {"not judged": 3, "errors": 1}
-    assert "a reward that is neither 0 nor 1 (such as 0.5) is not a verdict" in str(read.taken[0])
+    assert "rewards other than 0 and 1 (such as 0.5) are no verdicts" in str(read.taken[0])
     first = samples(tmp_path / "job")[0]
     assert (first.prompt_tokens, first.usd, first.seconds) == (100, 0.5, 30.5)
 

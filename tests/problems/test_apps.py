@@ -287,7 +287,7 @@ def test_a_difficulty_that_is_not_there_names_those_that_are(tmp_path: Path) -> 
     problem_folder(tmp_path, 3)
     problem_folder(tmp_path, 4)
     problem_folder(tmp_path, 5, "competition")
-    with pytest.raises(InputError, match="holds no introductory problem; there are 1 competition, 2 interview"):
+    with pytest.raises(InputError, match="holds no introductory problem; it has 1 competition, 2 interview"):
         apps("introductory", tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no problems of APPS"):

@@ -116,7 +116,7 @@ class Attack:
 @pytest.mark.parametrize("protocol", range(6))
 def test_pickles_that_run_code_are_not_loaded(tmp_path: Path, protocol: int) -> None:
     trap = tmp_path / "ran"
-    with pytest.raises(InputError, match=r"field private_test_cases: holds more than a string \(pickle opcode"):
+    with pytest.raises(InputError, match=r"field private_test_cases: the packed tests are not a plain string \(pickle"):
         load(tmp_path, row(private_test_cases=packed(Attack(trap), protocol)))
     assert not trap.exists()
     pickle.loads(pickle.dumps(Attack(trap), protocol))
@@ -134,12 +134,12 @@ def packed_bytes(data: bytes) -> str:
         ("abcd", "is neither a JSON list nor packed text"),
         ("", "the packed text is cut off"),
         (base64.b64encode(zlib.compress(pickle.dumps("x" * 99))[:-8]).decode(), "the packed text is cut off"),
-        (packed(["x"]), "holds more than a string"),
-        (packed(b"x"), "holds more than a string"),
-        (packed(3), "holds more than a string"),
+        (packed(["x"]), "the packed tests are not a plain string"),
+        (packed(b"x"), "the packed tests are not a plain string"),
+        (packed(3), "the packed tests are not a plain string"),
         (packed_bytes(b""), "the packed text is damaged"),
-        (packed_bytes(b"\x80\x04."), "holds 0 texts, not one"),
-        (packed_bytes(b"\x80\x04\x8c\x01a\x8c\x01b."), "holds 2 texts, not one"),
+        (packed_bytes(b"\x80\x04."), "the packed tests hold 0 strings, not one"),
+        (packed_bytes(b"\x80\x04\x8c\x01a\x8c\x01b."), "the packed tests hold 2 strings, not one"),
         (packed_bytes(b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7fx."), "the packed text is damaged"),
         (packed_bytes(b"\x80\x04\x8c\x02\xff\xfe."), "the packed text is damaged"),
         (packed_bytes(b"\x80\x04\x8c\x01a"), "the packed text is damaged"),

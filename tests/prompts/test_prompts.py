@@ -56,14 +56,14 @@ def test_templates(template: str, texts: dict[str, str], filled: str) -> None:
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("a\n{promt}", r"unknown place \{promt\} in line 2.*prompt, source"),
+        ("a\n{promt}", r"unknown placeholder \{promt\} in line 2.*prompt, source"),
         ("{ prompt }", r"a single '\{' in line 1"),
         ("a } b", r"a single '\}'"),
         ("{#task}x", r"section 'task' is not closed; write \{/task\}"),
         ("x{/task}", r"\{/task\} in line 1 .* closes no section"),
         ("{#task}{#tests}{/task}{/tests}", r"\{/task\} in line 1"),
         ("{prompt!r}", r"a single '\{'"),
-        ("{0}", "unknown place"),
+        ("{0}", "unknown placeholder"),
     ],
 )
 def test_mistakes_in_templates_are_named(template: str, message: str) -> None:
@@ -150,7 +150,7 @@ newline = "trim"
         "formats.a.kind: must be one of completion, text, chat, fill-in, not 'chatt'",
         "formats.b.example: is missing",
         "formats.b.template: a single '{'",
-        "formats.c.newline: does not belong to a format of kind chat",
+        "formats.c.newline: is not a key of formats of kind chat",
         "formats.c.template: {solution} can be used for solved examples only",
         "formats.d.template: must hold {prompt}",
         "formats.d.stop: must be a list of strings",
@@ -236,7 +236,7 @@ def test_too_few_examples() -> None:
 
 
 def test_fill_in_needs_source() -> None:
-    with pytest.raises(InputError, match="own/t: its prompt is words"):
+    with pytest.raises(InputError, match="own/t: its prompt is text"):
         render(find_format("fill-in-qwen"), TEXT)
 
 

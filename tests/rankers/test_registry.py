@@ -24,5 +24,5 @@ def test_a_ranker_says_what_it_is_and_what_it_uses() -> None:
         assert ranker.help
         assert set(ranker.options) <= known
     assert [name for name in NAMES if find_ranker(name).runs_samples] == ["agreement", "votes", "tests"]
-    with pytest.raises(InputError, match="unknown ranker 'best'; rankers are: own, own-sum"):
+    with pytest.raises(InputError, match="unknown ranker 'best'; known rankers: own, own-sum"):
         find_ranker("best")

@@ -36,7 +36,7 @@ def test_the_same_rows_in_the_same_order(run: Run) -> None:
     (part,) = (run.path / "samples").glob("*.parquet")
     assert [SampleRow(**row) for row in pq.read_table(part).to_pylist()] == before[0]
     assert len(list((run.path / ".superseded" / "samples").iterdir())) == 6
-    assert "nothing to put together" in str(api.compact(run))
+    assert "nothing to merge" in str(api.compact(run))
 
 
 def test_who_began_to_read_before_reads_on(run: Run) -> None:

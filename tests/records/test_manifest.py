@@ -185,14 +185,14 @@ def _hostile() -> dict[str, Callable[[Any], Any]]:
 @pytest.mark.parametrize("change", _hostile().values(), ids=_hostile())
 def test_what_no_writer_states_is_of_another_form(run: Run, change: Callable[[Any], Any]) -> None:
     (run.path / "manifest.json").write_text(json.dumps(change(_stated(run))))
-    with pytest.raises(RunError, match=r"is of another form; .*isobudget check .* --repair"):
+    with pytest.raises(RunError, match=r"has an unexpected structure; .*isobudget check .* --repair"):
         list(run.samples())
     assert check_run(run.path, repair=True).whole
 
 
 def test_deep_nesting_is_of_another_form(run: Run) -> None:
     (run.path / "manifest.json").write_text("[" * 200_000)
-    with pytest.raises(RunError, match="is of another form"):
+    with pytest.raises(RunError, match="has an unexpected structure"):
         list(run.samples())
 
 

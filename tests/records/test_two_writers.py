@@ -130,7 +130,7 @@ def test_a_writer_is_fenced_right_between_its_check_and_its_put(
 
 def test_a_lost_bucket_a_full_disk_and_a_read_only_folder(s3: dict[str, str], tmp_path: Path) -> None:
     for work in (load_run, lambda where: Run.create(where, "mine"), check_run):
-        with pytest.raises(StorageError, match=r"there is no bucket s3://gone\. Make it, or correct the name"):
+        with pytest.raises(StorageError, match=r"there is no bucket s3://gone\. Create it, or correct the name"):
             work("s3://gone/run")
     run = Run.create(tmp_path / "run", "mine")
     write(run, 0)

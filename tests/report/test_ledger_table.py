@@ -80,4 +80,4 @@ def test_a_new_key_says_which_ledger_keeps_it(tmp_path: Path) -> None:
     place = tmp_path / "ledger.sqlite"
     made = shown("key", "new", "alice", "--ledger", str(place))
     assert made.stdout.startswith("isb-")
-    assert f"the key is kept in {place}" in made.stderr
+    assert f"the key is in {place}" in made.stderr

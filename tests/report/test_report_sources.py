@@ -269,7 +269,7 @@ def test_options_that_leave_a_model_out_are_an_error(tmp_path: Path) -> None:
         for at in range(4)
     ]
     source.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(InputError, match="the command line states nothing for b"):
+    with pytest.raises(InputError, match="the command line gives no price for b"):
         collected(source, Asked(costs=one_line_costs(None, "a=100"), bootstrap=FEW))
     both = one_line_costs(None, "100", None, "2")
     assert collected(source, Asked(costs=both, bootstrap=FEW)).summaries[0].units == (Unit.DEVICE_SECONDS,)

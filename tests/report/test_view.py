@@ -154,7 +154,7 @@ def test_without_prices_what_is_known_is_shown(tmp_path: Path) -> None:
     with served(run) as port:
         text = html.unescape(asked(port, "/")[1])
     assert "8 models, 1 benchmark, 384 judged samples. Imported" in text
-    assert f"takes a price of every model's samples: isobudget report {run} --costs FILE" in text
+    assert f"needs a price for the samples of every model: isobudget report {run} --costs FILE" in text
     own = [row["passed"] for row in rows if row["model"] == "m1"]
     assert f"{100 * sum(own) / len(own):.2f} (" in text  # pass@1, for as many samples of every problem
     assert '<th scope="col">pass@2</th>' in text

@@ -125,7 +125,7 @@ def test_tests_that_cannot_be_read_are_said() -> None:
         (
             [RIGHT],
             {"arguments": [[{1}, 2]], "results": [3], "entry_point": "add"},
-            "holds a value that JSON cannot hold",
+            "has a value that JSON cannot represent",
         ),
         ([RIGHT], {"arguments": [[10**5000, 0]], "results": [0], "entry_point": "add"}, "too many digits"),
     ],

@@ -25,8 +25,8 @@ def learned(arms: Sequence[Arm], budgets: Sequence[float], *policies: Policy) ->
 def test_fixed_k_spends_less_where_another_sample_does_not_fit_or_none_is_left() -> None:
     rows = learned([HALF], [1.0, 2.5, 3.0, 9.0], Policy.FIXED_K)
     assert unspent_notes(rows, [HALF], "seconds") == [
-        "Less than the budget is spent by fixed k at 2.5 s: another whole sample does not fit in it.",
-        "Less than the budget is spent by fixed k at 9 s: all recorded samples are drawn.",
+        "Spending stays below the budget with fixed k at 2.5 s: another whole sample does not fit in it.",
+        "Spending stays below the budget with fixed k at 9 s: all recorded samples are drawn.",
     ]
     assert unspent_notes(learned([HALF], [1.0, 3.0], Policy.FIXED_K), [HALF], "seconds") == []
 
@@ -34,11 +34,11 @@ def test_fixed_k_spends_less_where_another_sample_does_not_fit_or_none_is_left()
 def test_a_policy_that_stops_spends_less_where_samples_end_or_nothing_is_left_to_solve() -> None:
     never = Arm.of("small", 4, [0, 2, 1, 3, 2, 1], 1.0)
     said = unspent_notes(learned([never], [1.5, 50.0], Policy.FIRST_PASS), [never], "seconds")
-    assert said == ["Less than the budget is spent by first pass at 50 s: all recorded samples are drawn."]
+    assert said == ["Spending stays below the budget with first pass at 50 s: all recorded samples are drawn."]
     sure = Arm.of("small", 4, [4, 2, 3, 3, 2, 3], 1.0)
     said = unspent_notes(learned([sure], [1.2, 8.0, 9.0], Policy.FIRST_PASS, Policy.GREEDY), [sure], "seconds")
     assert said == [
-        "Less than the budget is spent by first pass and greedy at 8 s and 9 s: every problem passes for less."
+        "Spending stays below the budget with first pass and greedy at 8 s and 9 s: every problem passes for less."
     ]
 
 
@@ -54,7 +54,7 @@ def test_samples_of_one_arm_end_before_those_of_others() -> None:
     dear = Arm.of("large", 3, [0, 1, 1, 0, 0, 1], 50.0)
     rows = learned([few, dear], [20.0], Policy.FIRST_PASS)
     assert unspent_notes(rows, [few, dear], "seconds") == [
-        "Less than the budget is spent by first pass at 20 s: all recorded samples of small are drawn."
+        "Spending stays below the budget with first pass at 20 s: all recorded samples of small are drawn."
     ]
 
 
@@ -63,8 +63,8 @@ def test_a_policy_of_one_model_that_was_measured_with_two_says_so() -> None:
     arms = [Arm.of(name, 1, c, price) for name, c, price in zip("ab", passed, (1.7, 8.6), strict=True)]
     rows = learned(arms, [2.0, 13.0], Policy.FIRST_PASS)
     assert other_model_notes(rows, "seconds") == [
-        "What is stated of first pass at 13 s is of more than one model: learned on a part of the problems it runs "
-        "another than learned on all of them."
+        "The numbers of first pass at 13 s are from more than one model: learned on some of the problems, it "
+        "runs another model than learned on all of them."
     ]
     assert other_model_notes(learned(arms[:1], [2.0, 13.0], Policy.FIRST_PASS), "seconds") == []
 
@@ -73,13 +73,13 @@ def test_fixed_k_names_the_model_whose_samples_end() -> None:
     few = Arm.of("small", 2, [2, 2, 1, 2, 2, 1], 1.0)
     poor = Arm.of("large", 3, [0, 0, 1, 0, 0, 1], 2.0)
     (said,) = unspent_notes(learned([few, poor], [6.0], Policy.FIXED_K), [few, poor], "seconds")
-    assert said == "Less than the budget is spent by fixed k at 6 s: all recorded samples of small are drawn."
+    assert said == "Spending stays below the budget with fixed k at 6 s: all recorded samples of small are drawn."
 
 
 def test_many_budgets_are_counted() -> None:
     rows = learned([HALF], [1.0, 5.0, 6.0, 7.0, 8.0], Policy.FIXED_K)
     (said,) = unspent_notes(rows, [HALF], "seconds")
-    assert said == "Less than the budget is spent by fixed k at 4 of 5 budgets: all recorded samples are drawn."
+    assert said == "Spending stays below the budget with fixed k at 4 of 5 budgets: all recorded samples are drawn."
 
 
 @pytest.mark.parametrize("budget", [1.7, 3.0, 30.0])

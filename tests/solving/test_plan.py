@@ -327,7 +327,7 @@ def test_what_is_asked_for_must_be_there(tmp_path: Path) -> None:
         planned(tmp_path, budget=["0.5x"])
     with pytest.raises(InputError, match="only hidden tests can tell a false pass, and there are none"):
         planned(tmp_path, false_pass_cost=1.0)
-    with pytest.raises(InputError, match="no arm 'medium'; there are: small, large"):
+    with pytest.raises(InputError, match="no arm 'medium'; arms: small, large"):
         planned(tmp_path, arms=["medium"])
     with pytest.raises(InputError, match="unknown policy 'bandit'"):
         planned(tmp_path, policy=["bandit"])
@@ -436,7 +436,7 @@ def test_a_policy_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("format = 1", "format = 9", "format = 9 is not known"),
+        ("format = 1", "format = 9", "format = 9 is not supported"),
         ("budget = 6.0", "", "budget is missing"),
         ("budget = 6.0", "budget = -1", "amount above 0"),
         ("budget = 6.0", 'budget = "6"', "policy.toml"),

@@ -211,5 +211,5 @@ def test_chains_cut_short_by_the_budget_are_left_out(project: Path) -> None:
         solution = solve(repair=2, explore=6, budget="9samples")
     assert len(load_samples(solution.run).samples("solve")[0].problems[0].passed) == 6
     for arm in ("small+repair", "small+repair2"):
-        with pytest.raises(InputError, match=r"there is no arm .*; there are: small$"):
+        with pytest.raises(InputError, match=r"no arm .*; arms: small$"):
             api.plan(solution.run, "tokens", arms=arm)

@@ -104,7 +104,7 @@ def test_nothing_to_decide_on_is_told_and_no_success(served: Path) -> None:
     done = command_line(*command("--tests", "tests", "--json"))
     assert (done.returncode, done.stdout) == (2, "")
     assert (
-        "error: src: tests cannot decide on any function without a body (1 found); the first: tests: no test imports"
+        "error: src: no function without a body has tests that can decide (1 found); the first: tests: no test imports"
         in done.stderr
     )
     with pytest.raises(InputError, match="--out takes one file, and --failing may write several"):

@@ -193,7 +193,7 @@ def _by_benchmark(
 
 
 def _side(entries: Sequence[_Recorded], label: str) -> tuple[_Recorded, int, str]:
-    """The model that a label means: called so, or the only one with the name as a part."""
+    """The model that a label means: the one of that name, or the only one whose name contains it."""
     match = _LABEL.fullmatch(label)
     assert match is not None
     name, k = match[1], int(match[2])

@@ -20,7 +20,7 @@ from isobudget.records.run import load_run
 def greedy_of_run(
     run: LoadedRun | str | Path, comparisons: Mapping[Unit, Comparison], *, recorded: bool = True
 ) -> dict[str, Greedy]:
-    """By model; a model without a judged greedy output for each compared problem is not there.
+    """The greedy outputs by model; models that lack a judged one for some compared problem are left out.
 
     Args:
         run: a run, loaded or its folder.
@@ -44,7 +44,7 @@ def greedy_of_run(
 def greedy_of_source(
     source: Any, comparisons: Mapping[Unit, Comparison], *, recorded: bool = True
 ) -> dict[str, Greedy]:
-    """The same of what `analysis.compare.curves` takes; only a single run has greedy outputs."""
+    """The same for the sources that `analysis.compare.curves` takes; only a single run has greedy outputs."""
     runs, others = split_sources(source)
     return {} if len(runs) != 1 or others else greedy_of_run(runs[0], comparisons, recorded=recorded)
 

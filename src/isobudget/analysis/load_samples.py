@@ -169,7 +169,7 @@ class LoadedRun:
 
 
 def none_judged(run: Run, benchmarks: str) -> RunError:
-    """The error for a run that has nothing to read of these benchmarks."""
+    """The error for a run without judged samples of these benchmarks."""
     return RunError(f"{run.path}: no judged samples of {benchmarks}; {judge_remedy(run)}")
 
 
@@ -195,7 +195,7 @@ def load_samples(
     texts: bool = False,
     repairs: bool = False,
 ) -> LoadedRun:
-    """Read a run: each of its tables once. One that is loaded is given back as it is.
+    """Read a run: each of its tables once. A loaded run is returned unchanged.
 
     Args:
         run: the run or its folder.
@@ -290,7 +290,7 @@ def read_judged(
 
 
 def _of_any(column: str, texts: Sequence[str]) -> Any:
-    """A filter that a column has one of a few texts, by which Arrow can skip row groups from their statistics."""
+    """A filter for rows with one of a few texts in a column; Arrow can skip row groups by their statistics."""
     import pyarrow.compute as pc
 
     return functools.reduce(operator.or_, (pc.field(column) == text for text in texts)) if texts else pc.scalar(False)

@@ -72,7 +72,7 @@ def measured(samples: ModelSamples, unit: Unit) -> Measured:
 
 
 def _share(prompt: FloatArray) -> FloatArray:
-    """For samples with a known prompt, each one's part of it; 0 for others, whose amounts include the prompt."""
+    """Each sample's part of the known amounts of the prompt; 0 where the sample's own amount includes the prompt."""
     known = np.isfinite(prompt)
     return np.where(known, prompt, 0.0) / max(int(known.sum()), 1)
 

@@ -114,7 +114,7 @@ def passk_records(results: Iterable[PassAtK]) -> list[dict[str, object]]:
 def _of_many(
     group: ModelCounts, k: Sequence[int], level: float, replicates: int, seed: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Mean, low and high, each of shape (K,), from the different counts and how many problems have them."""
+    """Mean, low and high, each of shape (K,), from the distinct counts and the number of problems with each."""
     pairs, problems = np.unique(np.stack([group.n, group.c]), axis=1, return_counts=True)
     values = pass_at_k(pairs[0, :, None], pairs[1, :, None], list(k))
     low, high = bootstrap_distinct(values, problems, replicates, seed, level)

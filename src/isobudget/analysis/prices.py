@@ -59,7 +59,7 @@ def price_counts(
 
 
 def _recorded(counts: ModelCounts, unit: Unit) -> SampleCost | None:
-    """The mean over problems of what samples cost by their source; None unless it says so of every sample."""
+    """The mean over problems of what samples cost by their source; None unless it states that for every sample."""
     amounts = {Unit.SECONDS: counts.seconds, Unit.USD: counts.usd}.get(unit, ())
     known = [one for one in amounts if one is not None]
     if not known or len(known) < len(counts.task_ids):

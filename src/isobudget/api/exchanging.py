@@ -89,7 +89,7 @@ def export(
 
 
 def sql(run: Run | str | Path, query: str) -> Answer:
-    """Ask a run by SQL (DuckDB): views samples, verdicts, problems, scores and greedy.
+    """Query a run with SQL (DuckDB): views samples, verdicts, problems, scores and greedy.
 
     Args:
         run: a run folder. In Python also a run.

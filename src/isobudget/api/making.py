@@ -82,7 +82,7 @@ def generate(
             declared.
         key_env: as in `rank`.
         setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
-        cluster: the Ray cluster to work on, local, auto or HOST:PORT (docs/cluster.md): one that is started here, one
+        cluster: the Ray cluster to run on, local, auto or HOST:PORT (docs/cluster.md): one that is started here, one
             that is found, or that with this head.
         replicas: replicas of each model on the cluster; by default as many as fit.
         progress: shows the progress.
@@ -160,7 +160,7 @@ def run(
     progress: Progress | None = None,
     make_backend: BackendFactory | None = None,
 ) -> RunResult:
-    """Make a study from samples to report: generate, judge meanwhile, compare. Only what is missing is done.
+    """Run a study from samples to report: generate, judge meanwhile, compare. Only what is missing is done.
 
     Args:
         study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.

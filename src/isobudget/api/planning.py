@@ -50,17 +50,17 @@ def plan(
         budget: spending per problem, on average: samples of the cheapest arm or of NAME, or an amount such as 60s,
             10min, 0.02usd, 5e13flops; by default doublings of the cheapest sample. Repeatable. In Python ``8x``,
             ``8x:NAME``, ``60s`` or a number of the unit; one or several.
-        target: plan the smallest budget that reaches this success, to 1 %. In Python ``"90%"`` or 0.9.
+        target: plan the smallest budget that reaches this success, within 1 %. In Python ``"90%"`` or 0.9.
         costs: as in `curves`.
         arms: plan with these models only, or parts of their names; by default all. In Python names, or ``"a,b"``.
         policy: ``fixed_k``, first_pass, doubling, cascade, greedy, optimal, by_share, or by_label (problems with a
             ``difficulty``); by default fixed_k, first_pass, cascade, greedy. Repeatable.
         benchmark: as in `curves`. In Python too it is needed where the sources have several.
         hidden: the same samples judged by hidden tests; SOURCE... then has the visible tests' verdicts. Repeatable.
-        false_pass_cost: what a sample that passes the visible tests alone costs, in right answers (with --hidden).
+        false_pass_cost: cost of a sample that passes only the visible tests, in right answers (with --hidden).
         level, replicates: as in `curves`.
         seed: seed of the folds and of the bootstrap.
-        write: write what is recommended for the one budget. In Python the policy.toml to write.
+        write: write the policy recommended for the budget. In Python the policy.toml to write.
         figure: plot success against budget, a line for each policy: a file .svg, .pdf or .png.
         tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens, share_prompt, from_, width, font: as in `curves`.
 

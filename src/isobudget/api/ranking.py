@@ -71,7 +71,7 @@ def rank(
         filter: first drop samples that fail on the prompt's examples, or that return other values than they state. In
             Python ``executable`` or ``examples``.
         benchmark: as in `curves`.
-        problems: the problems that samples of files are of.
+        problems: the problems that the samples in files belong to.
         verdicts: verdicts on the samples, if they are in another file.
         first: only the first N problems of the benchmark.
         out: folder for the scores of a file of samples; a run keeps its own.

@@ -34,16 +34,16 @@ def serve(
     progress: Progress | None = None,
     on_ready: OnReady | None = None,
 ) -> None:
-    """Serve an OpenAI-compatible gateway until it is stopped: it answers with what passed its tests, inside a budget.
+    """Serve an OpenAI-compatible gateway until it is stopped: it answers with what passed its tests, within a budget.
 
     Args:
         policy: policy files; a request for isobudget/NAME plays NAME.toml, isobudget/auto the first.
-        models: names, cheapest first, or ``"a,b"``; by default the policies', else those of the models file, else the
+        models: models, cheapest first; by default the policies', else those of the models file, else the
             embedded ones.
         host: the address to listen at; by default 127.0.0.1, this machine alone.
         port: the port to listen at; by default 8400.
-        budget: of all keys together, such as ``5usd/day``, ``1e6tokens/hour`` or ``20usd``.
-        ledger: the file of keys and of what was spent; by default ~/.local/state/isobudget/ledger.sqlite.
+        budget: budget of all keys together, such as ``5usd/day``, ``1e6tokens/hour`` or ``20usd``.
+        ledger: the file of keys and spending; by default ~/.local/state/isobudget/ledger.sqlite.
         workers: samples judged at once; by default one per core.
         config: a TOML file with these settings and more, see docs/gateway.md.
         unsafe: judge even where samples cannot be confined.
@@ -129,7 +129,7 @@ def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path |
     """Make a key of the gateway; it is shown once, and only its hash is kept.
 
     Args:
-        name: of the key's owner, for the ledger.
+        name: the owner's name, for the ledger.
         budget: what it may spend, such as ``5usd/day``, ``1e6tokens/hour``, ``0.01usd/request`` or ``20usd`` in all.
         ledger: as in `serve`.
 
@@ -153,7 +153,7 @@ def change_key(
         name: the key's name.
         change: `open` (after it was closed because a model spent more than was reserved), `revoke` (for good), or
             `budget`, which replaces its budgets.
-        budget: the new ones, as in `new_key`; ``none`` for a key without limits.
+        budget: the new budgets, such as ``5usd/day``; ``none`` for a key without limits.
         ledger: as in `serve`.
 
     Raises:
@@ -174,7 +174,7 @@ def change_key(
     budgets = () if tuple(budgets) == ("none",) else budgets
     parse_period_budgets(budgets)
     if budgets and change != "budget":
-        raise InputError(f"--budget belongs to the change budget, not to {change}")
+        raise InputError(f"--budget is only for the change 'budget', not for {change!r}")
     events = {
         "open": (keys.OPENED, ""),
         "revoke": (keys.REVOKED, ""),
@@ -216,7 +216,7 @@ def ledger(path: str | Path | None = None, *, request: str | None = None) -> Res
     with reading(ledger_path(path)) as store:
         rows = summary(store) if request is None else calls_of(store, request)
     if request is not None and not rows:
-        raise InputError(f"{ledger_path(path)}: has no calls of {request[:80]!r}; name the ledger_id of an answer")
+        raise InputError(f"{ledger_path(path)}: has no calls of {request[:80]!r}; give the ledger_id of an answer")
     return _results(rows)
 
 

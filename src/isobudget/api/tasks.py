@@ -1,4 +1,4 @@
-"""`api.solve` and `api.show`: a function of a project written inside a budget, and the programs that a run recorded."""
+"""`api.solve` and `api.show`: a function of a project written within a budget, and the programs that a run recorded."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def solve(
     make_backend: BackendFactory | None = None,
     on_solution: Callable[[Solution], None] | None = None,
 ) -> Solution:
-    """Write a function of your project inside a budget: small model first, the tests decide, stop at the first pass.
+    """Write a function of your project within a budget: small model first, the tests decide, stop at the first pass.
 
     Args:
         target: FILE.py::function, FILE.py::Class.method, or a file to complete. In Python also one that is not there
@@ -61,8 +61,8 @@ def solve(
         budget: hard limit; by default 60s. In Python as ``60s``, ``10min``, ``0.02usd``, ``5e13flops``, ``20000tokens``
             or ``20samples``.
         models: models, cheapest first; by default of the models file, or embedded ones. In Python names, or ``"a,b"``.
-        policy: play this policy instead, see `plan --write`.
-        apply: write what passed into the file, if it is as it was read and the git tree is clean.
+        policy: run this policy instead, see `plan --write`.
+        apply: write what passed into the file, if nobody has changed it meanwhile and the git tree is clean.
         force: apply also on a git tree with uncommitted changes.
         out: write the whole text of what passed to FILE. In Python a file that is not there yet.
         python: the project's interpreter; by default active environment, or .venv.
@@ -71,15 +71,15 @@ def solve(
         allow_subprocess: let tests start programs, inside the confinement.
         format: prompt format; by default solve or solve-chat. In Python a name, or PATH.toml#NAME.
         max_tokens: tokens per sample; by default 256.
-        temperature: of sampling; by default 0.7.
+        temperature: sampling temperature; by default 0.7.
         test_seconds: CPU seconds for one candidate's tests; by default 5.
         explore: generate N samples of every model, whatever their verdicts. In Python too these may be pooled.
         repair: give a failing sample back to its model up to N times, with its first failing test.
         confirm: go on until N more pass, and show inputs on which they differ, each with a test.
         seed: seed of the first sample.
-        prompt_tokens: the most that the prompt should have; by default 500.
+        prompt_tokens: longest prompt to aim for, in tokens; by default 500.
         memory_mb: MiB that one candidate's tests may take; by default 1024.
-        only_reaching: let only those tests decide that call the target.
+        only_reaching: only tests that call the target decide.
         progress: shows the progress.
         make_backend: opens a model.
         on_solution: told of the solution, also where Ctrl-C comes while it is written.
@@ -200,7 +200,7 @@ def solve_failing(
                 break
             given.arguments["force"] |= given.arguments["apply"]  # the tree was clean: only this changed it
     if refused and not solutions:
-        said = f"tests cannot decide on any function without a body ({len(refused)} found); the first"
+        said = f"no function without a body has tests that can decide ({len(refused)} found); the first"
         raise InputError(f"{folder}: {said}: {refused[0]}")
     return solutions
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def check(
     run: Run | str | Path, *, repair: bool = False, take_over: bool = False, progress: Progress | None = None
 ) -> Checked:
-    """Say whether a run folder is whole: every part is read and hashed, and rows are counted.
+    """Check whether a run folder is intact: every part is read and hashed, and rows are counted.
 
     Args:
         run: a run folder, also s3://BUCKET/RUN. In Python also a run.
@@ -38,10 +38,10 @@ def check(
 
 
 def compact(run: Run | str | Path, *, progress: Progress | None = None) -> Compacted:
-    """Put the many small parts of a run together into few large ones; the old ones move to ``.superseded``.
+    """Merge the many small parts of a run into a few large ones; the old parts move to ``.superseded``.
 
-    It may be stopped at any time, and the next command that writes goes on. Nothing else can write meanwhile; who reads
-    is not disturbed.
+    It may be stopped at any time; the next command that writes then completes it. Nothing else can write meanwhile;
+    readers are not disturbed.
 
     Args:
         run: as in `check`.

@@ -41,11 +41,11 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
-            raise InputError(f"temperature must be a number from 0 on, and is {self.temperature}")
+            raise InputError(f"temperature must be a number of 0 or more, not {self.temperature}")
         if not 0 < self.top_p <= 1:
-            raise InputError(f"top_p must lie above 0, and at most at 1, and is {self.top_p}")
+            raise InputError(f"top_p must be above 0 and at most 1, not {self.top_p}")
         if self.max_tokens < 1:
-            raise InputError(f"max_tokens must be at least 1, and is {self.max_tokens}")
+            raise InputError(f"max_tokens must be at least 1, not {self.max_tokens}")
         if "" in self.stop:
             raise InputError("a stop text is empty: it would end every sample before it begins")
 

@@ -12,7 +12,7 @@ from isobudget.cli.options import JsonOption
 
 @of_api("check", run=typer.Argument(metavar="RUN"))
 def check(given: dict[str, Any], as_json: JsonOption = False) -> None:
-    """Say whether a run folder is whole, and what to do if it is not: hashes, counts, lost and damaged parts.
+    """Check whether a run folder is intact: hashes, counts, lost and damaged parts, and what to do about them.
 
     Exits with 1 if anything is found. Nothing is changed without `--repair`.
 

@@ -12,9 +12,9 @@ from isobudget.cli.options import JsonOption
 
 @of_api("compact", run=typer.Argument(metavar="RUN"))
 def compact(given: dict[str, Any], as_json: JsonOption = False) -> None:
-    """Put the many small parts of a run together into few large ones, which read faster.
+    """Merge the many small parts of a run into a few large ones, which are faster to read.
 
-    The old ones move to `.superseded`. It may be stopped at any time: the next command that writes goes on.
+    The old parts move to `.superseded`. It may be stopped at any time: the next command that writes completes it.
 
     Example: `isobudget compact runs/mine`
     """

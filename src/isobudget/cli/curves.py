@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     width="text, column, neurips, ..., or 89mm",
     font="Its font and size, such as times,9",
     from_="Format of the files, see docs/importing.md",
-    simultaneous="Judge all budgets together",
+    simultaneous="Test all budgets together",
     share_prompt="Charge a problem's prompt once",
 )
 @of_api(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Say what this machine can do: extras, the judge's confinement, models. Nothing is changed.
+    """Show what this machine can do: extras, the judge's confinement, models. Nothing is changed.
 
     Example: `isobudget doctor`
     """

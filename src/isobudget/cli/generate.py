@@ -22,7 +22,7 @@ _SHOWN = 10
     {},
     backend="llama.cpp, server, vllm or transformers",
     url="Base URL of a server",
-    api="Calls of that server",
+    api="API of that server",
 )
 @of_api("generate", n=typer.Option("-n", "--n"))
 def generate(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:

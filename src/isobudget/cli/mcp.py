@@ -12,9 +12,9 @@ from isobudget.cli.declared import of_api
 
 @of_api("mcp", project=typer.Option(metavar="FOLDER"))
 def mcp(given: dict[str, Any]) -> None:
-    """Serve `solve`, `judge` and `plan` to coding agents, by the Model Context Protocol over standard streams.
+    """Serve `solve`, `judge` and `plan` to coding agents over stdin and stdout, by the Model Context Protocol.
 
-    The streams carry the protocol's JSON; there is no `--json`.
+    Both carry the protocol's JSON, so there is no `--json`.
 
     Example: `isobudget mcp --project .`, as the command of a server in an agent's settings.
     """

@@ -30,8 +30,9 @@ from isobudget.cli.grouped import in_groups
 def plan(given: dict[str, Any], form: str) -> None:
     """Plan how to spend a budget: which models in which order, and when to stop.
 
-    Compares k samples of one model always (the paper), stopping at the first pass, cascades, and a greedy order of
-    several models, on problems that they were not learned on; recommends the simplest within noise of the best.
+    Compares fixed k (always k samples of one model, as in the paper), stopping at the first pass, cascades, and a
+    greedy order of several models, on problems that these policies were not learned on. Recommends the simplest policy
+    within noise of the best.
 
     Example:
 

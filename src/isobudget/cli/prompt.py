@@ -14,10 +14,10 @@ from isobudget.cli.options import JsonOption
 @of_api("prompt", target=Annotated[str | None, typer.Argument(metavar="TARGET")], format=typer.Option("-f", "--format"))
 def prompt(
     given: dict[str, Any],
-    list_formats: Annotated[bool, typer.Option("--list", help="List the prompt formats that ship.")] = False,
+    list_formats: Annotated[bool, typer.Option("--list", help="List the prompt formats of isobudget.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a prompt exactly as a model gets it: a text as it is, a conversation by its roles.
+    """Show a prompt exactly as a model gets it: plain text as it is, a conversation with its roles.
 
     Examples: `isobudget prompt mbpp/11`, `isobudget prompt HumanEval/0 --format chat`, or
     `isobudget prompt mbpp=data/mbpp.jsonl/11 --json` with a copy of MBPP's file in `data`.

@@ -16,13 +16,13 @@ from isobudget.cli.options import DryRunOption, JsonOption
     {},
     backend="llama.cpp, server, vllm or transformers",
     url="Base URL of a server",
-    api="Calls of that server",
+    api="API of that server",
 )
 @of_api("run", n=typer.Option("-n", "--n"), judge=typer.Option(metavar="URL"))
 def run(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
-    """Make a study: generate samples, judge them, compare the models at equal budget, write the report.
+    """Run a study: generate samples, judge them, compare the models at equal budget, write the report.
 
-    Only what is missing is done: a stopped run goes on, a finished one is only shown, a larger n adds samples.
+    Only what is missing is done: a stopped run resumes, a finished one is only shown, a larger n adds samples.
 
     Examples: `isobudget run quickstart`, or `isobudget run paper-code-llama --dry-run`, or
     `isobudget run humaneval --model smollm2-135m -n 10 --problems 20 --out runs/he`

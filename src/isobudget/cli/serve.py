@@ -45,8 +45,8 @@ def register(parent: typer.Typer) -> None:
 def serve(given: dict[str, Any]) -> None:
     """Serve an OpenAI-compatible gateway: a budget over several models, and the answer that passed its tests.
 
-    `isobudget serve key new NAME` makes keys; without any, this machine alone is served. `isobudget serve ledger` shows
-    what was spent; it and `key list` take `--json`. Stop it with Ctrl-C: what is in flight is ended and settled.
+    `isobudget serve key new NAME` makes keys; without keys, only this machine is served. `isobudget serve ledger` shows
+    what was spent; it and `key list` take `--json`. Ctrl-C stops the gateway: calls in flight are ended and settled.
 
     Example: `isobudget serve --policy policy.toml --budget 5usd/day` with a policy of `plan --write`
     """
@@ -87,12 +87,12 @@ def new(given: dict[str, Any]) -> None:
 
     print(api.new_key(**given))
     place = ledger_path(given.get("ledger"))
-    print(f"the key is kept in {place}; a server takes it if its --ledger is the same", file=sys.stderr)
+    print(f"the key is in {place}; a gateway accepts it if its --ledger is that file", file=sys.stderr)
 
 
 @of_api("change_key", budget=_KEY_BUDGET, ledger=typer.Option(metavar="FILE"))
 def change(given: dict[str, Any]) -> None:
-    """Open a closed key, revoke one, or replace its budgets; a running gateway keeps to it at once.
+    """Open a closed key, revoke one, or replace its budgets; a running gateway applies it at once.
 
     Example: `isobudget serve key change alice budget --budget 10usd/day`
     """
@@ -120,7 +120,7 @@ def ledger(
     same: Annotated[str | None, typer.Option("--ledger", metavar="FILE", help="FILE, as in `serve`.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what was spent, by day, key and model, or the calls of one answer. The file is SQLite: ask it by SQL, too.
+    """Show what was spent, by day, key and model, or the calls of one answer. The file is SQLite: SQL works, too.
 
     Example: `isobudget serve ledger --request 8e057b0bd3bad8e29c6d3384`
     """

@@ -1,4 +1,4 @@
-"""`isobudget solve`: a function of your project, written inside a budget."""
+"""`isobudget solve`: a function of your project, written within a budget."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SEVERAL = "Each diff is against the project as it is, so two of one file may no
 @in_groups(
     {},
     budget="60s, 0.02usd, 5e13flops, 20000tokens or 20samples, in all; of each function with --failing",
-    failing="TARGET is a folder or a file: every unwritten function that tests call",
+    failing="Write every unwritten function that tests call; TARGET is a folder or a file",
 )
 @of_api(
     "solve",
@@ -52,18 +52,16 @@ _SEVERAL = "Each diff is against the project as it is, so two of one file may no
 )
 def solve(
     given: dict[str, Any],
-    diff: Annotated[
-        bool, typer.Option("--diff", help="Print the change, and write nothing, as without --apply.")
-    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print the change and write nothing: the default.")] = False,
     failing: Annotated[
-        bool, typer.Option("--failing", help="TARGET is a folder: every function without a body that tests call.")
+        bool, typer.Option("--failing", help="Write every function without a body; TARGET is a folder or a file.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a function of your project inside a budget: small model first, your tests decide, stop at the first pass.
+    """Write a function of your project within a budget: small model first, your tests decide, stop at the first pass.
 
     Tests run confined, on a read-only copy of the project. Prints a unified diff; nothing is changed without --apply.
-    Exit code 0: solved; 1: not solved inside the budget; 2: something is wrong with what was asked for.
+    Exit code 0: solved; 1: not solved within the budget; 2: an argument, a file or the tests cannot be used.
 
     Example:
 

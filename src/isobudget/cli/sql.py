@@ -11,7 +11,7 @@ from isobudget.cli.declared import of_api
 
 @of_api("sql", run=typer.Argument(metavar="RUN"), query=typer.Argument(metavar="QUERY"))
 def sql(given: dict[str, Any], form: str) -> None:
-    """Ask a run by SQL (DuckDB): tables samples, greedy, verdicts, problems and scores; passed is 0 or 1.
+    """Query a run with SQL (DuckDB): tables samples, greedy, verdicts, problems and scores; passed is 0 or 1.
 
     Example: `isobudget sql example "select model, avg(passed) from samples group by model"`
     """

@@ -230,7 +230,7 @@ def _require_head_found() -> None:
     if head and (why := _unanswered(head)):
         raise ClusterError(
             f"--cluster auto: Ray looks for this machine's cluster at {head}, but {why}. If that cluster is gone, "
-            "clear its traces away with: ray stop. If you mean another cluster, give its HOST:PORT"
+            "remove what is left of it with: ray stop. If you mean another cluster, give its HOST:PORT"
         )
 
 
@@ -243,7 +243,7 @@ def _unanswered(address: str) -> str:
     """Why no head answers at an address; empty if one may."""
     try:
         with _opened(address) as connection:
-            return "" if _encrypted() or _greeted(connection) else "what listens there is not a head of Ray"
+            return "" if _encrypted() or _greeted(connection) else "what listens there is not a Ray head"
     except OSError as error:
         return f"nothing answers there ({error.strerror or error})"
 
@@ -290,7 +290,7 @@ def _require_token_sendable() -> None:
             where, token = str(path), path.read_bytes().decode("latin-1")
     if not re.fullmatch(r"[ -~]*", token.strip()):
         raise ClusterError(
-            f"{where}: is not a token of Ray: it has characters other than printable ASCII. Set it again, or remove it"
+            f"{where}: is not a Ray token: it has characters other than printable ASCII. Set it again, or remove it"
         )
 
 

@@ -72,7 +72,7 @@ def result_of(call: Work, answer: CallAnswer | Guilty[Work]) -> Future[list[Gene
     future: Future[list[Generation]] = Future()
     if isinstance(answer, Guilty):
         error = BackendError(
-            f"the engine ended every time it was given this request alone ({len(call.keys)} samples of one prompt): "
+            f"the engine crashed on this request each time, also alone ({len(call.keys)} samples of one prompt): "
             f"{answer.reason}"
         )
         error.again = False

@@ -90,7 +90,7 @@ class ClusterJudge(Judge):
             self._dispatch.close()
 
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
-        """As `Judge.run`.
+        """Like `Judge.run`.
 
         After a first Ctrl-C no new program is started. Verdicts on running programs still come, up to the first program
         that was not started; then the interrupt is raised, and the judge has ended.

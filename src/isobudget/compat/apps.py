@@ -112,7 +112,7 @@ def _problem(data: str | Mapping[str, Any], where: str) -> Problem:
     try:
         text = data if isinstance(data, str) else json.dumps(data)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: holds a value that JSON cannot hold ({error})") from error
+        raise InputError(f"{where}: has a value that JSON cannot represent ({error})") from error
     entry_point, tests = parse_tests(text, where)
     return Problem(where, "apps", "", entry_point, tests, form=Form.TEXT)
 

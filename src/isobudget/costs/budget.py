@@ -89,7 +89,7 @@ class Budget:
         models = meant(str(self.model), prices)
         if len(models) != 1:
             raise InputError(
-                f"a budget counts samples of {self.model!r}, which must match exactly one model; there are: "
+                f"a budget counts samples of {self.model!r}, which must match exactly one model; models: "
                 f"{', '.join(prices)}"
             )
         return models[0]
@@ -179,7 +179,7 @@ class Written:
     def among(
         self, cheapest: float, costs: ArrayLike, prices: Mapping[str, SampleCost] | None = None
     ) -> tuple[list[float] | None, list[str]]:
-        """As amounts, each as costs are shown (`as_shown`), and a note where one stands for a cost.
+        """The budgets as amounts, rounded as costs are shown (`as_shown`), and a note where one stands for a cost.
 
         Args:
             cheapest: what a sample of the cheapest model costs.
@@ -209,7 +209,7 @@ def shown_note(typed: Iterable[float], taken: Iterable[float], unit: Unit) -> li
     written = {with_unit(amount, unit): amount for amount in typed}
     moved = sorted({amount for amount in taken if written.get(with_unit(amount, unit), amount) < amount})
     exact = ", ".join(f"{with_unit(amount, unit)} is {amount:.6g} {unit}" for amount in moved)
-    return [f"Budgets typed as rounded in a table mean the exact cost: {exact}."] if moved else []
+    return [f"A budget that is typed as a table rounds it stands for the exact cost: {exact}."] if moved else []
 
 
 def enough(amount: float, unit: Unit) -> str:

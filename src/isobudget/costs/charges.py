@@ -78,7 +78,7 @@ class Extra:
 
     @classmethod
     def measured(cls, by_sample: Sequence[FloatArray], source: str) -> Extra:
-        """From an amount for each sample; problems count alike however many samples they have."""
+        """The charge from an amount for each sample; every problem has the same weight."""
         return cls(mean_over_problems(by_sample), source, tuple(by_sample))
 
 
@@ -88,7 +88,7 @@ def parse_charges(names: Sequence[str], ranker: str | None = None, share_prompt:
 
     for name in names:
         if name not in (JUDGE, SCORING):
-            raise InputError(f"cannot charge {name!r}; what can be charged is {JUDGE} and {SCORING}")
+            raise InputError(f"cannot charge {name!r}; choose {JUDGE} or {SCORING}")
     if ranker is not None and SCORING not in names:
         raise InputError(f"a ranker's architecture is used only to charge its passes; add --charge {SCORING}")
     scorer = None if ranker is None else load_architecture(ranker)
@@ -143,7 +143,7 @@ def _judging(model: str, unit: Unit, measured: Extra | None) -> Extra:
     by_time = unit in (Unit.SECONDS, Unit.DEVICE_SECONDS)  # a processor is one device
     if by_time and measured is not None:
         return measured
-    why = "this file has no times of the judge" if by_time else f"judging is not priced in {unit}"
+    why = "this file has no judging times" if by_time else f"judging is not priced in {unit}"
     raise _unpriced("the judge", model, why, JUDGE, unit)
 
 

@@ -50,7 +50,7 @@ def parse_unit(name: str) -> Unit:
     try:
         return Unit(name.strip().lower())
     except ValueError:
-        raise InputError(f"unknown unit {name!r}; units are: {', '.join(Unit)}") from None
+        raise InputError(f"unknown unit {name!r}; known units: {', '.join(Unit)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class SampleCost:
             dear = self.per_problem if self.per_problem > MOST_PRICE else self.per_sample
             raise InputError(f"{wrong}, and this one is {dear:g} ({self.source})")
         if not 0 <= self.per_problem < math.inf:
-            wrong = f"what the samples of a problem share must be 0 or more {self.unit}, not {self.per_problem!r}"
+            wrong = f"the shared cost of a problem's samples must be 0 or more {self.unit}, not {self.per_problem!r}"
             raise InputError(f"{wrong} ({self.source})")
 
     @property

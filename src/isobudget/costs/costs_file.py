@@ -79,7 +79,7 @@ class CostsFile:
         return [entry.values for entry in (*self.models.values(), *([self.defaults] if self.defaults else []))]
 
     def lacks(self, model: str) -> InputError:
-        """The error that nothing here states the cost of a model."""
+        """The error for a model whose cost is not stated here."""
         return InputError(f'{self.path} has no [models."{model}"]; it has: {", ".join(self.models) or "none"}')
 
     def find(self, model: str) -> Entry | None:
@@ -102,7 +102,7 @@ def read_costs(path: str | Path) -> CostsFile:
     tables, kinds = read_toml(path), {"models": dict, "defaults": dict, "price": list, "gpu_hour": list}
     if unknown := sorted(set(tables) - set(kinds)):
         known = "[models.NAME], [defaults], [[price]], [[gpu_hour]]"
-        raise InputError(f"{path}: unknown table {unknown[0]!r}; known are {known}")
+        raise InputError(f"{path}: unknown table {unknown[0]!r}; known tables: {known}")
     for name, kind in kinds.items():
         if not isinstance(tables.get(name, kind()), kind):
             raise InputError(f'{path}: {name} must be a table, such as [models."codellama-7b"] or [[price]]')
@@ -313,7 +313,7 @@ def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     price = valid_at([one for one in entry.prices if one.model == wanted], entry.when, f"{entry.where}: {wanted}")
     if price is None and "price" in values:
         known = ", ".join(price.model for price in entry.prices)
-        raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; there are: {known}")
+        raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; prices of: {known}")
     return price
 
 

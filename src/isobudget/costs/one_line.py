@@ -72,11 +72,11 @@ class OneLine(CostsFile):
         return Entry("command line", MappingProxyType(values), prices, hours, Path(), origins=MappingProxyType(origins))
 
     def lacks(self, model: str) -> InputError:
-        """The message that nothing here says what a model costs."""
+        """The error for a model whose cost is not stated here."""
         if self.base is not None:
             return self.base.lacks(model)
         how = "price it in a costs file (--costs)" if "," in model else f"add {model}=..."
-        return InputError(f"the command line states nothing for {model}; {how}, or state a number for every model")
+        return InputError(f"the command line gives no price for {model}; {how}, or give one number for all models")
 
     def require(self, names: Sequence[str]) -> None:
         """Refuse a stated name that matches no model, and parts of a model's name with conflicting values.
@@ -98,7 +98,7 @@ class OneLine(CostsFile):
             if len(set(figures.values())) > 1 and key not in self.stated.get(model, {}):
                 option = next(option for option, (of, _) in _OPTIONS.items() if of == key)
                 figures_text = " and ".join(f"{name}={value:g}" for name, value in figures.items())
-                raise InputError(f"{option}: {figures_text} both mean {model}; write its whole name for one figure")
+                raise InputError(f"{option}: {figures_text} both mean {model}; keep one, with the model's full name")
 
 
 def require_models(costs: CostsFile | str | None, names: Sequence[str]) -> None:

@@ -56,7 +56,7 @@ class TokenPrice:
         return paid / 1e6
 
     def as_table(self) -> dict[str, Any]:
-        """As a costs file, a models file and a run write it, without the model; `parse_prices` reads it."""
+        """The price as written in a costs file, a models file or a run, without the model; `parse_prices` reads it."""
         values = (self.usd_per_million_input, self.usd_per_million_output, self.usd_per_million_cached)
         stated = dict(zip(("input", "output", "cached"), values, strict=True)) | {
             "date": self.date,
@@ -76,7 +76,7 @@ class GpuHour:
 
 
 def _origin(price: TokenPrice | GpuHour) -> str:
-    """When and where a price was seen, to follow what it is of."""
+    """When and where a price was seen, as the end of its description."""
     return f"{f', {price.date}' * bool(price.date)} ({price.source})"
 
 
@@ -144,7 +144,7 @@ def rent_cost(seconds: SampleCost, gpus: int | None, price: GpuHour, gpus_source
         gpus, gpus_source: number of rented GPUs and its source; None if not known, which counts as one.
     """
     if seconds.unit is not Unit.SECONDS:
-        raise InputError(f"GPU-hours are paid by seconds, not by {seconds.unit} ({seconds.source})")
+        raise InputError(f"a price per GPU-hour applies to a cost in seconds, not in {seconds.unit} ({seconds.source})")
     rate = (gpus or 1) * price.usd / _SECONDS_PER_HOUR
     source = f"{price.usd:g} usd per GPU-hour{_origin(price)} x {held(gpus, gpus_source)}; {seconds.source}"
     return seconds.times(rate, Unit.USD, source)

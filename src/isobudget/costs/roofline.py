@@ -50,7 +50,7 @@ def gpu_named(name: str) -> Gpu:
     try:
         return _GPUS[name.strip().lower()]
     except KeyError:
-        raise InputError(f"unknown GPU {name!r}; known are: {', '.join(_GPUS)}") from None
+        raise InputError(f"unknown GPU {name!r}; known GPUs: {', '.join(_GPUS)}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Profile:
         return min(self.speeds, key=lambda speed: speed.sample.median if speed.sample else 1 / speed.completion.median)
 
     def as_dict(self) -> dict[str, Any]:
-        """As it is written to TOML and JSON; `parse_profile` reads it."""
+        """The profile as it is written to TOML and JSON; `parse_profile` reads it."""
         stated = ("model", "weights", "machine", "engine", "threads", "date", "prompt_tokens", "completion_tokens")
         facts = {name: getattr(self, name) for name in (*stated, "repeats")}
         return {"format": _FORMAT} | facts | {"slots": [_speed_as_dict(speed) for speed in self.speeds]}
@@ -175,7 +175,7 @@ def parse_profile(tables: Mapping[str, Any], where: str) -> Profile:
     Only `slots`, `prompt_tokens_per_second` and `completion_tokens_per_second` are needed in each, numbers above 0.
     """
     if (given := tables.get("format", _FORMAT)) != _FORMAT:
-        raise InputError(f"{where}: format {given!r} is not known here; profile again, or use a newer version")
+        raise InputError(f"{where}: format {given!r} is not supported; profile again, or use a newer isobudget")
     rows = tables.get("slots")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         why = "is not a throughput profile: it has no [[slots]] table; make one: isobudget profile MODEL"

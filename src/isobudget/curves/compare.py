@@ -115,7 +115,7 @@ class Comparison(Shown):
         """The curve with that label; an `InputError` lists the labels."""
         by_label = {curve.label: curve for curve in self.curves}
         if label not in by_label:
-            raise InputError(f"no curve {label!r}; there are: {', '.join(by_label)}")
+            raise InputError(f"no curve {label!r}; curves: {', '.join(by_label)}")
         return by_label[label]
 
     def points(self, budget: float) -> dict[str, Point]:

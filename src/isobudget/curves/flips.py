@@ -1,4 +1,4 @@
-"""At which cost ratio the winner of two models flips.
+"""The cost ratio at which the winner of two models flips.
 
 For a cheap model A and a dear one B: let k_A be the fewest samples of A with success_A@k_A >= success_B@k_B. A reaches
 B's k_B samples at no more cost while one sample of B costs at least

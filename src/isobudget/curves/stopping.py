@@ -84,7 +84,7 @@ class Charged:
     def by_amounts(
         cls, success: FloatArray, passed: Sequence[ArrayLike], amounts: Sequence[FloatArray], mean: float
     ) -> Self:
-        """`first_pass` from every sample: whether each problem's passed, and its price; `mean` is the model's price."""
+        """Like `first_pass`, from the verdict and the price of each sample; `mean` is the model's price."""
         means = [
             [float(own[was == kind].mean()) if np.any(was == kind) else 0.0 for own, was in pairs]
             for pairs in ([(own, np.asarray(was, dtype=bool)) for own, was in zip(amounts, passed, strict=True)],)

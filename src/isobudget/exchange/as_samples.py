@@ -38,7 +38,7 @@ def mend(sample: Sample, tally: ImportTally) -> None:
         text = getattr(sample, name)
         if text and not text.isascii() and (whole := mended(text)) != text:
             setattr(sample, name, whole)
-            tally.note("texts held unpaired surrogates: they are kept as U+FFFD")
+            tally.note("unpaired surrogates in texts are kept as U+FFFD")
 
 
 def _verdicts(row: CountRow) -> Iterable[bool]:

@@ -106,7 +106,7 @@ def export_run(
         StorageError: a file cannot be written.
     """
     if to not in FORMATS:
-        raise InputError(f"cannot export to {to!r}.{did_you_mean(to, FORMATS)} Known are: {', '.join(FORMATS)}")
+        raise InputError(f"cannot export to {to!r}.{did_you_mean(to, FORMATS)} Known formats: {', '.join(FORMATS)}")
     run = run if isinstance(run, Run) else load_run(run)
     folder = place(out) if out is not None else run.path / "export" / to
     export = _Export(run, RunPrograms(run, run.facts.get("extraction")))

@@ -48,7 +48,7 @@ class GivenVerdicts:
             task_id = known.spelt(benchmark, row.task_id) or row.task_id
             own = self._rows.setdefault(with_condition(row.model, row.condition), {})
             if own.setdefault(task_id, row) is not row:
-                raise InputError(f"{path}, line {row.line}: verdicts of {task_id} a second time; split the file")
+                raise InputError(f"{path}, line {row.line}: a second line with verdicts of {task_id}; split the file")
 
     def fit(self, models: Collection[str]) -> None:
         """Find the name in this file of each model of the samples, and store it in `names` if it differs.

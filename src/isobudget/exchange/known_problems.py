@@ -85,7 +85,7 @@ class KnownProblems:
         return self._used[key]
 
     def used(self) -> Iterable[Problem]:
-        """Every problem that a sample is of, once; those of a benchmark in its order."""
+        """Every problem that has samples, once; those of a benchmark in its order."""
         used = {(one.benchmark, one.task_id): one for one in self._used.values()}
         benchmarks = [self._stated, *self._benchmarks.values()]
         ordered = [(known.name, one.task_id) for known in benchmarks if known is not None for one in known.problems]

@@ -31,7 +31,7 @@ class JudgedSample:
         return None if self.sample.finish_reason == NO_TEXT and self.verdict is not None else self.sample.text
 
     def record(self) -> dict[str, Any]:
-        """As `isobudget.importers.sample_lines` reads it, without what is not known."""
+        """The sample as `isobudget.importers.sample_lines` reads it, without what is not known."""
         row = self.sample
         verdict = self.verdict
         known = {

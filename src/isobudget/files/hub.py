@@ -180,7 +180,7 @@ def _meanings(file: HubFile, reason: str) -> dict[str, str]:
     """The meanings of the client's error classes, the more specific ones first."""
     where = f"dataset {file.repo}" if file.kind == "dataset" else file.repo
     page = f"{endpoint()}/{'datasets/' * (file.kind == 'dataset')}{file.repo}"
-    unreached = f"{endpoint()} is out of reach ({reason}); is there a network?"
+    unreached = f"{endpoint()} cannot be reached ({reason}); is there a network?"
     broken = f"the connection to {endpoint()} broke off ({reason}); is there a network?"
     return {
         "GatedRepoError": f"{where} is gated: accept its terms at {page}, then give your access token in HF_TOKEN",

@@ -52,7 +52,7 @@ def read_numbered(
     example: str = "",
     once: bool = False,
 ) -> Iterator[tuple[int, Record]]:
-    """As `read_objects`, but with only the line's number, from 1; messages show the `example` of a line."""
+    """Like `read_objects`, but with only the line's number, from 1; messages show the `example` of a line."""
     for number, text in _lines(path, content, max_line_bytes):
         where = f"{path}, line {number}"
         record = parse_json(text, where, hint=_ONE_EACH, once=once)

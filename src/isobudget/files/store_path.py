@@ -374,12 +374,12 @@ def _translated(error: Exception, path: StorePath, writing: bool = False) -> Exc
     text = str(error)
     bucket = "/".join(str(path).split("/")[:3])
     if "NoSuchBucket" in text or (writing and isinstance(error, FileNotFoundError)):
-        return StorageError(f"{path}: there is no bucket {bucket}. Make it, or correct the name.")
+        return StorageError(f"{path}: there is no bucket {bucket}. Create it, or correct the name.")
     if missing := _without_credentials(error, str(path)):
         return missing
     refused = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
     if isinstance(error, refused) or "AccessDenied" in text or "credential" in text.lower():
-        return StorageError(f"{path}: the store refuses access. Check the credentials and what they may do.")
+        return StorageError(f"{path}: the store refuses access. Check the credentials and their permissions.")
     return StorageError(f"{path}: the store cannot be reached or does not answer: {first_line(error)}")
 
 

@@ -82,7 +82,7 @@ def sha256_of(path: Path) -> str:
 
 
 def beside(path: Path) -> Path:
-    """Where this thread writes what is to be at `path` as soon as it is whole: no other thread or process does."""
+    """A temporary file beside `path` that only this thread writes; it becomes `path` once it is whole."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.tmp")
 
 

@@ -43,7 +43,7 @@ _AGAIN_SECONDS = 1.0
 _MOST_NOTE = 300
 #: what makes a call that is more than a budget smaller: of seconds, and of the other units
 _SMALLER = {
-    True: "a call may use all seconds that its request allows; lower them by the request's field budget, such as 30s"
+    True: "a call may take all the seconds that its request allows; allow fewer in its field budget, such as 30s"
 }
 _SMALLER |= {False: "ask for fewer tokens"}
 RECOVERED = "never settled: counted at its maximum cost"
@@ -335,7 +335,7 @@ def _check(budget: PeriodBudget, window: Window, most: Amounts, model: str, now:
     raise RefusedRequestError(
         429,
         "budget_exceeded",
-        f"the budget of {budget} has {_shown(budget, left)} left, and the next call of {model} may come to "
+        f"the budget of {budget} has {_shown(budget, left)} left, and the next call of {model} may cost "
         f"{enough(needed / STEPS[budget.unit], budget.unit)}; {when}",
         retry_after_seconds=seconds,
         details={

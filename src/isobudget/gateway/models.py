@@ -40,9 +40,7 @@ class Offer:
         """A policy's schedule. Raises `RefusedRequestError` (404, the name in `param`) if the policy does not exist."""
         if name not in self.policies:
             there = ", ".join(self.policies)
-            raise RefusedRequestError(
-                404, "model_not_found", f"no policy {name[:80]!r}; there are: {there}", param=param
-            )
+            raise RefusedRequestError(404, "model_not_found", f"no policy {name[:80]!r}; served: {there}", param=param)
         return self.policies[name].chosen(chance)
 
     def model(self, name: str) -> Upstream:
@@ -54,7 +52,7 @@ class Offer:
     def unknown_model(self, name: str) -> RefusedRequestError:
         """The error for a model that does not exist."""
         there = ", ".join(self.names())
-        return RefusedRequestError(404, "model_not_found", f"no model {name[:80]!r}; there are: {there}", param="model")
+        return RefusedRequestError(404, "model_not_found", f"no model {name[:80]!r}; served: {there}", param="model")
 
     def names(self) -> list[str]:
         """The names that a request may give as `model`."""
@@ -90,7 +88,7 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
     for name, schedule in policies.items():
         if missing := [arm for arm in schedule.arms if arm not in upstreams]:
             raise InputError(
-                f"the policy {name!r} draws from {missing[0]!r}, which is not served; there are: "
+                f"the policy {name!r} draws from {missing[0]!r}, which is not served; served: "
                 f"{', '.join(upstreams)}. Add it to --models, or leave --models out"
             )
     auto = next(iter(policies.values()), None) or default_schedule(list(upstreams))
@@ -107,7 +105,7 @@ def _schedule(place: str) -> Schedule:
         )
     if policy.by_case:
         raise InputError(
-            f"{place}: it depends on how many tests the best sample passes, which only solve knows; give another policy"
+            f"{place}: it depends on how many tests the best sample passes, which only solve can use; give another"
         )
     return policy.schedule
 

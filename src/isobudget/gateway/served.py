@@ -157,7 +157,7 @@ class ServerUpstream(Priced):
         async with contextlib.aclosing(pieces):  # type: ignore[type-var]
             async for piece in pieces:
                 if not _are_choices(piece.get("choices") or []):
-                    raise TransientError("the choices in a piece of the stream cannot be read", "unreadable answer")
+                    raise TransientError("the choices in a chunk of the stream cannot be read", "unreadable answer")
                 yield piece
 
     async def close(self) -> None:
@@ -168,7 +168,7 @@ class ServerUpstream(Priced):
 
 def _with_choices(data: Any) -> dict[str, Any]:
     if not _are_choices(data["choices"]) or not data["choices"]:
-        raise ValueError("the answer holds no choices")
+        raise ValueError("the answer has no choices")
     found: dict[str, Any] = data
     return found
 

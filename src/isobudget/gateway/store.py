@@ -1,8 +1,8 @@
 """The ledger's rows and the keys in SQLite: append-only, in WAL, one commit for many rows.
 
-    keys        id, name, hash of the key, when it was made key_events  changes of a key: budgets, closed, opened,
-    revoked; the newest of each kind counts entries     `reserve` (the maximum cost of a call) and, once for each,
-    `settle` (its real cost)
+    keys        id, name, hash of the key, when it was made
+    key_events  changes of a key: budgets, closed, opened, revoked; the newest of each kind counts
+    entries     `reserve` (the maximum cost of a call) and, once for each, `settle` (its real cost)
 
 Triggers refuse updates and deletions. A commit is synced before it is reported (`synchronous = FULL`), so that
 reservations survive a loss of power. Amounts are in steps (`amounts`); a reservation that was never settled counts in
@@ -156,9 +156,9 @@ class SqliteStore:
         if path.is_dir():
             raise InputError(f"{path}: is a folder; name the file of a ledger")
         if read_only and not path.exists():
-            raise InputError(f"{path}: there is no ledger; `isobudget serve` and `isobudget serve key new` make one")
+            raise InputError(f"{path}: no such ledger; `isobudget serve` and `isobudget serve key new` create one")
         if not read_only and path.exists() and path.stat().st_nlink > 1:
-            raise StorageError(f"{path}: has several names (hard links), each with a log of its own; use a copy")
+            raise StorageError(f"{path}: has several names (hard links), and SQLite keeps a log for each; use a copy")
         try:
             self._connection = self._opened(read_only)
             self._prepare(read_only)
@@ -186,7 +186,7 @@ class SqliteStore:
                     for statement in _statements(_SCHEMA + _APPEND_ONLY):
                         run(statement)
         elif version != FORMAT:
-            raise StorageError(f"{self.path}: is a ledger of another version, or none; name another file")
+            raise StorageError(f"{self.path}: is not a ledger of this version of isobudget; name another file")
 
     def close(self) -> None:
         """Close the file."""

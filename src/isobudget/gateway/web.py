@@ -151,7 +151,7 @@ class Web:
         if code is None:
             return refused(RefusedRequestError(error.status_code, "http_error", str(error.detail)))
         asked = f"{request.method} {request.url.path[:80]}"
-        return refused(RefusedRequestError(error.status_code, code, f"{asked} is not served here; there are: {known}"))
+        return refused(RefusedRequestError(error.status_code, code, f"{asked} is not served here; endpoints: {known}"))
 
     async def body(self, request: Request) -> Any:
         """A request's body as JSON.
@@ -174,7 +174,7 @@ class Web:
                         raise too_long
         except TimeoutError:
             limits = f"{self.settings.body_seconds:g} s without a byte, {BODY_SECONDS:g} s in all"
-            raise RefusedRequestError(408, "body_too_slow", f"the body did not come in time: {limits}") from None
+            raise RefusedRequestError(408, "body_too_slow", f"the body did not arrive in time: {limits}") from None
         if self.settings.log_bodies:
             log.info("body: %r", bytes(data))
         return _json(bytes(data))

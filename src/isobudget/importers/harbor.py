@@ -75,7 +75,7 @@ def _trial(result: dict[str, Any], where: str, tally: ImportTally) -> Sample:
     model = _table(agent, "model_info")
     names = [str(one) for one in (agent.get("name"), model.get("name")) if one]
     if not isinstance(task, str) or not all(one.isprintable() and one for one in (task, *names)):
-        raise InputError(f"{where}: its task or agent cannot be printed: {shown(task)}")
+        raise InputError(f"{where}: its task or agent has characters that cannot be printed: {shown(task)}")
     spent = _table(result, "agent_result")
     prompt, completion = (whole_if_known(spent.get(key), key, tally) for key in ("n_input_tokens", "n_output_tokens"))
     return Sample(
@@ -107,7 +107,7 @@ def _passed(result: dict[str, Any], tally: ImportTally) -> bool | None:
     if is_number(reward) and reward in (0, 1):
         return bool(reward)
     if reward is not None:
-        tally.note(f"a reward that is neither 0 nor 1 (such as {shown(reward)}) is not a verdict: not judged")
+        tally.note(f"rewards other than 0 and 1 (such as {shown(reward)}) are no verdicts: these trials are not judged")
     return None
 
 

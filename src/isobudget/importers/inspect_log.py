@@ -98,7 +98,7 @@ def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: Import
 def _sample(sample: dict[str, Any], benchmark: str, model: str, where: str, tally: ImportTally) -> Sample:
     epoch = sample.get("epoch", 1)
     if not is_whole(epoch, 1) or not str(sample["id"]).isprintable() or sample["id"] == "":
-        raise InputError(f"{where}: its id or epoch cannot be used")
+        raise InputError(f"{where}: its id or epoch is not valid")
     output = sample.get("output") if isinstance(sample.get("output"), dict) else {}
     assert isinstance(output, dict)
     choices = output.get("choices")
@@ -155,7 +155,7 @@ def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally:
         if value is not None and not 0 <= value <= 1:
             beyond.setdefault(name, value)
     for name, value in beyond.items():
-        tally.note(f"scores of {name!r} lie outside 0 to 1 (such as {shown(value)}): not verdicts, so not judged")
+        tally.note(f"scores of {name!r} go beyond 0 to 1 (such as {shown(value)}): they are not taken as verdicts")
     for sample, scores in samples:
         verdicts = [(name, None if name in beyond else _passed(value, tally)) for name, value in scores]
         sample.passed = verdicts[0][1] if verdicts else None

@@ -44,7 +44,7 @@ class LmEval:
             where = source.where(number)
             kept = record.get("filter") if kept is None else kept
             if record.get("filter") != kept:
-                tally.leave(f"rows of other filters than {kept!r}")
+                tally.leave(f"rows of filters other than {kept!r}")
                 continue
             if record.get("doc_id") in seen:
                 tally.leave("duplicates")

@@ -55,7 +55,7 @@ def importer_named(name: str) -> Importer:
     for one in IMPORTERS:
         if one.name == _TOOLS.get(name, name):
             return one
-    raise InputError(f"unknown format {name!r}.{did_you_mean(name, NAMES)} Known are: {', '.join(NAMES)}")
+    raise InputError(f"unknown format {name!r}.{did_you_mean(name, NAMES)} Known formats: {', '.join(NAMES)}")
 
 
 def recognised(source: Source) -> Importer | None:

@@ -54,7 +54,7 @@ class SampleLines:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by a problem with a text, or with one verdict."""
+        """Whether the first record has a task_id, and a text or a single verdict."""
         first = source.first
         text = any(isinstance(first.get(field), str) for field in _TEXTS)
         return "task_id" in first and first.get("n") is None and (text or is_verdict(first.get("passed")))
@@ -80,7 +80,7 @@ class SampleLines:
             yield sample
         if not number:
             raise InputError(
-                f"{source.path}: no records of samples; one has task_id, and {', '.join(_TEXTS)} or passed"
+                f"{source.path}: no records of samples; each needs task_id, and {', '.join(_TEXTS)} or passed"
             )
 
 

@@ -154,7 +154,7 @@ class Judge:
         return self.run_while(always_wanted, pairs)
 
     def run_while(self, is_wanted: Callable[[], bool], pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
-        """As `run`, but stops once nobody waits for the verdicts any more.
+        """Like `run`, but stops once nobody waits for the verdicts any more.
 
         Args:
             is_wanted: says whether the next verdict is still wanted; called about once a second, on the caller's
@@ -175,7 +175,7 @@ class Judge:
             stream.abandon()
 
     def run_async(self, pairs: Iterable[tuple[Problem, str]]) -> AsyncIterator[Verdict]:
-        """As `run`, for an event loop: the loop is not blocked while samples run."""
+        """Like `run`, for an event loop: the loop is not blocked while samples run."""
         from isobudget.judge.off_the_loop import off_the_loop
 
         return off_the_loop(self.run(pairs))

@@ -81,21 +81,20 @@ class Architecture:
         if self.kv_heads > self.heads or self.heads % self.kv_heads:
             raise self._wrong(f"{self.heads} query heads cannot share {self.kv_heads} key and value heads evenly")
         if not 0 <= self.active_experts <= self.experts or (self.experts > 0) != (self.active_experts > 0):
-            raise self._wrong(f"{self.active_experts} active of {self.experts} experts is not possible")
+            raise self._wrong(f"{self.experts} experts with {self.active_experts} active ones do not fit together")
         if not 0 <= self.windowed_layers <= self.layers or (self.windowed_layers > 0) != (self.sliding_window > 0):
-            raise self._wrong(
-                f"{self.windowed_layers} layers with a window of {self.sliding_window} tokens is not possible"
-            )
+            windowed = f"{self.windowed_layers} of {self.layers} layers, {self.sliding_window} tokens"
+            raise self._wrong(f"windowed layers and their window do not fit together: {windowed}")
 
         if (
             not 0 <= self.dense_layers <= self.layers * (self.experts > 0)
             or self.dense_layers * self.dense_mlp_width < 0
         ):
-            raise self._wrong(f"{self.dense_layers} dense layers beside {self.experts} experts are not possible")
+            raise self._wrong(f"dense layers ({self.dense_layers}) and experts ({self.experts}) do not fit together")
         if self.dense_layers and not self.dense_mlp_width:
-            raise self._wrong("dense_mlp_width is missing beside dense_layers")
+            raise self._wrong("dense_layers needs dense_mlp_width")
         if min(self.latent_kv, self.latent_query, self.value_size) < 0 or not 0 <= self.rotated_size <= self.head_size:
-            raise self._wrong("the widths of latent attention are not possible")
+            raise self._wrong("the widths of latent attention do not fit together")
 
     def _wrong(self, what: str) -> InputError:
         return InputError(f"architecture {self.name!r} ({self.source}): {what}")

@@ -52,7 +52,7 @@ class Quantisation(StrEnum):
         try:
             return cls(name)
         except ValueError:
-            raise InputError(f"unknown quantization {name!r}; known are: {', '.join(cls)}") from None
+            raise InputError(f"unknown quantization {name!r}; known: {', '.join(cls)}") from None
 
 
 #: the file type that is named after each form

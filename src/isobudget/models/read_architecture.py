@@ -89,9 +89,9 @@ def from_hf_config(config: Mapping[str, Any] | str | Path, name: str | None = No
     family = by_config().get(str(kind))
     if family is None:
         covered = ", ".join(sorted(by_config()))
-        raise InputError(f"{source}: model_type {kind!r} is not covered; covered are {covered}")
+        raise InputError(f"{source}: model_type {kind!r} is not supported; supported: {covered}")
     if (is_latent := "kv_lora_rank" in fields) and "qk_rope_head_dim" not in fields:
-        raise InputError(f"{source}: latent attention without qk_rope_head_dim is not covered")
+        raise InputError(f"{source}: latent attention without qk_rope_head_dim is not supported")
     fields = {name: value for name, value in {**family.defaults, **fields}.items() if value is not None}
     _check_numbers(fields, source)
     values: dict[str, Any] = {"gated_mlp": family.gated} | _widths(fields, str(kind), source)

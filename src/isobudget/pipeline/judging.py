@@ -291,7 +291,7 @@ def chosen_extraction(run: Run, extraction: str | None, again: bool = False) -> 
     from isobudget.prompts.formats import EXTRACTIONS
 
     if extraction is not None and extraction not in EXTRACTIONS:
-        raise InputError(f"unknown extraction rule {extraction!r}; known are: {', '.join(EXTRACTIONS)}")
+        raise InputError(f"unknown extraction rule {extraction!r}; known rules: {', '.join(EXTRACTIONS)}")
     stated = run.facts.get("extraction")
     if again:
         return extraction

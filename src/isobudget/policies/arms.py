@@ -251,7 +251,7 @@ def _batched_spent(arm: Arm, table: Table) -> Floats:
 
 
 def _filled(name: str, prices: Floats, others: Floats) -> Floats:
-    """The prices with the mean of those known where there is none; if there are none at all, the other kind's."""
+    """The prices, with gaps filled by the mean of the known ones; if none is known, by the other kind's."""
     known = ~np.isnan(prices)
     if not known.any():
         prices, known = others, ~np.isnan(others)

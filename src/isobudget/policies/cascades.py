@@ -1,8 +1,9 @@
 """The best cascade for a budget: up to three arms, cheapest first, each with its own number of draws, until one passes.
 
-The numbers of draws of all stages but the last are tried on a coarse grid; the last stage goes on as far as the budget
-does. With survival R and spending D of each arm alone, the stages up to a's and b's numbers leave W = R_a R_b of each
-problem, and mean success and cost after every number of draws of c are the products of matrices W R_c and W D_c.
+The numbers of draws of all stages but the last are tried on a coarse grid; the last stage draws until the budget is
+spent. R(k) is the chance that k draws of an arm all fail, and D(k) the expected spending on them. The stages a and b
+leave a problem unsolved with the chance W = R_a R_b. Mean failure and cost after every number of draws of the arm c are
+then the matrix products W R_c and W D_c.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _Single = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stages:
-    """Arms in order, and for every choice of the rows up to which all but the last draw, what then follows.
+    """Arms in order, and what follows from each choice of the rows up to which all arms but the last draw.
 
     `chosen` has shape (choices, stages - 1); `cost` and `success` (choices, rows of the last arm's table).
     """
@@ -81,16 +82,16 @@ def _stages(tables: Sequence[Table], last: tuple[_Single, _Single], arms: tuple[
 
 
 def _coarse(table: Table, most: int) -> Ints:
-    """At most this many rows after the first, further apart the more draws they stand for."""
+    """At most this many rows after the first; the more draws they stand for, the further they are apart."""
     rows = len(table.points) - 1
     spaced = np.geomspace(1, rows, most).round().astype(np.int64) if rows else np.zeros(0, dtype=np.int64)
     return np.unique(spaced)
 
 
 def _path(tables: Sequence[Table], ways: Sequence[_Stages], budget: float) -> Path:
-    """The best of all ways at a budget, so that it can be cut anywhere; empty where nothing is drawn.
+    """The best cascade at a budget, as steps at which it can be cut; empty if the budget buys no draw.
 
-    Stages before the last go by doublings, as on other problems the first alone may cost more than the budget.
+    Stages before the last are cut into doublings: on other problems the first stage alone may exceed the budget.
     """
     usable = [way for way in ways if affords_first(tables[way.arms[0]], budget)]
     best = max(((*way.at(budget), way.arms) for way in usable), key=lambda one: one[0], default=None)

@@ -200,7 +200,7 @@ def _kept(ones: Sequence[Learned], false_pass_cost: float) -> list[Learned]:
 
 
 def _not_below(policy: Policy | None, worth: Mapping[Policy, Floats], fixed: Floats | None) -> Policy | None:
-    """The policy, or if k samples always did better on the same problems, the simplest one that did not do worse.
+    """The policy; if fixed k did better on the same problems, the simplest policy that did not do worse.
 
     That is k samples always only where nothing that stops does as well.
     """
@@ -243,7 +243,7 @@ def _worth(learned: Learned, false_pass_cost: float) -> Floats:
 
 
 def _ahead(worths: Sequence[Mapping[Policy, Floats]], weights: Weights, level: float) -> list[bool]:
-    """For each budget and policy: is the best policy there clearly better?"""
+    """For each budget and policy, whether the best policy at that budget is clearly better."""
     pairs = [(worth[_best(worth)], values) for worth in worths for values in worth.values()]
     if not pairs:
         return []

@@ -176,7 +176,7 @@ def spending(schedule: Schedule, arms: Sequence[Arm]) -> Spending:
 
 
 def spending_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], names: Sequence[str]) -> Spending:
-    """As `spending`, where each problem has the schedule of its label; problems of other labels cost nothing.
+    """Like `spending`, where each problem has the schedule of its label; problems of other labels cost nothing.
 
     Args:
         schedules: by label.
@@ -229,7 +229,7 @@ def _points(schedule: Schedule, arms: Sequence[Arm]) -> tuple[list[Arm], list[In
     by_name = {arm.name: arm for arm in arms}
     for name in schedule.arms:
         if name not in by_name:
-            raise InputError(f"the schedule draws from {name!r}; there are samples of: {', '.join(by_name)}")
+            raise InputError(f"the schedule draws from {name!r}, but samples are of {', '.join(by_name)}")
     reached: dict[str, list[int]] = {name: [0] for name in schedule.arms}
     place = {name: at for at, name in enumerate(reached)}
     steps = []
@@ -241,7 +241,7 @@ def _points(schedule: Schedule, arms: Sequence[Arm]) -> tuple[list[Arm], list[In
 
 
 def _nothing(other: Evaluation) -> Evaluation:
-    """What no draw achieves and spends, on as many problems."""
+    """Success and spending without any draw, on this many problems."""
     empty = np.zeros_like(other.success)
     return Evaluation(empty, empty, None if other.hidden is None else empty)
 
@@ -258,7 +258,7 @@ def _mixture(longer: Evaluation, shorter: Evaluation, share: float) -> Evaluatio
 
 
 def _atoms(schedule: Schedule, arms: Sequence[Arm]) -> tuple[Floats, Floats, float]:
-    """Amounts that a problem may cost, their chances, and what ends without a pass costs on average."""
+    """Amounts that a problem may cost, their probabilities, and the mean cost of what ends without a pass."""
     if schedule.stop is Stop.NEVER:
         whole = evaluate(schedule, arms)
         chances = np.full(len(whole.spent), 1 / len(whole.spent))

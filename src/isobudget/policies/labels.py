@@ -71,7 +71,7 @@ def recorded_by_label(tables: Sequence[Table], labels: Labels) -> list[Table]:
 
 
 def shrunk_by_label(arms: Sequence[Arm], points: Sequence[Ints], labels: Labels) -> list[Table]:
-    """As `recorded_by_label`, under posterior rates; each label has a prior of its own."""
+    """Like `recorded_by_label`, under posterior rates; each label has a prior of its own."""
     made = []
     for label in range(len(labels.names)):
         own = labels.of == label

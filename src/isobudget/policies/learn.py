@@ -164,7 +164,7 @@ def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
 
 class _Learner(Protocol):
     def __call__(self, tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
-        """The order for each budget, past the budget where it can go on."""
+        """The order for each budget; it goes on past the budget if there is more to draw."""
 
 
 class _Record:
@@ -182,7 +182,7 @@ class _Record:
         self._spent: tuple[Path, Floats] | None = None
 
     def tables(self, policy: Policy = Policy.GREEDY) -> list[Table]:
-        """As a policy walks on them: in batches, by label, or draw by draw."""
+        """The tables in the form that a policy needs: in batches, by label, or draw by draw."""
         kind = policy if policy in (Policy.DOUBLING, Policy.BY_LABEL) else Policy.GREEDY
         if kind not in self._tables:
             self._tables[kind] = self._made(kind)

@@ -30,7 +30,7 @@ def recommended_rows(rows: Sequence[Sequence[PlanRow]], chosen: Sequence[Policy 
 
 
 def _with_ahead(row: PlanRow, rows: Sequence[PlanRow]) -> PlanRow:
-    """With a hidden suite passes are not what policies are judged by, so that none is named."""
+    """Add the best policy if it is far ahead; not with a hidden suite, where visible passes are not the measure."""
     best = max((one for one in rows if one.success == one.success), key=lambda one: one.success)
     far = row.hidden_success is None and best.success > row.success + FAR
     return replace(row, ahead=best) if far else row

@@ -90,7 +90,7 @@ class Schedule:
         return replace(self, last_share=1.0) if chance < self.last_share else self.shorter()
 
     def played(self, chance: float) -> Schedule | None:
-        """As `chosen`; None where nothing is drawn for a problem (`ForSome`)."""
+        """Like `chosen`; None where nothing is drawn for a problem (`ForSome`)."""
         return None if len(self.steps) == 1 and chance >= self.last_share else self.chosen(chance)
 
     def merged(self) -> Schedule:

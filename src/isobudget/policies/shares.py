@@ -61,7 +61,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The draws before a policy looks: the place of the arm, and how many draws."""
+    """The draws before a policy looks at the tests passed: the index of the arm, and the number of draws."""
 
     arm: int
     draws: int
@@ -87,7 +87,7 @@ def learn_by_share(arms: Sequence[Arm], budgets: Sequence[float], shares: Shares
 
 
 def _opening(arms: Sequence[Arm], known: Sequence[int], budget: float) -> Opening | None:
-    """The cheapest arm that shares are known of, as often as half of the budget pays for; None if not at all."""
+    """Draws of the cheapest arm with known shares, as many as half of the budget buys; None if it buys none."""
     place = min(known, key=lambda one: arms[one].first_draw)
     arm = arms[place]
     price, most = float(arm.price.mean()), int(arm.n.min()) - 1
@@ -158,7 +158,7 @@ def recorded_atoms(arms: Sequence[Arm], shares: Shares, opening: Opening) -> lis
 
 
 def _left(arms: Sequence[Arm], opening: Opening) -> list[Arm]:
-    """The arms with the samples that the opening, all of which failed, leaves."""
+    """The arms with the samples that remain after an opening in which every sample failed."""
     own = arms[opening.arm]
     left = np.maximum(own.n - opening.draws, 1)
     after = replace(own, n=left, c=np.minimum(own.c, left), shared=0.0)
@@ -166,7 +166,7 @@ def _left(arms: Sequence[Arm], opening: Opening) -> list[Arm]:
 
 
 def case_chances(n: Ints, failing: Ints, draws: int) -> Floats:
-    """The chance that none of the draws passes and that the best lies in each case; shape (problems, cases).
+    """The chance that no draw passes and that the best draw falls in each case; shape (problems, cases).
 
     Args:
         n: samples of each problem.

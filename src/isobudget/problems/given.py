@@ -39,7 +39,7 @@ def given_problem(
     if isinstance(tests, str):
         tests = str(tests)  # numpy's texts are of a type of their own
         if len(tests) > MOST_CHARACTERS:
-            raise InputError(f"{where}: have {len(tests):,} characters; at most {MOST_CHARACTERS:,} are taken")
+            raise InputError(f"{where}: have {len(tests):,} characters; at most {MOST_CHARACTERS:,} are accepted")
         if tests.lstrip().startswith("{"):
             tests = parse_json(tests, where)
     if isinstance(tests, Mapping) and isinstance(tests.get("entry_point"), str):

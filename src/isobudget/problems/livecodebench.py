@@ -176,11 +176,11 @@ def _pickled_text(data: bytes, where: str) -> str:
     try:
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name not in _OPCODES:
-                raise InputError(f"{where}: holds more than a string (pickle opcode {opcode.name}) and is not loaded")
+                raise InputError(f"{where}: the packed tests are not a plain string (pickle {opcode.name})")
             if _OPCODES[opcode.name]:
                 texts.append(str(argument))
     except ValueError as error:
         raise InputError(f"{where}: the packed text is damaged: {error}") from error
     if len(texts) != 1:
-        raise InputError(f"{where}: holds {len(texts)} texts, not one")
+        raise InputError(f"{where}: the packed tests hold {len(texts)} strings, not one")
     return texts[0]

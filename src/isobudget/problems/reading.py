@@ -144,7 +144,7 @@ def parse_python(source: str, where: str) -> ast.Module | None:
 
 
 def parse_test(source: str, where: str) -> ast.Module | None:
-    """As `parse_python`, for a test that must hold an assert statement: a bare comparison would pass every program."""
+    """Like `parse_python`, for a test that must have an assert statement: a bare comparison passes every program."""
     tree = parse_python(source, where)
     if tree is not None and not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
         raise InputError(f"{where}: contains no assert statement")

@@ -90,6 +90,6 @@ def _has_unknown_name(text: str) -> bool:
 def _unknown(text: str) -> str:
     known = benchmark_names()
     return (
-        f"unknown benchmark {text[:80]!r}.{did_you_mean(text, known)} Known are {', '.join(known)}, "
-        "or the path of your own problems (.jsonl, .jsonl.gz, or a folder of Python files with pytest tests)"
+        f"unknown benchmark {text[:80]!r}.{did_you_mean(text, known)} Known benchmarks: {', '.join(known)}; "
+        "for your own problems, give their path (.jsonl, .jsonl.gz, or a folder of Python files with pytest tests)"
     )

@@ -85,13 +85,13 @@ def find_format(name: str) -> PromptFormat:
     if name in _shipped():
         return _shipped()[name]
     raise InputError(
-        f"unknown prompt format {name[:80]!r}.{did_you_mean(name, _shipped())} Known are {', '.join(_shipped())}; "
-        "a format of your own is named as PATH.toml#NAME"
+        f"unknown prompt format {name[:80]!r}.{did_you_mean(name, _shipped())} Known formats: {', '.join(_shipped())}; "
+        "name a format of your own as PATH.toml#NAME"
     )
 
 
 def parse_formats(document: dict[str, Any], origin: str) -> dict[str, PromptFormat]:
-    """The formats of a file; `origin` names it in messages, all mistakes in one, and the formats unless it is empty."""
+    """The formats of a file. `origin` names it in messages and in the formats; empty for those that ship."""
     file = origin or "formats.toml"
     mistakes = [f"unknown key {key!r}; formats are tables [formats.NAME]" for key in document if key != "formats"]
     tables = document.get("formats")
@@ -191,7 +191,7 @@ def _wrong_together(table: dict[str, Any]) -> list[str]:
         return [f"kind: is missing; it is one of {', '.join(PromptKind)}"]
     kind = PromptKind(table["kind"])
     takes = (*_COMMON, *_TAKES[kind])
-    wrong = [f"{key}: does not belong to a format of kind {kind}" for key in table if key not in takes]
+    wrong = [f"{key}: is not a key of formats of kind {kind}" for key in table if key not in takes]
     wrong += [f"{key}: is missing; kind {kind} needs it" for key in _needed(kind, table) if not table.get(key)]
     return wrong
 

@@ -58,8 +58,8 @@ def render(
     if format.kind is PromptKind.FILL_IN:
         if problem.form is not Form.SOURCE:
             raise InputError(
-                f"{problem.task_id}: its prompt is words, not source with a hole, which format {format.name!r} "
-                "needs. Use a text or chat format"
+                f"{problem.task_id}: its prompt is text, but format {format.name!r} needs source with a hole. "
+                "Use a text or chat format"
             )
         return Rendered(format.template.fill(_places(problem) | {"prompt": head}), head)
     shown = [format.example.fill(_places(example, solved=True)) for example in solved]

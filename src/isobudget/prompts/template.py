@@ -63,9 +63,9 @@ def parse_template(text: str) -> Template:
         if mark[0] in ("{{", "}}"):
             _add_text(parts, mark[0][0])
         elif mark["name"] is None:
-            raise ValueError(f"a single {mark[0]!r} {_where(text, mark.start())}; write it twice to show it")
+            raise ValueError(f"a single {mark[0]!r} {_where(text, mark.start())}; double it to print one")
         elif mark["name"] not in PLACES:
-            raise ValueError(f"unknown place {mark[0]} {_where(text, mark.start())}; known are {', '.join(PLACES)}")
+            raise ValueError(f"unknown placeholder {mark[0]} {_where(text, mark.start())}; known: {', '.join(PLACES)}")
         elif mark["kind"] == "":
             parts.append(Placeholder(mark["name"]))
         elif mark["kind"] == "/":

@@ -50,7 +50,7 @@ class GroupSelector(ScoreSelector):
 
     @classmethod
     def of(cls, keys: Sequence[object], tier: Sequence[int], tie_break: Floats | None = None) -> GroupSelector:
-        """Groups of equal keys, all of weight 1; `tier` is of each sample, equal for equal keys."""
+        """Groups of equal keys, all of weight 1; `tier` has one value per sample, equal for equal keys."""
         names = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         groups = np.array([names[key] for key in keys], dtype=np.int64)
         tiers = np.zeros(len(names), dtype=np.int64)

@@ -77,7 +77,7 @@ class MajoritySelector(ScoreSelector):
     def of(
         cls, observed: Texts, stated: Sequence[str | None], tie_break: Floats | None = None, power: float = 1.0
     ) -> MajoritySelector:
-        """From what the samples returned, and the values stated."""
+        """Create from the values that the samples returned and the stated ones."""
         numbers = np.full((len(observed), len(stated)), -1, dtype=np.int64)
         expected = np.full(len(stated), -1, dtype=np.int64)
         for place, value in enumerate(stated):
@@ -88,7 +88,7 @@ class MajoritySelector(ScoreSelector):
         return cls(numbers, expected, tie_break, power)
 
     def scores(self, drawn: Ints) -> Floats:
-        """As `dual_selector` on the drawn samples and the tests made of them."""
+        """Like `dual_selector` on the drawn samples and the tests made of them."""
         return self._dual(drawn).scores(np.arange(len(drawn)))
 
     def following(self, orders: Ints) -> Callable[[int], Floats]:
@@ -144,7 +144,7 @@ class DualAgreement(Ranker):
     """Dual agreement of samples and tests."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """By the tests that were written, or those of the samples' majority; see the module."""
+        """Rank by the tests that were written, or by those of the samples' majority; see the module."""
         written = inputs.written_tests()
         return _by_majority(inputs) if written is None else _by_written(inputs, written)
 

@@ -114,7 +114,7 @@ class WrittenTests:
         return tuple(dict.fromkeys(test.source for test in self.tests.get(task_id, ())))
 
     def expected(self, task_id: str, text_of: Callable[[object], str]) -> list[tuple[int, str]]:
-        """For each test the place of its input and the text of the value that it expects; equal tests once."""
+        """For each distinct test, the position of its input in `arguments` and its expected value as text."""
         place = {source: at for at, source in enumerate(self.arguments(task_id))}
         return list(dict.fromkeys((place[t.source], text_of(t.value)) for t in self.tests.get(task_id, ())))
 

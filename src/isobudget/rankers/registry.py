@@ -33,6 +33,6 @@ def find_ranker(name: str) -> Ranker:
     """
     file = next((file for file, names in FILES.items() if name in names), None)
     if file is None:
-        raise InputError(f"unknown ranker {name!r}; rankers are: {', '.join(NAMES)}")
+        raise InputError(f"unknown ranker {name!r}; known rankers: {', '.join(NAMES)}")
     rankers: tuple[Ranker, ...] = import_module(f"isobudget.rankers.{file}").RANKERS
     return next(one for one in rankers if one.name == name)

@@ -136,7 +136,7 @@ def group_folds(problems: int, folds: int) -> NDArray[np.int64]:
     """The fold of each problem: all samples of one problem are in one fold."""
     if problems < 2:
         raise InputError(
-            "a verifier is cross-fitted by problem: that takes two problems or more; train it on another run"
+            "a verifier is cross-fitted by problem, which needs two problems or more; train it on another run (--train)"
         )
     return np.arange(problems) % min(folds, problems)
 

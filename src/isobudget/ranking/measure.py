@@ -82,7 +82,7 @@ class RankedModel:
 
 
 def measured_ranking(samples: RankingInput, ranking: Ranking, options: RankOptions) -> Ranked:
-    """What a ranking of these samples is worth."""
+    """Measure a ranking of these samples: success at each k, AUC and calibration."""
     pool, bootstrap, least = samples.pool, options.bootstrap, int(samples.pool.sizes.min())
     successes = success(pool, ranking, orders=options.orders, seed=options.seed)
     return replace(

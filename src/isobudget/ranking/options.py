@@ -82,7 +82,7 @@ def _check_names(options: RankOptions) -> None:
     for name in options.rankers:
         find_ranker(name)
     if options.filter not in (None, "executable", "examples"):
-        raise InputError(f"unknown filter {options.filter!r}; filters are: executable, examples")
+        raise InputError(f"unknown filter {options.filter!r}; choose executable or examples")
     if options.examples not in ("benchmark", "given", "none"):
         raise InputError(f"unknown examples {options.examples!r}; choose benchmark, given (the prompt) or none")
 

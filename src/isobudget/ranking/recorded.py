@@ -87,7 +87,7 @@ def _different(folder: Path, row_type: type[Any], benchmark: str, *columns: str)
 
 
 def _most_inputs(folder: Path, benchmark: str) -> int:
-    """On how many inputs a benchmark's samples were run at most; 0 if they were not."""
+    """The largest number of inputs that any sample of the benchmark was run on; 0 if none was run."""
     import pyarrow.compute as pc
 
     blocks = read_each(folder, ObservationRow, ["observed"], _of(benchmark))
@@ -161,7 +161,7 @@ class _Kept(ComputedInputs):
         pool = self.pool
         kept = kept_scores(pool, scorer.name, kind, self._table("scores"))
         if kept.missing(pool.key(one, sample.index) for one in pool.problems for sample in one.samples):
-            raise InputError(f"{pool.model}: not all samples are scored by {scorer.name} ({kind})")
+            raise InputError(f"{pool.model}: some samples have no score by {scorer.name} ({kind})")
         return scored_by(pool, kept.rows, scorer.name, kind, scorer.architecture)
 
 

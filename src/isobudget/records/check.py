@@ -180,7 +180,7 @@ def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple
     anew = f"{REPAIR} rebuilds it from the parts that are there"
     remedy = anew if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
     finding = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
-    note = "its manifest does not say which parts count: the numbers above are of all parts in the folder"
+    note = "the manifest cannot say which parts belong to the run: the numbers above count all parts in the folder"
     return Checked(folder, form, *_size(_all_parts(folder)), 0, 0, (finding,), (note,), done)
 
 
@@ -221,18 +221,18 @@ def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
     for path in sorted(folder.glob("*.parquet")):
         if not path.name.startswith(".") and not PART_NAME.fullmatch(path.name):
-            what = "its name is not that of a part, so it does not count; globs and other tools do read it"
+            what = "its name is not that of a part, so isobudget ignores it; globs and other tools read it"
             yield Finding(path, "unknown", what, "move it out of the table's folder")
 
 
 def _unlisted(path: Path, newcomers: Newcomers) -> Finding:
     if described(path) is None:
-        return Finding(path, "damaged", "it is not a whole Parquet file, and does not count", f"{REPAIR} moves it")
+        return Finding(path, "damaged", "it is not a whole Parquet file, and is ignored", f"{REPAIR} moves it")
     why = newcomers.refused(path)
     if why is None:
-        return Finding(path, "unlisted", "it is whole and does not count yet: its writer was stopped", _WRITER)
+        return Finding(path, "unlisted", "it is whole, but not in the manifest yet: its writer was stopped", _WRITER)
     remedy = f"nothing, or {REPAIR} moves it out of the way of globs"
-    return Finding(path, why.kind, f"{why.what}, and does not count", remedy)
+    return Finding(path, why.kind, f"{why.what}, and is ignored", remedy)
 
 
 def _strange(folder: Path) -> Iterator[Finding]:

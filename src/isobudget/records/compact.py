@@ -59,7 +59,7 @@ class Compacted:
 
     def __str__(self) -> str:
         if all(was == now for was, now in self.tables.values()):
-            return f"{self.run}: nothing to put together"
+            return f"{self.run}: nothing to merge"
         lines = [f"{name}: {counted(was, 'part')} -> {now}" for name, (was, now) in self.tables.items() if was != now]
         size = f"{self.bytes_before / 2**20:,.1f} MiB -> {self.bytes_after / 2**20:,.1f} MiB"
         kept = f"The old parts lie in {self.run}/.superseded; delete it when nobody reads them any more."

@@ -106,10 +106,10 @@ def read_facts(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder}: not a run folder{_what_else(folder)}") from None
     stated = facts.get("format")
     if type(stated) is not int or stated < 1:
-        fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is not a format of a run"
+        fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is not a run format"
         raise RunError(f"{path}: {fault}; was the file edited or cut? Put back a whole one.")
     if stated > FORMAT:
-        raise RunError(f"{path}: format {stated} is not known to isobudget {version('isobudget')}; use a newer one")
+        raise RunError(f"{path}: isobudget {version('isobudget')} does not support format {stated}; use a newer one")
     if wrong := wrong_facts(facts):
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise RunError(f"{path}: {wrong[0][:_LONG_MESSAGE]}{more}; was the file edited? Put back what it stated.")

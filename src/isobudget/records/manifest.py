@@ -143,7 +143,7 @@ def read_manifest(run: Path) -> Manifest | None:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
     except RecursionError:
-        raise damaged(path, "is of another form") from None
+        raise damaged(path, "has an unexpected structure") from None
     except ValueError as error:
         raise damaged(path, f"is not JSON ({error})") from None
     return _checked(path, content)
@@ -162,7 +162,7 @@ def _checked(path: Path, content: Any) -> Manifest:
     except KeyError as error:
         raise damaged(path, f"lacks {error}") from None
     except (TypeError, ValueError, AttributeError):
-        raise damaged(path, "is of another form") from None
+        raise damaged(path, "has an unexpected structure") from None
 
 
 def _require(holds: bool) -> None:

@@ -130,7 +130,7 @@ def _keys(folder: Path, name: str) -> Iterator[pa.Table]:
 
 
 def _rows(blocks: Iterable[pa.Table]) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """The rows, grouped by their key without the index, and a bit for each index; see `SampleKeys`.
+    """Each key without its index, with the indexes that have it as bits of one number; see `SampleKeys`.
 
     Raises:
         ValueError: an index is negative.

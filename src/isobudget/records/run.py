@@ -222,7 +222,7 @@ class Run:
 
         known = {"samples": SampleRow, "verdicts": VerdictRow, "problems": ProblemRow}
         if name not in known:
-            raise InputError(f"no table {name!r} in a run; there are: {', '.join(known)}")
+            raise InputError(f"no table {name!r} in a run; its tables: {', '.join(known)}")
         parts = list(read_each(self.path / name, known[name]))
         return pa.concat_tables(parts) if parts else schema_of(known[name]).empty_table()
 

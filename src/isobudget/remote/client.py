@@ -154,7 +154,7 @@ class RemoteJudge:
                         raise JudgeError(f"{self._where}: {message['error']}")
                     verdicts[left[message["id"]]] = Verdict.of_foreign(message["verdict"])
             except (ValueError, KeyError, IndexError, TypeError) as error:
-                raise JudgeError(f"{self._where}: an answer that cannot be read ({type(error).__name__})") from error
+                raise JudgeError(f"{self._where}: its answer cannot be read ({type(error).__name__})") from error
             if len(verdicts) > before:
                 deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
             elif time.monotonic() + wait > deadline:

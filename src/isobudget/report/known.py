@@ -44,7 +44,7 @@ def known_of(run: Run, error: Exception) -> Known:
     loaded = load_samples(run)
     why = str(error)
     if isinstance(error, InputError):
-        needs = "No comparison at equal budget, which takes a price of every model's samples"
+        needs = "No comparison at equal budget, which needs a price for the samples of every model"
         why = f"{needs}: isobudget report {run.path} --costs FILE ({why})"
     judged = sum(row.judged for rows in loaded.counts.values() for row in rows)
     success = {name: rows for name in loaded.models if (rows := _success(loaded, name))}

@@ -27,8 +27,8 @@ _DEARER = (
     "its gain is not a gain at this budget, and it is not recommended."
 )
 _MIXED = (
-    "Where a last step says for how many of the problems it is made, two neighbouring schedules are mixed, so that the "
-    "budget is met on average."
+    "Where the last step states a share of the problems, two neighbouring schedules are mixed, so that the budget is "
+    "met on average."
 )
 
 
@@ -73,7 +73,7 @@ def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> li
     for (policy, why), budgets in budgets_by_reason.items():
         names_by_reason.setdefault((_where(budgets, of_policy[policy], unit), why), []).append(_named(policy))
     return [
-        f"Less than the budget is spent by {listed(names)} {where}: {why}."
+        f"Spending stays below the budget with {listed(names)} {where}: {why}."
         for (where, why), names in names_by_reason.items()
     ]
 
@@ -89,8 +89,8 @@ def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
             budgets_by_policy.setdefault(row.policy, []).append(row.budget)
     of_policy = {policy: sum(row.policy is policy for row in rows) for policy in budgets_by_policy}
     return [
-        f"What is stated of {_named(policy)} {_where(budgets, of_policy[policy], unit)} is of more than one model: "
-        "learned on a part of the problems it runs another than learned on all of them."
+        f"The numbers of {_named(policy)} {_where(budgets, of_policy[policy], unit)} are from more than one model: "
+        "learned on some of the problems, it runs another model than learned on all of them."
         for policy, budgets in budgets_by_policy.items()
     ]
 
@@ -113,7 +113,7 @@ def _why(row: Learned, arms: Sequence[Arm]) -> str:
     if row.own_cost >= _SPENT * row.budget:
         return "problems that it was not learned on cost it less"
     if row.schedule is None:
-        return "its orders of draws end there"
+        return "its orders of draws end before that"
     return f"{_ENDED}{of} are drawn"
 
 

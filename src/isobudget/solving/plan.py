@@ -111,7 +111,7 @@ class Plan(Shown):
         return headed(self.benchmark, self.sentence)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values for JSON: NaN is None, success is in [0, 1]."""
+        """The plan as plain values for JSON: NaN is None, success is in [0, 1]."""
         plain: dict[str, Any] = json_value(
             {
                 "benchmark": self.benchmark,
@@ -274,7 +274,7 @@ def _policies(names: Sequence[str] | None) -> tuple[Policy, ...]:
     known = {str(policy): policy for policy in Policy}
     for name in names:
         if name.replace("-", "_") not in known:
-            raise InputError(f"unknown policy {name!r}; policies are: {', '.join(Policy)}")
+            raise InputError(f"unknown policy {name!r}; known policies: {', '.join(Policy)}")
     return tuple(policy for policy in Policy if policy in {name.replace("-", "_") for name in names})
 
 

@@ -131,7 +131,7 @@ class PolicyFile:
         if "" in self.by_label:
             return self.by_label[""]
         if self.by_case:
-            raise InputError("the policy depends on how many tests the best sample passes, which only solve knows")
+            raise InputError("the policy depends on how many tests the best sample passes; only solve can run it")
         known = ", ".join(self.by_label)
         if not label:
             raise InputError(
@@ -224,7 +224,7 @@ def read_policy(path: str | Path) -> PolicyFile:
             f"{path}: is not a policy: format is missing. Write one with: isobudget plan ... --write policy.toml"
         )
     if tables["format"] != FORMAT:
-        raise InputError(f"{path}: format = {tables['format']!r} is not known here; this version reads {FORMAT}")
+        raise InputError(f"{path}: format = {tables['format']!r} is not supported; this isobudget reads {FORMAT}")
     _check(tables, _TOP, f"{path}: ", _NEEDED)
     if "draws" not in tables and "labels" not in tables:
         raise InputError(f"{path}: draws is missing; write the policy again with isobudget plan")

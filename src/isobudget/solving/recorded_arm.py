@@ -41,7 +41,7 @@ class RecordedArm:
     pool: str = ""
 
     def on(self, tasks: Sequence[str], hidden: Sequence[float] | None = None) -> Arm:
-        """The arm of a plan, on some of its problems; `hidden` is the share of passing samples that pass truly."""
+        """The arm, on some of its problems; `hidden` is the share of passing samples that also pass hidden tests."""
         place = {task: at for at, task in enumerate(self.task_ids)}
         rows = np.array([place[task] for task in tasks])
         prices: list[float | Floats] = [

@@ -177,7 +177,7 @@ def _benchmark(loaded: Mapping[Path, Source], benchmark: str | None) -> str:
     if benchmark == UNNAMED and "" in known:
         return ""
     if benchmark not in known:
-        raise InputError(f"there is no benchmark {benchmark!r}; there are: {shown}")
+        raise InputError(f"no benchmark {benchmark!r}; the sources have: {shown}")
     return benchmark
 
 
@@ -291,7 +291,7 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
     matches = {name: meant(name, known) for name in names}
     if unclear := [name for name in names if len(matches[name]) != 1]:
         several = f" alone called {unclear[0]!r}" if matches[unclear[0]] else f" {unclear[0]!r}"
-        raise InputError(f"there is no arm{several}; there are: {', '.join(known)}")
+        raise InputError(f"no arm{several}; arms: {', '.join(known)}")
     names = [matches[name][0] for name in names]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"the arm {twice[0]!r} is named twice")
@@ -308,8 +308,7 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
 
 def _one_suite(left_out: int) -> str:
     return (
-        f"{counted(left_out, 'problem')} left out, as visible tests are not told apart from hidden ones there, and are "
-        "on the others."
+        f"{counted(left_out, 'problem')} left out: unlike the others, they do not tell visible tests from hidden ones."
     )
 
 
@@ -326,14 +325,14 @@ def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str
                 f"{n.max():,})."
             )
         elif n.max() == 1:
-            notes.append(f"{arm.name}: one sample of each problem was recorded, so that it is drawn from once at most.")
+            notes.append(f"{arm.name}: one sample of each problem was recorded, so policies draw from it at most once.")
     return notes
 
 
 def _hidden(
     arms: Sequence[RecordedArm], sources: Sequence[str | Path], benchmark: str
 ) -> Mapping[str, Mapping[str, tuple[bool, ...]]]:
-    """Of each arm, the hidden verdicts of each problem's samples by its task id; empty without hidden tests."""
+    """For each arm, the hidden verdicts on each problem's samples, by task id; empty without hidden tests."""
     truths: dict[str, dict[str, tuple[bool, ...]]] = {arm.name: {} for arm in arms}
     for arm in arms:
         known = zip(arm.task_ids, arm.hidden or (None,) * len(arm.task_ids), strict=True)
@@ -363,7 +362,7 @@ def _verdicts(path: Path, benchmark: str) -> list[tuple[str, str, tuple[bool, ..
 
 
 def _listed(source: Imported, benchmark: str) -> list[tuple[str, str, tuple[bool, ...]]]:
-    """The verdicts of files, by the second suite of tests where they have one."""
+    """The verdicts in files of results: those of the second suite of tests, if there is one."""
     second = _second_suite(source)
     groups = group_counts(source.rows)
     chosen = (second.get(key, counts) for key, counts in groups.items())

@@ -23,7 +23,7 @@ Verdicts = tuple[tuple[bool, ...] | None, ...]
 
 
 def further_suites(run: Run, names: Sequence[str]) -> dict[str, str]:
-    """Of an imported run, benchmark -> the one with the verdicts of a further suite on the same samples (the first)."""
+    """Benchmark of an imported run -> the (first) benchmark with a further suite's verdicts on the same samples."""
     if not all(facts.get("backend") == IMPORTED for facts in run.facts["models"].values()):
         return {}
     pairs = [(suite_of(name, names), name) for name in names]

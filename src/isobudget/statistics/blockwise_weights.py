@@ -83,7 +83,7 @@ class BlockwiseWeights:
         return means
 
     def means_apart(self, values: Floats, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
-        """As `means`, for columns that are not compared: each may be drawn separately, if that is faster."""
+        """Like `means`, for columns that are not compared: each may be drawn separately, if that is faster."""
         columns = np.split(values, values.shape[1], axis=1)
         if self.problems > MANY and sum(len(kinds(one)[1]) for one in columns) * _KIND < self.problems:
             return np.concatenate([self.means(one, kind) for one in columns], axis=1)

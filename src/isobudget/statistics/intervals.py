@@ -199,7 +199,7 @@ def tail_places(replicates: int, problems: int, level: float) -> int:
 
 
 def mean_replicates(values: Floats, weights: Weights) -> NDArray[np.float32]:
-    """How far each replicate's mean of each column lies from the mean itself.
+    """The deviation of each replicate's mean of each column from the mean of the data.
 
     Args:
         values: shape (problems, points).

@@ -5,7 +5,7 @@ with any k of another. So the limit is taken over all of these differences at on
 
     T* = max over pairs and over k_i, k_j of |D*_ij(k_i, k_j) - D_ij(k_i, k_j)| / s_ij(k_i, k_j),
 
-in words: a lead that is clear here is clear with everything that could have been looked at judged together. It is
+in words: a lead that is clear here stays clear with all comparisons that a reader could make tested together. It is
 stricter than a row of a table. As there, the limit is widened for few problems, and Newcombe's interval stands in where
 few problems decide.
 """
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def pair_intervals(success: Sequence[Floats], weights: Weights, level: float = 0.95) -> list[tuple[Floats, Floats]]:
-    """By how much the first of every two models leads the second, at each of their sample numbers.
+    """The lead of the first model of every pair over the second, at each of their numbers of samples.
 
     Args:
         success: of each model, shape (problems, its sample numbers), the same problems in the same rows.

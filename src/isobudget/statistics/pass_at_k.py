@@ -99,7 +99,7 @@ def failure_curve(n: ArrayLike, c: ArrayLike, k_max: int) -> Floats:
 def _compensated_block(
     block: Floats, left_failed: Floats, left: Floats, before: Floats, excess: Floats
 ) -> tuple[Floats, Floats]:
-    """Fill some rows of r, each the one before times (failed samples left) / (samples left), without their rounding.
+    """Fill rows of r: each is the previous row times (failed samples left) / (samples left), with rounding compensated.
 
     Args:
         block: shape (rows, problems), to be filled.

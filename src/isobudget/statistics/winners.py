@@ -148,7 +148,7 @@ def clear_leads(
 def lead_intervals(
     success: Floats, weights: Weights, level: float = 0.95, of: Set[int] | None = None
 ) -> tuple[Floats, Floats]:
-    """By how much each model of every pair leads the other, with all pairs judged together.
+    """Intervals of the lead of each model of every pair over the other, with all pairs tested together.
 
     Arguments are those of `clear_leads`.
 

@@ -218,7 +218,7 @@ def _check_formats(study: Study, mistakes: _Mistakes) -> None:
 
 def _check_rule(name: str) -> None:
     if name not in EXTRACTIONS:
-        raise InputError(f"unknown extraction rule {name!r}; known are: {', '.join(EXTRACTIONS)}")
+        raise InputError(f"unknown extraction rule {name!r}; known rules: {', '.join(EXTRACTIONS)}")
 
 
 def _model(stated: StatedModel, place: Place, mistakes: _Mistakes, extras: bool) -> ResolvedModel:

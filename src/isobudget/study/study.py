@@ -211,7 +211,7 @@ def load_declared() -> list[StatedModel]:
 
 
 def _with_declared(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With what the user's models file says of the model that is named, if a backend is declared there."""
+    """The fields, completed from the user's models file if it declares a backend for the named model."""
     name = fields.get("model", fields.get("name"))
     if "backend" in fields or not isinstance(name, str) or (table := declared_models().get(name)) is None:
         return fields

@@ -168,9 +168,9 @@ def _play(
 
 
 def _run_of(task: Task) -> tuple[Run, str]:
-    """The run that records the task, and the reason if it is not in the usual folder.
+    """The run that records the task, and why it is not in the usual folder, if so.
 
-    A folder that the user named is kept.
+    A folder that the user named is always used.
     """
     facts = {name: (one.facts(), one.rendered, one.names(), one.sampling) for name, one in task.models.items()}
     if task.options.run:

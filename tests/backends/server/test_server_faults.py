@@ -103,7 +103,7 @@ def test_json_under_a_wrong_content_type_is_read() -> None:
         ("truncated", "not JSON"),
         ("html", "Bad gateway"),
         ("disconnect", "lost"),
-        ("no choices", "holds no choices"),
+        ("no choices", "has no choices"),
         ("null choices", "cannot be read"),
         ("error in 200", "upstream is busy"),
     ],
@@ -140,7 +140,7 @@ def test_a_server_that_is_not_there_is_told() -> None:
     waits = Waits()
     with BadServer() as server:
         gone = settings(server, attempts=3)
-    with pytest.raises(BackendError, match="no connection"), ServerBackend(gone, waits):
+    with pytest.raises(BackendError, match="the connection failed"), ServerBackend(gone, waits):
         pass
     assert len(waits.seconds) == 2
 

@@ -127,8 +127,8 @@ COUNTS = [
     Case("usage of no form", always(used=["x"]), tokens=(4, 14), note="they are estimated"),
     Case("cached prompt is 0", lambda n, b: chat(used=usage(50 if n == 1 else 0, 20)), note="another sample's count"),
     Case("cached prompt is 1", lambda n, b: chat(used=usage(50 if n == 1 else 1, 20)), note="another sample's count"),
-    Case("log-probabilities in no form", logprobs([-0.1, -0.2]), note="in a form that cannot be read"),
-    Case("log-probabilities are text", logprobs("none"), note="in a form that cannot be read"),
+    Case("log-probabilities in no form", logprobs([-0.1, -0.2]), note="log-probabilities cannot be read"),
+    Case("log-probabilities are text", logprobs("none"), note="log-probabilities cannot be read"),
     Case("half of a pair listed", logprobs({"content": [{"token": "\ud83d", "logprob": -0.5}]})),
 ]
 ENDS = [
@@ -144,7 +144,7 @@ ENDS = [
     ),
     Case("unknown before the limit", always(finish="x"), note="unknown finish reason 'x'"),
     Case("a number", always(finish=7), note="unknown finish reason '7'"),
-    Case("filtered", always(GOOD, finish="CONTENT_FILTER"), note="samples ended with 'content_filter'"),
+    Case("filtered", always(GOOD, finish="CONTENT_FILTER"), note="samples that ended with 'content_filter'"),
 ]
 STOPPING = replace(WARM, stop=("\nfoo", "\nclass X"))
 SEED_AND_MORE = refusing("seed", then=refusing("logprobs", then=refusing("n")))
@@ -298,7 +298,7 @@ def test_a_stream_is_told_and_not_asked_for_again() -> None:
         BadServer(script=lambda n, b: (200, {"Content-Type": "text/event-stream"}, stream)) as server,
         ServerBackend(settings(server, api="chat"), Waits()) as backend,
     ):
-        with pytest.raises(BackendError, match="streams"):
+        with pytest.raises(BackendError, match="streamed its answer"):
             backend.generate(CHAT, WARM, [1])
         assert len(server.requests) == 1
 

@@ -53,7 +53,7 @@ class Request:
 
     def __post_init__(self) -> None:
         if wrong := [seed for seed in self.seeds if seed < 0]:
-            raise InputError(f"seeds must be whole numbers from 0 on, and one is {wrong[0]}")
+            raise InputError(f"seeds must be whole numbers of 0 or more, not {wrong[0]}")
         self.waiting = list(range(len(self.seeds)))
 
     def give(self, place: int, generation: Generation) -> None:
@@ -70,7 +70,7 @@ class Request:
             self.future.set_exception(error)
 
 
-_NOT_NUMBERS = "the model's outputs are not numbers (NaN) here: its weights are damaged, or their dtype is too narrow"
+_NOT_NUMBERS = "the model's logits are NaN: its weights are damaged, or their dtype is too narrow"
 
 #: a sample to generate: its request and its place in the request's seeds
 SampleOfRequest = tuple[Request, int]

@@ -160,7 +160,7 @@ class TextScorer(abc.ABC):
 
     @abc.abstractmethod
     def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
-        """As `score`, for texts that have been checked."""
+        """Like `score`, for texts that have been checked."""
 
     def score(self, prompt: Ids, texts: Sequence[Ids]) -> list[Floats]:
         """Natural-log probabilities of each text's tokens after the prompt, under the unmodified model.
@@ -177,13 +177,13 @@ class TextScorer(abc.ABC):
         for index, text in enumerate(texts):
             if len(prompt) + len(text) > self.most_tokens:
                 raise BackendError(
-                    f"{self.name}: text {index} cannot be scored: {len(prompt)} prompt tokens and {len(text)} of the "
-                    f"text are more than the model's context of {self.most_tokens} tokens"
+                    f"{self.name}: text {index} cannot be scored: {len(prompt)} tokens of the prompt and "
+                    f"{len(text)} of the text exceed the model's context of {self.most_tokens} tokens"
                 )
             wrong = next((token for token in text if not 0 <= token < self.vocabulary), None)
             if wrong is not None:
                 raise BackendError(
-                    f"{self.name}: text {index} has the token id {wrong}, but this model has {self.vocabulary} ids; "
-                    "give ids only to the model that made them"
+                    f"{self.name}: text {index} has the token id {wrong}, but the model's vocabulary has "
+                    f"{self.vocabulary} tokens; token ids are valid only for the model whose tokenizer made them"
                 )
         return self._score(tuple(prompt), texts) if any(map(len, texts)) else [np.empty(0) for _ in texts]

@@ -81,7 +81,7 @@ def load_model(settings: TransformersSettings) -> LoadedModel:
         config, "num_attention_heads", None
     ):  # other caches have one name too
         raise ModelError(
-            f"{settings.model}: a {type(model).__name__} keeps no attention cache, which batches need here; "
+            f"{settings.model}: a {type(model).__name__} has no key-value cache, which batches need; "
             "run it with vLLM or behind a server"
         )
     limits = (getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))

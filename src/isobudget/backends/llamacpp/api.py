@@ -235,6 +235,6 @@ def layout_differences(filled: ctypes.Structure, known: dict[str, Any]) -> Itera
 
 def _unsupported(version: str, reason: str) -> ModelError:
     return ModelError(
-        f"xllamacpp {version} lays out llama.cpp's structures in a way that is not known here ({reason}). "
+        f"xllamacpp {version} is not supported: the layout of llama.cpp's structures is unknown ({reason}). "
         "Install a supported version with: pip install 'isobudget[local]'"
     )

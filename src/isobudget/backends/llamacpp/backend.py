@@ -158,7 +158,7 @@ class LlamaCpp:
         try:
             for request in requests:
                 if not self._inbox.put(request):
-                    raise BackendError(f"{self.path.name}: the model is not loaded any more")
+                    raise BackendError(f"{self.path.name}: the model is no longer loaded")
             return [self._tallied(request) for request in requests]
         finally:
             self._asked.difference_update(requests)
@@ -189,7 +189,7 @@ class LlamaCpp:
                 in the model's vocabulary.
         """
         if token_ids and len(token_ids) != len(texts):
-            raise BackendError(f"{len(texts)} texts to score, but token ids of {len(token_ids)}")
+            raise BackendError(f"{len(texts)} texts to score, but token ids for {len(token_ids)}")
         if not texts:
             return []
         vocabulary = self._opened()

@@ -80,8 +80,8 @@ class Context:
         self._handle = self._api.llama_init_from_model(model.handle, params)
         if not self._handle:
             raise BackendError(
-                f"{model.path.name}: llama.cpp could not make a context of {self.tokens} tokens; "
-                "is there memory for it?"
+                f"{model.path.name}: llama.cpp could not create a context of {self.tokens} tokens; "
+                "is there enough memory?"
             )
         if model.adapter:
             one = (c_void_p * 1)(model.adapter), 1, (c_float * 1)(1.0)
@@ -225,6 +225,6 @@ class Context:
         if made != wanted:
             self.close()
             raise BackendError(
-                f"the embedded engine made a context of {made} (tokens, batch, sequences, threads) where {wanted} was "
-                "asked for; install a supported version with: pip install 'isobudget[local]'"
+                f"the embedded engine created a context of {made} (tokens, batch, sequences, threads) instead "
+                f"of {wanted}; install a supported version with: pip install 'isobudget[local]'"
             )

@@ -154,7 +154,7 @@ class LlamaModel:
         """In this context no other thread can close the model."""
         with self._lock:
             if not self.handle:
-                raise BackendError(f"{self.path.name}: the model is not loaded any more")
+                raise BackendError(f"{self.path.name}: the model is no longer loaded")
             yield
 
     def _tokenize(self, text: str, *, special: bool, begin: bool = False) -> list[int]:
@@ -162,8 +162,8 @@ class LlamaModel:
             data = text.encode()
         except UnicodeEncodeError as error:
             raise BackendError(
-                f"{self.path.name}: a text holds half of a character (a lone surrogate) at place {error.start:,}, "
-                "which no token stands for"
+                f"{self.path.name}: a text has half of a surrogate pair at character {error.start:,}, which no token "
+                "stands for"
             ) from None
         room = len(data) + 8  # no token is shorter than a byte; begin and end tokens come on top
         ids = (c_int32 * room)()

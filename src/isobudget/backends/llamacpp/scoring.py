@@ -66,7 +66,7 @@ class LlamaScorer(TextScorer):
     def _score(self, prompt: tuple[int, ...], texts: Sequence[Ids]) -> list[Floats]:
         with self._lock:
             if not self.model.handle:
-                raise BackendError(f"{self.name}: the model is not loaded any more")
+                raise BackendError(f"{self.name}: the model is no longer loaded")
             self._read_prompt(prompt, texts)
             scores = begin_scores(self._after_prompt, texts)
             for parts in batches_of(texts, self.batch_tokens, _SEQUENCES - 1, self._can_share):

@@ -94,17 +94,17 @@ def read_answer(data: Any) -> ServerAnswer:
     """
     choices = [_read_choice(one) for one in sorted(data["choices"], key=_index)]
     if not choices:
-        raise TransientError("the answer holds no choices", "no choices")
+        raise TransientError("the answer has no choices", "no choices")
     if all(one.broken_off for one in choices):
         raise TransientError(choices[0].fault, "broken off")
     usage = read_usage(data.get("usage"))
     oddities = list(usage.oddities)
     if any(_PIECE_OF_CHARACTER in one.text for one in choices) and _has_surrogate(data["choices"]):
-        oddities.append("texts held unpaired surrogates: they are recorded as U+FFFD")
+        oddities.append("unpaired surrogates in texts are recorded as U+FFFD")
     if any(_read_tokens(one.get("logprobs")) is None and one.get("logprobs") for one in _objects(data["choices"])):
-        oddities.append("log-probabilities came in a form that cannot be read: they are unknown (NaN)")
+        oddities.append("log-probabilities cannot be read and are recorded as unknown (NaN)")
     if any(one.is_cut for one in choices):
-        oddities.append(f"texts were longer than {_MOST_CHARACTERS:,} characters: they are cut there")
+        oddities.append(f"texts longer than {_MOST_CHARACTERS:,} characters are cut off there")
     model = data.get("model")
     named = mended(model) if isinstance(model, str) else ""
     return ServerAnswer(

@@ -84,9 +84,7 @@ class ServerBackend:
 
     def _opened(self) -> ServerSession:
         if self._session is None:
-            raise BackendError(
-                f"{self.settings.model}: the server is not opened; use the backend as a context manager (with)"
-            )
+            raise BackendError(f"{self.settings.model}: the backend is not open; use it as a context manager (with)")
         return self._session
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:

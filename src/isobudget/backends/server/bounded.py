@@ -37,7 +37,7 @@ def bounded_transport(http: Any, **options: Any) -> Any:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             if self._unasked:
-                raise UnreadableError(f"the answer is compressed by {self._unasked!r}, which was not asked for")
+                raise UnreadableError(f"the server compressed its answer by {self._unasked!r}, unasked")
             left = self._most
             async for piece in self._pieces:
                 left -= len(piece)

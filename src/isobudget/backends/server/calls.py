@@ -156,7 +156,7 @@ class Calls:
     async def _hold(self, attempt: int, error: TransientError) -> None:
         asked = error.after_seconds
         if asked is not None and asked > _LONGEST_RETRY_AFTER_SECONDS:
-            raise BackendError(f"{error}; the server asks to wait {asked:.0f} s, which is too long. Go on later.")
+            raise BackendError(f"{error}; the server asks for a wait of {asked:.0f} s, too long. Try again later.")
         if asked is not None:
             self._not_before = max(self._not_before, time.monotonic() + asked)
         await self._wait(backoff_seconds(attempt, asked, random.random()))
@@ -242,7 +242,7 @@ class Calls:
                 raise cause from None
             reason = self._clean(str(cause)) or type(cause).__name__
             kind = NOT_SENT if type(cause).__name__ == "ConnectError" else LOST
-            raise TransientError(f"no connection, or it was lost{self._way}: {shortened(reason)}", kind) from None
+            raise TransientError(f"the connection failed or was lost{self._way}: {shortened(reason)}", kind) from None
         except UnicodeEncodeError as error:  # of a header or the URL: answers are decoded
             said = self._clean(f"{error.object[error.start : error.end]!r} is not valid {error.encoding}")
             raise UnsendableError(f"the request cannot be written: {shortened(said)}") from None

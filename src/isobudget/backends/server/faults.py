@@ -164,7 +164,7 @@ def decoded(answer: Any, clean: Callable[[str], str]) -> Any:
         UnreadableError: the answer is a stream.
     """
     if isinstance(answer, str) and answer.lstrip().startswith(("data:", "event:")):
-        raise UnreadableError("the server streams its answers, though none was asked for as a stream")
+        raise UnreadableError("the server streamed its answer, though no stream was requested")
     if isinstance(answer, str):
         try:
             answer = json.loads(answer)

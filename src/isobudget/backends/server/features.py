@@ -57,10 +57,10 @@ _REFUSABLE: Mapping[Feature, _Refusable] = {
     ),
     Feature.MORE_STOPS: _refusable(
         r"\bstop\b",
-        "takes four stop texts only: samples are cut at the others here, and what came after them was paid for",
+        "takes only four stop texts: isobudget cuts samples at the others, and the tokens after them were paid for",
     ),
     Feature.STOPS: _refusable(
-        r"\bstop\b", "refuses stop texts: samples are cut at them here, and what came after them was paid for"
+        r"\bstop\b", "refuses stop texts: isobudget cuts samples at them, and the tokens after them were paid for"
     ),
     Feature.TOP_P: _refusable(r"\btop_?p\b", "refuses top_p: it is left out where it changes nothing"),
     Feature.TEMPERATURE: _refusable(r"\btemperature\b", "refuses temperature: it is left out where it is 1"),

@@ -229,7 +229,7 @@ class ServerSession:
     def _note_oddities(self, choice: Choice, tokens: int, max_tokens: int) -> None:
         note = self._traits.note
         if choice.finish in FILTERED:
-            note(f"samples ended with {choice.finish!r}: they are recorded with the text that came, as stopped")
+            note(f"samples that ended with {choice.finish!r} are recorded as stopped, with the text that came")
         if not is_known(choice.finish):
             note(f"unknown finish reason {choice.finish!r}: treated as length if max_tokens was reached")
         if tokens > max_tokens:

@@ -74,7 +74,7 @@ MOST_BYTES = 1 << 16
 
 
 def _refused() -> frozenset[str]:
-    """All names in the shareable modules that are not listed, and some built-ins."""
+    """The names of the shareable modules that `SHAREABLE` does not list, and some built-ins."""
     refused: set[str] = set()
     listed: set[str] = set()
     for module, names in SHAREABLE.items():

@@ -119,7 +119,7 @@ def _of_difficulty(rows: Iterable[Row], difficulty: str, path: Path) -> Iterator
         raise InputError(f"{path}: holds no problems of APPS; expected one folder per problem, or JSON lines")
     if not seen[difficulty]:
         known = ", ".join(f"{number} {name}" for name, number in sorted(seen.items()))
-        raise InputError(f"{path}: holds no {difficulty} problem; there are {known}")
+        raise InputError(f"{path}: holds no {difficulty} problem; it has {known}")
 
 
 def _build(rows: Iterable[Row], benchmark: str, splits: _Splits, *, lenient: bool) -> tuple[tuple[Problem, ...], str]:

@@ -41,7 +41,7 @@ class Row:
 
 
 def split_path(path: Path, split: str) -> Path | None:
-    """Where a split is inside a folder: a file of JSON lines or a folder of problems. None if it is not there."""
+    """The place of a split inside a folder: a file of JSON lines or a folder of problems. None if it is not there."""
     file, folder = path / f"{split}.jsonl", path / split
     return file if file.is_file() else folder if folder.is_dir() else None
 

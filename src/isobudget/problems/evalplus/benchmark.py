@@ -62,7 +62,7 @@ def load_evalplus(published: Published, given: Path | None = None) -> Benchmark:
 
 
 def load_suites(published: Published, given: Path | None = None) -> dict[str, tuple[Problem, Problem | None]]:
-    """By task, the problem with the base inputs alone, and the one with the plus inputs alone (None if it has none)."""
+    """For each task, the problem with only the base inputs and the one with only the plus inputs (None without any)."""
     data = find_data(published, given)
     identify(data)
     with reading.long_numbers():

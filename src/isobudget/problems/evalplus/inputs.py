@@ -14,7 +14,7 @@ Change = Callable[[list[object]], list[object]]
 
 
 def _tuple(value: object) -> object:
-    """A list, or a text taken apart, as a tuple."""
+    """The items of a list, or the characters of a text, as a tuple."""
     return tuple(_items(value))
 
 

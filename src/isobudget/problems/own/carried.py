@@ -23,10 +23,10 @@ def carried_value(value: object, where: str) -> None:
         InputError: the value is nested too deeply, or too large.
     """
     if _is_deeper(value, MOST_DEPTH):
-        raise InputError(f"{where}: is nested more than {MOST_DEPTH} deep, which the judge cannot carry")
+        raise InputError(f"{where}: is nested more than {MOST_DEPTH} levels deep, the judge's limit")
     if (size := _size(value)) > MOST_VALUE_BYTES:
         raise InputError(
-            f"{where}: takes {size / 2**20:.1f} MiB, but the judge carries at most {MOST_VALUE_BYTES >> 20}; have "
+            f"{where}: takes {size / 2**20:.1f} MiB, but the judge accepts at most {MOST_VALUE_BYTES >> 20}; have "
             "tests in Python (test, pytest) make large data themselves"
         )
 
@@ -40,7 +40,7 @@ def carried_source(texts: Iterable[str], where: str) -> None:
     size = sum(len(json.dumps(text)) for text in texts)
     if size > MOST_SOURCE_BYTES:
         raise InputError(
-            f"{where}: takes {size / 2**20:.1f} MiB, but the judge carries at most {MOST_SOURCE_BYTES >> 20}; have the "
+            f"{where}: takes {size / 2**20:.1f} MiB, but the judge accepts at most {MOST_SOURCE_BYTES >> 20}; have the "
             "tests make large data themselves"
         )
 

@@ -110,8 +110,8 @@ def _form(record: Record, where: str) -> Form:
         return Form(value)
     except ValueError:
         raise InputError(
-            f"{where}, field form: {value[:80]!r} is not a form; known are 'source' (the prompt is the head of the "
-            "program) and 'text' (it describes the program)"
+            f"{where}, field form: {value[:80]!r} is not a prompt form; use 'source' (the prompt is the head of the "
+            "program) or 'text' (it describes the program)"
         ) from None
 
 

@@ -135,7 +135,7 @@ def _json_text(item: object, where: str) -> str:
         text = json.dumps(item)
     except (TypeError, ValueError) as error:  # of tests that a program hands over; those of a file were JSON
         raise InputError(
-            f"{where}: holds a value that JSON cannot hold ({str(error).split('; use sys.')[0]})"
+            f"{where}: has a value that JSON cannot represent ({str(error).split('; use sys.')[0]})"
         ) from error
     return reading.checked_text(text, where)
 
@@ -160,7 +160,7 @@ def _literal_arguments(item: object, where: str) -> str:
     try:
         value = syntax.literal(source)
     except syntax.NOT_PYTHON as error:
-        raise InputError(f"{where}: is not the text of a Python list: {error}") from error
+        raise InputError(f"{where}: must be a Python list, written as text: {error}") from error
     carried_value(reading.argument_list(value, where), where)
     return source
 

@@ -123,7 +123,7 @@ def _preceding(text: str, statements: Sequence[Statement], entry_point: str, sta
 def end_of_needed(
     source: str, kept: Sequence[Statement], statements: Sequence[Statement], entry_point: str, end: int
 ) -> int:
-    """The end of what the definition, the last of the kept statements, needs after its own `end`."""
+    """Where the helpers end that the definition (the last kept statement) needs and that stand after its own `end`."""
     if not statements:
         return len(source)
     trees = [nodes for one in kept if not isinstance(nodes := parse(source[one.start : one.end]), Failure)]

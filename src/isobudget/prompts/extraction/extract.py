@@ -90,7 +90,7 @@ def extraction_by(rule: str) -> Callable[[Problem, str, bool], str]:
 
 def _rule(rule: str) -> Callable[[str, str, Wanted], CandidateProgram]:
     if not isinstance(rule, str) or rule not in _RULES:
-        raise InputError(f"unknown extraction rule {rule!r:.80}; known are {', '.join(_RULES)}")
+        raise InputError(f"unknown extraction rule {rule!r:.80}; known rules: {', '.join(_RULES)}")
     return _RULES[rule]
 
 

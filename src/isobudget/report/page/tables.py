@@ -137,10 +137,9 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
     note = (
         "At equal cost the cheaper model does as well as the more expensive one if a sample of the latter costs more "
-        "than this many further samples of the cheaper one. A shared prompt is left out. With "
-        f"{level} intervals over problems; ? is an end that the recorded samples do not reach. Ratio now: how many it "
-        "costs by the costs below. "
-        + " ".join(f"By {unit}: {prompt_note(one).lower()}" for unit, one in comparisons.items())
+        "than as many further samples of the cheaper one as stated. A shared prompt is left out. With "
+        f"{level} intervals over problems; ? is an end that the recorded samples do not reach. Ratio now: by the "
+        "costs below. " + " ".join(f"By {unit}: {prompt_note(one).lower()}" for unit, one in comparisons.items())
     )
     now = (f"Ratio now, by {unit}" for unit in comparisons)
     models = ("Cheaper model", "More expensive model")
@@ -156,7 +155,7 @@ def no_flip(comparisons: Mapping[Unit, Comparison]) -> str:
         return ""
     return (
         "No price ratio is known at which the winner flips: in no pair do the recorded samples of the cheaper model "
-        "reach what the more expensive one solves with one sample or more."
+        "solve as much as one sample or more of the more expensive one."
     )
 
 
@@ -210,7 +209,7 @@ def against_greedy_outputs(summary: BenchmarkSummary) -> PageTable | None:
     """
     pairs = against_greedy(summary)
     note = (
-        "The likeliest of the samples that the cheaper model affords, against that output. The difference is in "
+        "The likeliest of the cheaper model's samples that this price buys, against that output. The difference is in "
         f"points, with a paired {summary.first.bootstrap.level:.0%} interval."
     )
     models = ("Ranked samples of", "Greedy output of")
@@ -331,7 +330,7 @@ def suites(summary: BenchmarkSummary) -> PageTable:
         for one in summary.suites
     ]
     columns = ("Model", "Problems", "Pass the visible tests", "Pass all tests", "Wrong, of those that pass the visible")
-    note = "Shares: means over problems. A visible suite chooses and stops; the hidden one says what that is worth."
+    note = "Shares: means over problems. The visible suite chooses and stops; the hidden one measures success."
     return _table("One sample by two suites of tests", columns, rows, note)
 
 

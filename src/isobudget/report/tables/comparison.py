@@ -142,8 +142,8 @@ def _guesses(comparison: Comparison) -> Grid:
     short = short_names(comparison)
     rows = tuple(row for beyond in comparison.beyond for row in _guess_rows(beyond, comparison, short))
     note = (
-        "Success in percent. The band spans those of both models, each computed as if that model were right; where the "
-        f"models differ, trust neither. {WARNING} No recommendation above uses these numbers."
+        "Success in percent. The band spans those of both extrapolations, each computed as if it were right; where "
+        f"they differ, trust neither. {WARNING} No recommendation above uses these numbers."
     )
     reasons = (f"{short[one.label]}: no guess, {one.reason}." for one in comparison.beyond if one.reason)
     title = f"{comparison.benchmark or 'Success'}: {LABEL}"

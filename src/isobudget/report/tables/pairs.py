@@ -117,7 +117,7 @@ def _changes(one: str, other: str, crossings: Sequence[Crossing], comparison: Co
 def _unchanged(shared: Sequence[Lead], comparison: Comparison) -> str:
     """Which model leads throughout, and the range of budgets in which both have samples."""
     if not shared:
-        return "no budget that one affords a sample for is within the other's recorded samples"
+        return "no budget buys a sample of one and stays within the recorded samples of the other"
     leader = next((lead.leader for lead in shared if lead.leader is not None), None)
     ends = dict.fromkeys(with_unit(lead.budget, comparison.unit) for lead in (shared[0], shared[-1]))
     where = "at " + next(iter(ends)) if len(ends) == 1 else "from " + " to ".join(ends)
@@ -139,9 +139,9 @@ def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
     by_pair = {pair: list(flips) for pair, flips in groupby(comparison.flips, key=lambda flip: (flip.cheap, flip.dear))}
     rows = tuple(_flip_row(by_pair[pair], ks, short_names(comparison)) for pair in shown_pairs(comparison))
     note = (
-        "If a sample of the more expensive model costs more than this many further samples of the cheaper one, the "
-        "cheaper one does at least as well as k samples of the other at equal cost. now: how many it costs. A shared "
-        "prompt is left out."
+        "If a sample of the more expensive model costs more than the stated number of further samples of the cheaper "
+        "one, the cheaper one does at least as well as k samples of the other at equal cost. now: the ratio of their "
+        "costs. A shared prompt is left out."
     )
     if comparison.stop == FIRST_PASS:
         note += " k is the most samples; the ratio counts those generated on average."

@@ -27,7 +27,7 @@ from isobudget.report.tables.terminal import NOT_AFFORDED, legend
 BUDGET_NOTE = "Cells: pass@k in percent (k)."
 FLIP_NOTE = (
     "How many samples of the cheaper model one sample of the other must cost, so that the cheaper one does at least "
-    "as well as k samples of the other. flops, time: how many it costs (Table 1; Llama-3 assumed)."
+    "as well as k samples of the other. flops, time: the ratio of their costs (Table 1; Llama-3 assumed)."
 )
 #: what the cells of these tables are marked with
 BUDGET_SYMBOLS = {
@@ -47,7 +47,7 @@ def parse_parts(names: Sequence[str]) -> tuple[str, ...]:
     """The named parts; all if none is named. Raises `InputError` for any other name."""
     wrong = [name for name in names if name not in PARTS]
     if wrong:
-        raise InputError(f"the paper has no table {wrong[0]!r}; there are: {', '.join(PARTS)}")
+        raise InputError(f"no table {wrong[0]!r} of the paper; tables: {', '.join(PARTS)}")
     return tuple(dict.fromkeys(names)) or tuple(PARTS)
 
 

@@ -71,7 +71,7 @@ class ExactScorer(TextScorer):
         try:
             return self._pool.submit(work)
         except RuntimeError:  # the pool is closed
-            raise BackendError(f"{self.name}: the model is not loaded any more") from None
+            raise BackendError(f"{self.name}: the model is no longer loaded") from None
 
     def _batch_size(self, texts: Sequence[Ids]) -> int:
         """Number of tokens per batch that gives every core about the same work."""
