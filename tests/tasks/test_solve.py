@@ -125,7 +125,7 @@ def test_misuse_exits_with_2_and_one_line(project: Path) -> None:
         ((SLUG, "--budget", "60"), "needs a unit"),
         ((SLUG, "--apply", "--diff"), "choose one"),
         ((SLUG, "--failing"), "--failing takes a folder or a file; leave it out to have this function written"),
-        (("src",), "With --failing, every function in the folder without a body that tests call is written"),
+        (("src",), "With --failing, solve writes every function of the folder that has no body yet and a failing test"),
         (("src/pkg/text.py::nothing",), "has no function 'nothing'"),
     ):
         done = run(*words)

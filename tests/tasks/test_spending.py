@@ -142,7 +142,7 @@ def test_the_last_model_goes_on_until_the_budget_ends(tmp_path: Path, monkeypatc
         server = Server(url, tmp_path, monkeypatch)
         spending, ending = spend(server, default_schedule(["small", "large"]), "150samples")
         server.close()
-    assert (ending, spending.ledger.spent[SAMPLES]) == (Ending.BUDGET, 150)
+    assert (ending, spending.ledger.spent[SAMPLES]) == (Ending.SAMPLES, 150)
 
 
 def test_time_is_kept_while_a_server_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from isobudget.tasks.body import Function, functions_by_name, parse_source
 from isobudget.tasks.project import find_root, import_root, module_name, read_source
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_FORM = "name a function, such as src/pkg/text.py::slugify, or a Python file"
 #: a comment in the first two lines that states the encoding, as PEP 263 has it
 _CODING = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
@@ -83,7 +84,7 @@ def find_target(text: str) -> Target:
         InputError: there is no such function, nothing in the file is left to write, or it is not a Python file.
     """
     if not text:
-        raise InputError("TARGET is empty; it is written src/pkg/text.py::slugify, or a file's name")
+        raise InputError(f"TARGET is empty; {_FORM}")
     place, mark, name = text.partition("::")
     name = name.replace("::", ".")
     if "\\" in place and not Path(place).exists():
@@ -91,14 +92,13 @@ def find_target(text: str) -> Target:
     path = Path(place)
     if path.is_dir():
         raise InputError(
-            f"{text}: is a folder; name a function as FILE.py::name, or a file. With --failing, every function in the "
-            "folder without a body that tests call is written"
+            f"{text}: is a folder; name a function as FILE.py::name, or a file. With --failing, solve writes every "
+            "function of the folder that has no body yet and a failing test"
         )
     if path.suffix != ".py":
         meant = _meant(text)
         raise InputError(
-            f"{text}: is not a Python file{f'. Did you mean {meant!r}?' if meant else ';'} TARGET is written "
-            "src/pkg/text.py::slugify, or a file's name"
+            f"{text}: is not a Python file{f'. Did you mean {meant!r}?' if meant else f'; {_FORM}'}"
         )
     if mark and not _NAME.fullmatch(name):
         raise InputError(f"{text}: after :: comes the name of a function, or Class.method")
