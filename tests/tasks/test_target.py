@@ -36,7 +36,7 @@ def test_targets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("src/pkg/text.py::", "after :: comes the name"),
         ("src/pkg/none.py::f", "no such file"),
         ("src/none/x.py", "there is no folder"),
-        ("src/pkg", "is a folder; name a function as FILE.py::name, or a file. With --failing, every function"),
+        ("src/pkg", "is a folder; name a function as FILE.py::name, or a file. With --failing, solve writes every"),
         ("README.md", "is not a Python file; name a function, such as src/pkg/text.py::slugify"),
         ("src/pkg/text.py:slugify", "is not a Python file. Did you mean 'src/pkg/text.py::slugify'"),
         ("src.pkg.text.slugify", "is not a Python file. Did you mean 'src/pkg/text.py::slugify'"),

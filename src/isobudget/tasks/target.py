@@ -97,9 +97,7 @@ def find_target(text: str) -> Target:
         )
     if path.suffix != ".py":
         meant = _meant(text)
-        raise InputError(
-            f"{text}: is not a Python file{f'. Did you mean {meant!r}?' if meant else f'; {_FORM}'}"
-        )
+        raise InputError(f"{text}: is not a Python file{f'. Did you mean {meant!r}?' if meant else f'; {_FORM}'}")
     if mark and not _NAME.fullmatch(name):
         raise InputError(f"{text}: after :: comes the name of a function, or Class.method")
     resolved = path.resolve()
