@@ -57,8 +57,8 @@ class Baseline:
         parts = [
             f"{counted(len(names), noun)} {said}: " + _listed([f"{name} ({self.left_out[name]})" for name in names])
             for names, noun, said in (
-                (tests, "test", "left out because they fail whatever is written"),
-                (files, "test file", "left out because pytest cannot collect them"),
+                (tests, "test", "left out, failing whatever is written"),
+                (files, "test file", "left out, not collected by pytest"),
             )
             if names
         ]
