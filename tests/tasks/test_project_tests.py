@@ -347,9 +347,7 @@ def test_of_a_folder_what_cannot_pass_whatever_is_written_is_left_out(tmp_path: 
         ),
     }
     assert "4 tests left out, failing whatever is written: tests/test_counter.py::test_add (" in baseline.note
-    assert (
-        " and 1 more; 2 test files left out, not collected by pytest: tests/test_broken.py (" in baseline.note
-    )
+    assert " and 1 more; 2 test files left out, not collected by pytest: tests/test_broken.py (" in baseline.note
 
 
 @pytest.mark.parametrize("packages", [(), ("ns/pkg/__init__.py",)])
