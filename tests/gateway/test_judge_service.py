@@ -119,7 +119,7 @@ def test_hostile_tests_reach_nothing_and_another_key_s_are_judged_after_them(ser
 def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
     with pytest.raises(JudgeError, match=r"no valid key.*ISOBUDGET_JUDGE_KEY"), RemoteJudge(service.url, key="isb-x"):
         pass
-    with pytest.raises(JudgeError, match="judges under"), RemoteJudge(service.url, Limits(9.0), key=service.key):
+    with pytest.raises(JudgeError, match="judges with"), RemoteJudge(service.url, Limits(9.0), key=service.key):
         pass
     cannot_be = ("http://[::1", "http://judge.local:99999", "http://a@judge.local", "http://judge.local/\x1b[31m")
     for url in ("judge.local", "ftp://judge.local", *cannot_be):

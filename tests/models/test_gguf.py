@@ -124,7 +124,7 @@ HUGE = struct.pack("<Q", 2**62)
         (header([entry("a", STRING, HUGE)], []), "a of 4,611,686,018,427,387,904 bytes"),
         (header([entry("a", ARRAY, struct.pack("<I", STRING) + HUGE)], []), "length of a is 4,611"),
         (header([entry("a", 77, bytes(8))], []), "type 77"),
-        (header([entry("a", ARRAY, struct.pack("<IQ", ARRAY, 1) * 9 + bytes(99))], []), "nested too deep"),
+        (header([entry("a", ARRAY, struct.pack("<IQ", ARRAY, 1) * 9 + bytes(99))], []), "nested too deeply"),
         (header([entry("a", STRING, struct.pack("<Q", 2) + b"\xff\xfe")], []), "not UTF-8"),
         (header([number("general.alignment", 0)], []), "alignment is 0"),
         (header([], [text("t") + struct.pack("<I", 9) + bytes(99)]), "9 dimensions"),

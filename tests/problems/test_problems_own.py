@@ -101,7 +101,10 @@ def test_whole_programs_and_pytest_in_words_need_no_entry_point(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (PROGRAM | {"outputs": ["2\n"]}, "field outputs: has 1 items and inputs has 2; each needs its partner"),
+        (
+            PROGRAM | {"outputs": ["2\n"]},
+            "field outputs: has 1 items and inputs has 2; the numbers must match",
+        ),
         (PROGRAM | {"outputs": None}, "field outputs: must be a list of at least one expected output"),
         (PROGRAM | {"inputs": []}, "field inputs: must be a list of at least one text"),
         (PROGRAM | {"inputs": ["4\n", 5]}, r"field inputs\[1\]: must be a string, not a number"),

@@ -118,12 +118,14 @@ def compare_two(
     from_: str | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> list[Compared]:
-    """Compare two models, ``SOURCE... NAME@K NAME@K``, or at `k` samples the models of two sources, ``SOURCE SOURCE``.
+    """Compare two models on the same problems.
 
-    One source alone has to have two models, which are compared at `k` samples.
+    Name both (``SOURCE... NAME@K NAME@K``), or give two sources with one model each, or one source with two models;
+    those are compared at `k` samples.
 
     Raises:
-        InputError: neither form, a source, model or k is wrong, or the two have fewer than two problems in common.
+        InputError: the arguments have none of these forms; a source, a model or k is wrong; or the two models have
+            fewer than two problems in common.
         RunError: a folder is not a run, or nothing in it is judged.
     """
     bootstrap = bootstrap or Bootstrap()

@@ -181,7 +181,7 @@ def solve_failing(
     from isobudget.tasks.spending import Ending
 
     if options.get("out") is not None:
-        raise InputError("--out takes one file, and --failing may write several functions; leave one of them out")
+        raise InputError("--out takes one file, and --failing may write several functions; use one of the two")
     progress = options.get("progress") or SILENT
     empty, solutions, refused = empty_functions(Path(folder)), [], []
     for text in notes_on(Path(folder), empty):

@@ -20,14 +20,14 @@ HEAD_SECONDS = 20.0
 
 
 class Machines:
-    """The cluster's machines that can do the work. Judge and models may use it at the same time.
+    """The cluster's machines that can do the work. Safe for threads: the judge and the models share one instance.
 
     Args:
         ray: the module `ray`, connected.
         note: called with messages about changes.
 
     Raises:
-        ClusterError: a machine has another version, or none is alive.
+        ClusterError: a machine has another version of isobudget, of the judge's rules or of Python; or none is alive.
     """
 
     def __init__(self, ray: Any, note: Callable[[str], None]) -> None:

@@ -151,11 +151,11 @@ class EngineUpstream(Priced):
 
     async def forward(self, chat: bool, body: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Not supported: requests cannot be handed on to an engine."""
-        raise BackendError(f"{self.name} runs inside this process and does not accept such a request")
+        raise BackendError(f"{self.name} runs inside this process, and requests cannot be passed through to it")
 
     def stream(self, chat: bool, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG002
         """Not supported: requests cannot be handed on to an engine."""
-        raise BackendError(f"{self.name} runs inside this process and does not accept such a request")
+        raise BackendError(f"{self.name} runs inside this process, and requests cannot be passed through to it")
 
     async def close(self) -> None:
         """See `Upstream.close`."""

@@ -73,11 +73,11 @@ class Limits(NamedTuple):
         if cpu_seconds is not None and not 0 < cpu_seconds <= MOST_SECONDS:
             from isobudget.errors import InputError
 
-            raise InputError(f"a sample may have up to {MOST_SECONDS:,} CPU seconds, not {cpu_seconds:g}")
+            raise InputError(f"the limit must be above 0 and at most {MOST_SECONDS:,} CPU seconds, not {cpu_seconds:g}")
         if memory_mb is not None and not 1 <= memory_mb <= MOST_MEMORY_MB:
             from isobudget.errors import InputError
 
-            raise InputError(f"a sample may have up to {MOST_MEMORY_MB:,} MiB (--memory-mb), not {memory_mb:,}")
+            raise InputError(f"the limit (--memory-mb) must be 1 to {MOST_MEMORY_MB:,} MiB, not {memory_mb:,}")
         default = cls()
         seconds = default.cpu_seconds if cpu_seconds is None else cpu_seconds
         wall = max(10 * seconds, default.wall_seconds)

@@ -274,7 +274,7 @@ def _value(reader: _Reader, kind: int, key: str, depth: int = 0) -> Value:
     if kind != ARRAY:
         raise reader.fail(f"{key} has type {kind}, which GGUF does not know")
     if depth >= _MAX_NESTING:
-        raise reader.fail(f"{key} is nested too deep")
+        raise reader.fail(f"{key} is nested too deeply")
     element = int(reader.scalar("I", f"element type of {key}"))
     size = struct.calcsize("<" + SCALARS[element]) if element in SCALARS else 8
     length = reader.count(f"length of {key}", size)

@@ -54,7 +54,7 @@ class Executor(Protocol):
         ...
 
     def generating(self, model: ResolvedModel, samples: int) -> contextlib.AbstractContextManager[OpenModel]:
-        """Open a placed model to generate this many samples."""
+        """Open a model that has been assigned to devices, to generate this many samples with it."""
         ...
 
     def judge(

@@ -66,13 +66,13 @@ class Learned:
     """One policy at one budget.
 
     Attributes:
-        policy, budget: which.
+        policy, budget: the policy, and the expected cost per problem that it was learned for.
         schedule: learned on all problems; None where the budget does not pay for one sample.
         success, spent: of each problem under schedules that were learned without it, shape (problems,); NaN without a
             schedule. `fixed_k` learns nothing: it is the best single model in hindsight.
-        hidden: chance that what passed passes the hidden suite too; None without one.
-        by_label: for `by_label` the schedule of each label for which anything is drawn, in place of `schedule`; for
-            `by_share` (`policies.shares`) the first one, and that of each case.
+        hidden: chance that a sample that passed also passes the hidden suite; None without one.
+        by_label: replaces `schedule`. For `by_label`: label -> schedule, without labels that get no draw. For
+            `by_share`: the opening schedule, and one for each case of `policies.shares`.
         own_cost: mean spending of the schedule on the very problems that it was learned on.
     """
 

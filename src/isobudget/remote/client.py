@@ -90,8 +90,8 @@ class RemoteJudge:
             )
         if self._stated is not None and self._stated != limits:
             raise JudgeError(
-                f"{self._where}: judges under {_told(limits)}, not {_told(self._stated)}; start it with these limits, "
-                "or state none"
+                f"{self._where}: judges with {_told(limits)}, but {_told(self._stated)} were requested; start the "
+                "service with these, or request none"
             )
         self.limits, self.workers = limits, workers
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge")

@@ -98,10 +98,10 @@ def answer(number: int, verdict: Verdict) -> Frame:
 
 
 def read_answer(message: Frame) -> tuple[int, Verdict]:
-    """The verdict of a message.
+    """The request's number and the verdict in an answer.
 
     Raises:
-        JudgeError: it has none; the message says what went wrong.
+        JudgeError: the answer has no verdict; the text is the error that the answer states.
     """
     if "verdict" not in message:
         raise JudgeError(str(message.get("error", "an answer without a verdict")))

@@ -183,16 +183,16 @@ def lead_intervals(
 
 
 def limits_of(largest: NDArray[np.float32], problems: int, level: float) -> Floats:
-    """The limits, in standard errors, that the largest of several differences stays below.
+    """Simultaneous critical values, in standard errors, for several differences (the bootstrap's max-t).
 
     Args:
-        largest: in each replicate, shape (points, replicates).
-        problems: how many there are.
-        level: the share of replicates.
+        largest: the largest standardized difference in each bootstrap replicate, shape (points, replicates).
+        problems: the number of problems.
+        level: the confidence level.
 
     Returns:
-        Shape (2, points): widened for few problems, and not; at least the limit of a single difference, which those
-        that are the same for all problems lack.
+        Shape (2, points): widened for few problems, and not widened. They are never below the normal quantile of a
+        single difference: a difference that is the same for all problems has no standard error, and would give 0.
     """
     shares = [1 - 2 * widened_tail(problems, level), level]
     least = -NormalDist().inv_cdf((1 - level) / 2)

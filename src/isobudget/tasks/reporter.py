@@ -64,7 +64,7 @@ class Reporter:
         self.tell("xfail", [item.nodeid for item in session.items if item.get_closest_marker("xfail")])
 
     def pytest_runtest_logstart(self) -> None:
-        """Note that a test begins."""
+        """Record that a test has started."""
         self._reached[0] = False
 
     def pytest_runtest_logreport(self, report: Any) -> None:

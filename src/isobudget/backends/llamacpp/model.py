@@ -78,7 +78,7 @@ class LlamaModel:
         return self._tokenize(text, special=True, begin=True)
 
     def tokenize_conversation(self, text: str) -> list[int]:
-        """Ids of a conversation in the model's template, which already contains its begin token."""
+        """Ids of a conversation that the model's chat template has rendered; the template adds the BOS token itself."""
         return self._tokenize(text, special=True)
 
     def tokenize_text(self, text: str) -> list[int]:

@@ -37,7 +37,9 @@ def bounded_transport(http: Any, **options: Any) -> Any:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             if self._unasked:
-                raise UnreadableError(f"the server compressed its answer by {self._unasked!r}, unasked")
+                raise UnreadableError(
+                    f"the server's answer is compressed by {self._unasked!r}, which was not requested"
+                )
             left = self._most
             async for piece in self._pieces:
                 left -= len(piece)

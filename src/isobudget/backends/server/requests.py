@@ -33,14 +33,14 @@ def request_body(
     without: frozenset[Feature] = frozenset(),
     neutral: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The request for one sample per seed; only for the first if `n` is left out.
+    """The request for one sample per seed (field `n`), or for one sample if the server refuses `n`.
 
     Args:
         api: the kind of call.
         model: the model's name at the server.
         prompt: text for completions, a conversation for chat.
         sampling: temperature, top-p, limit and stop texts.
-        seeds: seeds of the samples; only the first is sent.
+        seeds: one per sample; the request states only the first, because the API takes one seed per request.
         without: features that this server refuses. Temperature and top-p are sent anyway if leaving them out would
             change the sampling.
         neutral: fields that switch off the server's own additions to sampling.

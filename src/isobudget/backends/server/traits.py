@@ -197,7 +197,7 @@ def first_traits(server: Server, settings: ServerSettings) -> Traits:
         )
     if kind is ServerKind.SGLANG:
         traits.note(
-            "log-probabilities of SGLang are those after the temperature, "
+            "SGLang returns log-probabilities after temperature scaling, "
             "unless it runs with SGLANG_RETURN_ORIGINAL_LOGPROB=1"
         )
     return traits

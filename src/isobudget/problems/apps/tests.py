@@ -42,7 +42,7 @@ def parse_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
         if not inputs and not outputs:
             raise NoTestsError(f"{where}: holds no tests, so that the problem cannot be judged")
         if len(inputs) != len(outputs):
-            raise NoTestsError(f"{where}: has {len(inputs)} inputs and {len(outputs)} outputs; each needs its partner")
+            raise NoTestsError(f"{where}: has {len(inputs)} inputs and {len(outputs)} outputs; the numbers must match")
         name = data.get("fn_name")
         if name is None:
             texts = _texts(inputs, f"{where}, inputs"), _texts(outputs, f"{where}, outputs")

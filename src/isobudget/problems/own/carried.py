@@ -26,8 +26,8 @@ def carried_value(value: object, where: str) -> None:
         raise InputError(f"{where}: is nested more than {MOST_DEPTH} levels deep, the judge's limit")
     if (size := _size(value)) > MOST_VALUE_BYTES:
         raise InputError(
-            f"{where}: takes {size / 2**20:.1f} MiB, but the judge accepts at most {MOST_VALUE_BYTES >> 20}; have "
-            "tests in Python (test, pytest) make large data themselves"
+            f"{where}: takes {size / 2**20:.1f} MiB, but the judge accepts at most {MOST_VALUE_BYTES >> 20} MiB; "
+            "generate large data inside tests in Python (test, pytest)"
         )
 
 

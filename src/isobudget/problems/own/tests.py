@@ -231,7 +231,7 @@ def check_pytest(source: str, module: str, where: str) -> None:
 
 def _same_number(first: tuple[str, ...], second: tuple[str, ...], where: str, other: str) -> None:
     if len(first) != len(second):
-        raise InputError(f"{where}: has {len(second)} items and {other} has {len(first)}; each needs its partner")
+        raise InputError(f"{where}: has {len(second)} items and {other} has {len(first)}; the numbers must match")
 
 
 #: the field that states the kind -> the kind; a new one is one line here

@@ -111,7 +111,7 @@ def parse_font(text: str) -> tuple[str, float]:
     except ValueError:
         raise InputError(f"--font {text!r}: a size in points follows the comma, such as times,9") from None
     if not SMALLEST <= points <= _LARGEST:
-        raise InputError(f"--font {text!r}: letters are {SMALLEST:g} to {_LARGEST:g} points large")
+        raise InputError(f"--font {text!r}: the font size must be {SMALLEST:g} to {_LARGEST:g} points")
     family = FONTS.get(name.strip().lower())
     return family or _installed(name.strip()), points
 

@@ -155,7 +155,7 @@ def _budget_grid(ranking: BenchmarkRanking, unit: Unit) -> Grid | None:
     ranked = [one for model in ranking.models for one in model.ranked if unit in one.free]
     unknown = dict.fromkeys(one.ranker for one in ranked if unit not in one.charged)
     notes = [
-        "Cells: success in percent (k); each column is the price of the output that the last rows name, per problem.",
+        "Cells: success in percent (k); each column is a budget per problem, the price of an output in the last rows.",
         *symbols,
     ]
     if len(rows) > len(ranked) + len(budgets):
