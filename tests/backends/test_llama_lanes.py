@@ -20,6 +20,7 @@ from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS
 from isobudget.backends.llamacpp.slots import Slots
 from isobudget.errors import BackendError, ModelError
+from isobudget.grid import counted
 from isobudget.models.random_gguf import Quantisation
 from support.tiny_llama import PROMPTS, WARM, asked, begins_alike, contents, write
 from support.tiny_q4_1 import write_q4_1
@@ -145,7 +146,7 @@ def test_slots_and_lanes_follow_from_the_weights_and_threads(
     assert (settings.at_once, settings.lanes) == (at_once, lanes)
     assert settings.open().concurrency == at_once
     several = f" in {lanes} lanes" if lanes > 1 else ""
-    assert settings.label == f"llama.cpp on CPU, {threads} threads, {at_once} slots{several}"
+    assert settings.label == f"llama.cpp on CPU, {counted(threads, 'thread')}, {at_once} slots{several}"
 
 
 def test_a_file_that_is_not_there_says_nothing_of_its_weights(tmp_path: Path) -> None:

@@ -266,7 +266,7 @@ def test_what_is_not_in_the_store_is_said_with_its_address() -> None:
     for read, name in ((read_costs, "costs.toml"), (load_benchmark, "own.jsonl"), (load_study, "study.toml")):
         with pytest.raises(IsobudgetError, match=rf"^{BUCKET}/none/{name}: (cannot be read: )?no such"):
             read(f"{BUCKET}/none/{name}")
-        with pytest.raises(IsobudgetError, match=r"there is no bucket s3://gone\. Make it"):
+        with pytest.raises(IsobudgetError, match=r"there is no bucket s3://gone\. Create it"):
             read(f"s3://gone/{name}")
 
 

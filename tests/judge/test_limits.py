@@ -21,13 +21,13 @@ def test_what_is_stated_and_what_follows() -> None:
 
 @pytest.mark.parametrize("memory_mb", [0, -1, 1_000_001, 99999999999999999999])
 def test_memory_that_no_system_can_set(memory_mb: int) -> None:
-    with pytest.raises(InputError, match=r"up to 1,000,000 MiB \(--memory-mb\)"):
+    with pytest.raises(InputError, match=r"\(--memory-mb\) must be 1 to 1,000,000 MiB"):
         Limits.stated(None, memory_mb)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 86_401.0, float("inf"), float("nan")])
 def test_seconds_that_no_timer_can_count(seconds: float) -> None:
-    with pytest.raises(InputError, match="up to 86,400 CPU seconds"):
+    with pytest.raises(InputError, match="above 0 and at most 86,400 CPU seconds"):
         Limits.stated(seconds, None)
 
 

@@ -217,7 +217,10 @@ def test_numbers_of_many_digits_are_kept() -> None:
         (" \n", "input_output.json: is empty"),
         ("{}", "input_output.json: holds no tests, so that the problem cannot be judged"),
         ({"inputs": [], "outputs": []}, "input_output.json: holds no tests"),
-        ({"inputs": ["1", "2"], "outputs": ["1"]}, "input_output.json: has 2 inputs and 1 outputs; each needs its"),
+        (
+            {"inputs": ["1", "2"], "outputs": ["1"]},
+            "input_output.json: has 2 inputs and 1 outputs; the numbers must match",
+        ),
         ({"inputs": [[1]], "outputs": [], "fn_name": "f"}, "has 1 inputs and 0 outputs"),
         ("{", "input_output.json: is not JSON"),
         ("[" * 100_000, "input_output.json: is not JSON"),

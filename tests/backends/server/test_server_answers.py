@@ -258,7 +258,7 @@ def test_what_is_known_of_servers_beforehand() -> None:
     assert Feature.MORE_STOPS in first(ServerKind.OPENAI, "chat").refused
     assert any("template" in note for note in first(ServerKind.OLLAMA).notes)
     assert not any("template" in note for note in first(ServerKind.OLLAMA, "chat").notes)
-    assert any("after the temperature" in note for note in first(ServerKind.SGLANG).notes)
+    assert any("after temperature scaling" in note for note in first(ServerKind.SGLANG).notes)
     assert not first(ServerKind.LLAMA_CPP).notes
     assert not first(ServerKind.LLAMA_CPP, models=("other", "m")).notes
     assert list(first(ServerKind.LLAMA_CPP, models=tuple("abcdefg")).notes) == [

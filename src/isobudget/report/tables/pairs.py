@@ -31,7 +31,7 @@ def reach_table(comparison: Comparison) -> Grid:
         (f"{reach.success:.0%}", *(_needed(reach, label, comparison) for label in labels)) for reach in reaches
     )
     marked = {(y, labels.index(reach.cheapest) + 1) for y, reach in enumerate(reaches) if reach.cheapest is not None}
-    note = "Cells: smallest budget that reaches it (k), and how much of that the cheapest model saves."
+    note = "Cells: smallest budget (k), and the share that the cheapest model saves."
     symbols = legend((row[1:] for row in rows), NOT_REACHED)
     title = headed(comparison.benchmark, "budget for a given success")
     narrow = _cheapest_two(title, note, reaches, comparison)
