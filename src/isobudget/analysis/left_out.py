@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """How many samples of a model and benchmark are left out: without a verdict, or recorded before.
+    """How many samples of a model and benchmark are left out: without a verdict, or recorded more than once.
 
     Of samples that are recorded several times, the first counts, as with verdicts.
     """

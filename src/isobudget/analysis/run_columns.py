@@ -4,7 +4,7 @@ Samples are read a row group at a time into arrays that grow to their size once;
 for model, problem, greedy or not, and index. Verdicts are read a row group at a time and put where their samples are,
 so that they are never in memory as a whole. A column of which nothing is known takes no memory: it is one NaN.
 
-    key = ((model x problems + problem) x 2 + greedy) x 2^32 + index
+    key = ((model x problems + problem) x 2 + greedy) x 2^31 + index
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isobudget.records.parts import read_each, rows_in_table
+from isobudget.records.parts import INDEX_BITS, read_each, rows_in_table
 from isobudget.records.rows import KEY_COLUMNS
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ Keys = NDArray[np.int64]
 #: columns by name
 Columns = Mapping[str, NDArray[Any]]
 
-_INDEX_BITS = 32
 #: numbers that are not known are -1 in columns of whole numbers, NaN in others
 _UNKNOWN = -1
 
@@ -69,12 +68,12 @@ class Places:
         task[known] = self.tasks[benchmark[known], task_id[known]]
         known &= task >= 0
         greedy = block["greedy"].to_numpy().astype(np.int64)
-        key = (((model * self.tasks.size + task) * 2 + greedy) << _INDEX_BITS) + block["index"].to_numpy()
+        key = (((model * self.tasks.size + task) * 2 + greedy) << INDEX_BITS) + block["index"].to_numpy()
         return (key, None) if known.all() else (key[known], known)
 
     def first_key(self, model: int, task: int = 0) -> int:
         """A lower bound of all keys of the model and the problems from `task` on."""
-        return ((model * self.tasks.size + task) * 2) << _INDEX_BITS
+        return ((model * self.tasks.size + task) * 2) << INDEX_BITS
 
     def task_of(self, groups: Keys) -> Keys:
         """The problems of `groups_of`."""
@@ -83,7 +82,7 @@ class Places:
 
 def groups_of(keys: Keys) -> Keys:
     """A number for each key's model, problem, and greedy or not (the last bit)."""
-    return keys >> _INDEX_BITS
+    return keys >> INDEX_BITS
 
 
 def indexes_of(keys: Keys) -> NDArray[np.int32]:

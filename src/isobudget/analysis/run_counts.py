@@ -45,6 +45,5 @@ def _counted(columns: Judged, benchmark: str, model: str) -> tuple[ModelCounts |
     c = np.add.reduceat(rows["passed"][sampled], starts, dtype=np.int64)
     task_ids = tuple(columns.tasks[task][1] for task in columns.places.task_of(groups).tolist())
     unknown = (None,) * len(task_ids)
-    return ModelCounts(benchmark, model, "", task_ids, n, c, unknown, unknown), columns.left_out(
-        model, benchmark
-    ).notes(model)
+    notes = columns.left_out(model, benchmark).notes(model)
+    return ModelCounts(benchmark, model, "", task_ids, n, c, unknown, unknown), notes

@@ -94,7 +94,7 @@ def samples_of(resolved: Resolved, progress: Progress = SILENT) -> SampleCounts:
                     continue
                 progress.note(why)
             counts[model.name][benchmark.name] = n
-    raise_mistakes(mistakes, *study.source, [model.name for model in study.models])
+    raise_mistakes(mistakes, *study.source)
     return counts
 
 

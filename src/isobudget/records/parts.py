@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _ROWS_READ_AT_ONCE = 1_000
 #: more than this of one part is not believed without a look
 _MANY_ROWS = 1_000_000
-#: indexes of samples are below it: keys have 32 bits for them (`analysis.run_columns`)
-_INDEX_END = 2**31
+#: an index of a sample has at most so many bits, in rows as in keys
+INDEX_BITS = 31
 
 
 class DamagedPartError(RunError):
@@ -100,7 +100,7 @@ def _in_range(block: pa.Table) -> pa.Table:
     if "index" in block.column_names and block.num_rows:
         ends = pc.min_max(block["index"]).as_py()
         for index in (ends["min"], ends["max"]):
-            if not 0 <= index < _INDEX_END:
+            if not 0 <= index < 1 << INDEX_BITS:
                 raise KeyError(f"a row with the index {index}, which no sample has")
     return block
 

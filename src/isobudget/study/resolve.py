@@ -117,7 +117,7 @@ class Resolved:
         Raises:
             StudyError: something is not; every mistake is in the message, with its line.
         """
-        raise_mistakes(self.mistakes, *self.study.source, [model.name for model in self.study.models])
+        raise_mistakes(self.mistakes, *self.study.source)
         return tuple(model for model in self.models if model is not None)
 
 

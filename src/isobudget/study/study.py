@@ -298,6 +298,7 @@ class Study(BaseModel):
         self._source = text, origin
 
     @property
-    def source(self) -> tuple[str, str]:
-        """The TOML text that it was read from, or an empty string; and its name in messages."""
-        return self._source if self._source[1] else ("", f"study {self.name!r}")
+    def source(self) -> tuple[str, str, list[str]]:
+        """For messages: the TOML text that it was read from, or an empty string; its name; and those of its models."""
+        text, origin = self._source if self._source[1] else ("", f"study {self.name!r}")
+        return text, origin, [model.name for model in self.models]

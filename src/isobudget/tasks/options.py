@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 from isobudget.errors import InputError
-from isobudget.files.values import TEXT, Check, mistakes_of
+from isobudget.files.values import TEXT, Check, is_whole, mistakes_of
 from isobudget.judge.verdict import MOST_MEMORY_MB, MOST_SECONDS
 from isobudget.policies.repair import MOST_REPAIRS
 
@@ -28,7 +29,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**62),
 }
 
-_WHOLE: Check = (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number")
+_WHOLE: Check = (lambda value: is_whole(value, -math.inf), "a whole number")
+#: nan too, which `_BOUNDS` refuses with the range that it should lie in
 _NUMBER: Check = (lambda value: isinstance(value, int | float) and not isinstance(value, bool), "a number")
 _NAMES: Check = (
     lambda value: (
@@ -100,9 +102,11 @@ class SolveOptions:
             # What is stated comes before the project's settings that cannot be combined with it.
             beside = any(getattr(self, other) for other in _NOT_WITH.get(name, ()))
             if getattr(self, name) in (None, ()) and not beside:
-                # a list of tests is not split: an id may hold commas
-                read = separated if name == "models" or isinstance(value, str) else tuple
-                given[name] = read(value) if name in ("tests", "also", "models") else value
+                if name == "models" or (name in ("tests", "also") and isinstance(value, str)):
+                    value = separated(value)
+                elif name in ("tests", "also"):
+                    value = tuple(value)  # its ids may hold commas
+                given[name] = value
         return replace(self, **given)
 
     def check(self) -> None:
