@@ -171,7 +171,8 @@ def test_the_bills_in_the_docs_are_what_they_say(tmp_path: Path) -> None:
         assert price.per_problem == pytest.approx(rows["usd shared by the samples"], rel=1e-3, abs=1e-12)
         assert price.per_sample == pytest.approx(rows["usd of each sample"], rel=1e-3)
         assert price.cost(10) == pytest.approx(rows["usd of 10 samples"], rel=1e-4)
-    by_hand = re.search(r"By hand.*?: (.*?) = ([\d,]+) usd a million, ([\d.]+) usd\.", PAGE)
+    unwrapped = " ".join(PAGE.split())
+    by_hand = re.search(r"The second bill by hand.*?: (.*?) = ([\d,]+), that is, ([\d.]+) usd\.", unwrapped)
     assert by_hand is not None
     assert eval(by_hand[1].replace(" x ", "*")) == float(by_hand[2].replace(",", ""))
     assert prices["by-openai"].cost(10) == pytest.approx(float(by_hand[3]))
