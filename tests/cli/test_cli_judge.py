@@ -137,7 +137,7 @@ def test_verdicts_that_another_command_is_writing_are_left_alone(tmp_path: Path,
     samples, partial = write(tmp_path / "samples.jsonl", LINES), tmp_path / "verdicts.jsonl.partial"
     with partial.open("a") as theirs, Judge(workers=1) as judge:
         fcntl.flock(theirs, fcntl.LOCK_EX)
-        with pytest.raises(RunError, match="is being written by another isobudget"):
+        with pytest.raises(RunError, match="is being written by another isobudget command"):
             judge_file(samples, PROBLEMS, tmp_path / "verdicts.jsonl", judge, resume=resume)
         assert partial.read_bytes() == b""
     with Judge(workers=1) as judge:

@@ -87,7 +87,8 @@ def test_a_resumed_file_has_the_models_that_it_had(tmp_path: Path) -> None:
         (tmp_path / "v.jsonl.partial").write_text(output.read_text().splitlines(keepends=True)[0])
         output.unlink()
         write(samples, first | {"model": "other"}, first | {"model": "large"})
-        with pytest.raises(RunError, match=r"line 1: verdict of a, number 0, small, but .* has a, number 0, other"):
+        message = r"line 1: verdict of a, sample 0, small, but .* has a, sample 0, other there"
+        with pytest.raises(RunError, match=message):
             judge_file(samples, PROBLEMS, output, judge, resume=True)
 
 
@@ -146,7 +147,7 @@ def test_a_damaged_gzipped_output_is_named(tmp_path: Path) -> None:
     whole = gzip.compress((json.dumps(GOOD | {"sha256": digest}) + "\n").encode())
     for torn in (whole[:-9], whole[:12], b"no gzip"):
         output.write_bytes(torn)
-        with pytest.raises(RunError, match=r"v\.jsonl\.gz: is damaged|exists already"):
+        with pytest.raises(RunError, match=r"v\.jsonl\.gz is damaged|exists already"):
             judge_file(samples, PROBLEMS, output, Judge(workers=1), resume=True)
         assert output.read_bytes() == torn
 

@@ -293,7 +293,7 @@ def test_names_of_sites_are_defined_where_code_is_handed_out(judge: Judge) -> No
         (("[1",), "input 1: the arguments are not literals"),
         (("(1,)",), "input 1: the arguments are a tuple, not a list"),
         (("[" * 5000,), "input 1: the arguments are not literals"),
-        (("[1]",) * (MOST_INPUTS + 1), f"more than {MOST_INPUTS}"),
+        (("[1]",) * (MOST_INPUTS + 1), f"{MOST_INPUTS + 1:,} inputs to observe; at most {MOST_INPUTS:,} are"),
     ],
 )
 def test_arguments_are_literals(judge: Judge, arguments: tuple[str, ...], message: str) -> None:

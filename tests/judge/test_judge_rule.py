@@ -135,7 +135,8 @@ def test_the_reference_decides_and_never_the_sample(judge: Judge) -> None:
 def test_what_cannot_cross_is_named(judge: Judge) -> None:
     problem = Problem("Own/0", "own", "", "f", AssertList(("assert f(1) == 1",)), "def f(x): return 1")
     (verdict,) = judge.run([(problem, "class Foo: pass\ndef f(x): return Foo()")])
-    assert (verdict.outcome, verdict.detail) == (Outcome.ERROR, "cannot cross (returned Foo)")
+    detail = "the program returned an object of type Foo, which is not plain data"
+    assert (verdict.outcome, verdict.detail) == (Outcome.ERROR, detail)
 
 
 def test_one_list_that_is_returned_again_and_again_is_seen(judge: Judge) -> None:

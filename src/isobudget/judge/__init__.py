@@ -1,4 +1,4 @@
-"""The judge: runs the tests of problems on samples without trusting them. See docs/judge.md."""
+"""The judge: runs the tests of problems on samples that it does not trust. See docs/judge.md."""
 
 from typing import TYPE_CHECKING
 

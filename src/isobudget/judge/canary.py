@@ -1,8 +1,8 @@
 """A benchmark's canary: before any score, one right and one wrong program must be judged correctly.
 
 The right program is a reference of the benchmark; the wrong one gives another answer. Some benchmarks have no reference
-that is known to pass (APPS, LiveCodeBench, tasks without a solution). There, both programs solve a small built-in
-problem with the same kind of tests.
+that is known to pass (APPS, LiveCodeBench, tasks without a solution). For these, both programs are written for a small
+built-in problem with the same kind of tests.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from isobudget.problems.problem import (
     Tests,
 )
 
-#: problems that are tried: weak tests of one may pass a wrong program, those of this many should not
+#: most problems that are tried: the weak tests of one may pass a wrong program, but those of all should not
 CANDIDATES = 3
 _DOUBLE, _TRIPLE = "def double(x):\n    return 2 * x\n", "def double(x):\n    return 3 * x\n"
 _PRINTS, _PRINTS_WRONG = "print(2 * int(input()))\n", "print(3 * int(input()))\n"
@@ -61,19 +61,21 @@ def require_canaries(problems: Iterable[Problem], judge: Judge) -> None:
             right, wrong = judge.run([(canary.problem, canary.right), (canary.problem, canary.wrong)])
             if right.passed and wrong.outcome in (Outcome.FAILED, Outcome.ERROR):
                 break
-            complaint = complaint or f"{canary.problem.task_id}: {_said(right)} and {_said(wrong)}"
+            verdicts = f"{_said(right)} and {_said(wrong)}"
+            task_id = canary.problem.task_id
+            complaint = complaint or f"For {task_id}, its verdicts on a right and a wrong program are {verdicts}"
         else:
             if complaint:
                 raise JudgeError(
-                    f"{benchmark}: the judge does not tell right from wrong here. A right and a wrong program for "
-                    f"{complaint}. Look at the limits and at `isobudget doctor`, or pass --no-check to go on"
+                    f"{benchmark}: the judge does not tell right programs from wrong ones on this machine. "
+                    f"{complaint}. Check the limits and the output of `isobudget doctor`, or pass --no-check to go on"
                 )
 
 
 def canaries(problems: list[Problem]) -> Iterator[Canary]:
     """Candidate canaries for a benchmark, best first; the first that works is used.
 
-    None for problems without right answers.
+    There are none for problems without right answers.
     """
     if not problems or (small := _small(problems[0])) is None:
         return

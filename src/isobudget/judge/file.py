@@ -1,9 +1,9 @@
 """Judges a file of samples into a file of verdicts, as `isobudget judge` does.
 
 Samples are JSON lines with `task_id` and either `completion` (appended to the problem's prompt) or `solution` (the
-whole program). Verdicts are JSON lines, one per sample, in the same order. Until the last one is written, they are in a
-file beside the output with `.partial` after its name; a killed run continues from it. Either file may be gzipped (the
-output if its name ends in `.gz`).
+whole program). Verdicts are JSON lines, one per sample, in the same order. Until the last verdict is written, all of
+them are in a file beside the output, with `.partial` after its name; a killed run continues from this file. The samples
+may be gzipped, and so are the verdicts if the output's name ends in `.gz`.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def judge_file(
         begin: called before the first sample is judged, after all checks; not called if there is nothing to judge.
 
     Raises:
-        InputError: a sample line cannot be used; the message says where.
-        RunError: there are verdicts of a killed run and `resume` is not set, or they belong to other samples; or
+        InputError: a sample line cannot be used (the message says where), there are no samples, or the output is a
+            folder or the file of samples.
+        RunError: the output exists and `again` is not set, or the output holds no verdicts to replace; verdicts of a
+            killed run exist and `resume` is not set; existing verdicts are damaged or belong to other samples; or
             another command is writing them.
         StorageError: the output cannot be written.
     """
@@ -82,7 +84,7 @@ def judge_file(
             begun = begun or partial.stat().st_size > 0
             if begun and not resume:
                 raise RunError(
-                    f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove it"
+                    f"{partial} holds the verdicts of an unfinished run: continue it with --resume, or remove the file"
                 )
             with _leaving_nothing(partial, begun):
                 begin()
@@ -113,11 +115,11 @@ def _leaving_nothing(partial: Path, begun: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _told_as_ours(output: Path) -> Iterator[None]:
-    """Turn errors of writing verdicts into one that names the output file."""
+    """Turn errors in reading or writing verdicts into one that names the file."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise RunError(f"{output}: is damaged ({error}); remove the file to re-judge") from error
+        raise RunError(f"{output} is damaged ({error}); remove the file to re-judge") from error
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or output}: {error.strerror}") from error
 
@@ -129,7 +131,9 @@ def _check_files(samples: Path, problems: dict[str, Problem], output: Path) -> i
         raise InputError(f"{output} is {what}; name another file for the verdicts")
     total = sum(1 for _ in read_samples(samples, problems))
     if total == 0:
-        raise InputError(f"{samples} holds no samples; each line must be a JSON object with task_id and completion")
+        raise InputError(
+            f"{samples} holds no samples; each line must be a JSON object with task_id and completion or solution"
+        )
     return total
 
 
@@ -149,7 +153,7 @@ def _held(partial: Path) -> Iterator[IO[str]]:
     """The file of verdicts so far, opened for appending and locked against other commands until it is closed.
 
     Raises:
-        RunError: another command is writing it.
+        RunError: another command is writing the file.
     """
     with partial.open("a", encoding="utf-8") as out:
         try:
@@ -159,7 +163,7 @@ def _held(partial: Path) -> Iterator[IO[str]]:
         except (BlockingIOError, FileNotFoundError):
             ours = False
         if not ours:
-            raise RunError(f"{partial} is being written by another isobudget. Wait for it to end, or stop it.")
+            raise RunError(f"{partial} is being written by another isobudget command. Wait for it to end, or stop it.")
         yield out
 
 
@@ -174,10 +178,11 @@ def _take_up(
     """Count the verdicts that are already written, and check that they belong to these programs, tests and rules.
 
     Returns:
-        How many there are, and their size in bytes, without an incomplete last line.
+        Their number and their size in bytes, without an incomplete last line.
 
     Raises:
-        RunError: a line is damaged, or belongs to another sample, other tests or other rules.
+        RunError: a line is damaged, or belongs to another sample, other tests or other rules; or there are more
+            verdicts than samples.
     """
     done = kept = 0
     digests = Digests(problems, judge)
@@ -190,7 +195,10 @@ def _take_up(
             place, group = (record["task_id"], record["index"]), tuple(record.get(name) for name in GROUP)
             if (place, group) != ((sample.task_id, sample.index), sample.group):
                 has = f"{_named(sample.task_id, sample.index, sample.group)}"
-                raise RunError(f"{where}: verdict of {_named(*place, group)}, but {samples} has {has}")
+                raise RunError(
+                    f"{where}: verdict of {_named(*place, group)}, but {samples} has {has} there; remove the file of "
+                    "verdicts to start over"
+                )
             if record.get("sha256") != digests.of(sample):
                 raise RunError(
                     f"{where}: {sample.task_id} has changed since it was judged: its program, its tests, or the rules "
@@ -199,7 +207,9 @@ def _take_up(
             tally.add(record)
             done, kept = done + 1, kept + len(line)
         if next(lines, b"").endswith(b"\n"):
-            raise RunError(f"{written} holds more verdicts than {samples} has samples; remove it to re-judge")
+            raise RunError(
+                f"{written} holds more verdicts than {samples} has samples; remove the file of verdicts to re-judge"
+            )
     return done, kept
 
 
@@ -231,7 +241,7 @@ def _verdict_line(line: bytes, where: str) -> dict[str, Any]:
 
 
 def _named(task_id: str, index: int, group: tuple[object, ...]) -> str:
-    return ", ".join([task_id, f"number {index}", *(str(name) for name in group if name is not None)])
+    return ", ".join([task_id, f"sample {index}", *(str(name) for name in group if name is not None)])
 
 
 def _finish(partial: Path, output: Path) -> None:

@@ -1,7 +1,7 @@
 """The host's half of a guest: starts one (`judge.confinement.guest`), sends it requests, and ends it.
 
-A guest is one process at a time. It ends when its socket is closed or it is killed, and nothing of it remains: its
-folder is removed here, and the kernel ends all processes of its pid namespace with the first one.
+A guest has one process at a time, which ends when its socket is closed or when it is killed. Nothing of it remains:
+this module removes its folder, and when the first process of its pid namespace ends, the kernel ends all others.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from isobudget.judge.confinement.confine import CLEAN_ENVIRONMENT, ISOLATED, boo
 from isobudget.judge.confinement.guest import LENGTH
 from isobudget.judge.scratch import ScratchFolder
 
-#: how long a guest may take to copy its view and to come up
+#: how long a guest may take to copy its view and to start
 START_SECONDS = 60.0
-#: users of guests apart from those of the judge's workers
+#: the least number of a guest; numbers of the judge's workers, and so their users, are smaller
 _FIRST_NUMBER = 1_000_000
 _NUMBERS = itertools.count(1)
 
@@ -47,9 +47,9 @@ class GuestSetting:
         files: relative paths of the files to copy.
         writable: relative paths of the files that the guest may write; they begin empty.
         shown: folders that are visible read-only at their own paths, such as the interpreter's.
-        interpreter: to run the program with.
-        program: Python source that the guest runs; its arguments are the control socket's number and the layers of
-            confinement as JSON.
+        interpreter: path of the interpreter that runs the program.
+        program: Python source that the guest runs; its arguments are the control socket's descriptor number and the
+            layers of confinement as JSON.
         first: the first message that the program receives.
         view_mb: maximum size of the copy, in MiB.
         memory_mb: maximum resident memory of a process that the program forks, in MiB.
@@ -82,7 +82,7 @@ class Guest:
         self._control: socket.socket | None = None
         self._scratch = ScratchFolder()
         self._ending: list[threading.Thread] = []
-        #: what the program said when it was ready, `ready` the layers of confinement
+        #: the program's first message, which says that it is ready; key `ready` has the layers of confinement
         self.ready: dict[str, Any] = {}
 
     def __enter__(self) -> Guest:
@@ -96,11 +96,11 @@ class Guest:
         """Start the guest and wait until it is ready, at most until a deadline on the monotonic clock.
 
         Raises:
-            GuestGoneError: it was not ready in time.
-            JudgeError: it cannot be confined or does not come up; the message says why.
+            GuestGoneError: the guest was not ready in time.
+            JudgeError: the guest cannot be confined or does not start; the message says why.
         """
         if time.monotonic() >= deadline:
-            raise GuestGoneError("there was no time left to start it")
+            raise GuestGoneError("no time was left to start the tests' process")
         self.kill()
         self._leave()
         self._scratch.make()
@@ -127,7 +127,7 @@ class Guest:
             if time.monotonic() >= deadline:
                 self.kill()
                 raise
-            reply = {"fault": "its process ended before it was ready"}
+            reply = {"fault": "the tests' process ended, or took too long, before it was ready"}
         if "fault" in reply:
             self.stop()
             raise JudgeError(f"the tests cannot be confined: {reply['fault']}")
@@ -150,10 +150,11 @@ class Guest:
 
         Args:
             request: in the form that the guest's program expects.
-            deadline: on the monotonic clock; after it the guest is ended.
+            deadline: on the monotonic clock; the guest is ended if it has not answered by then.
 
         Raises:
-            GuestGoneError: it ended, or did not answer in time; it is ended then, and can be started again.
+            GuestGoneError: the guest ended, or did not answer in time, or reported a fault. It has been ended, and can
+                be started again.
         """
         try:
             self._send(request)
@@ -199,12 +200,12 @@ class Guest:
 
     def _send(self, value: dict[str, Any]) -> None:
         if self._control is None:
-            raise GuestGoneError("it is not running")
+            raise GuestGoneError("the tests' process is not running")
         data = json.dumps(value).encode()
         try:
             self._control.sendall(LENGTH.pack(len(data)) + data)
         except OSError as error:
-            raise GuestGoneError("its process ended") from error
+            raise GuestGoneError("the tests' process ended") from error
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         (length,) = LENGTH.unpack(self._exactly(LENGTH.size, deadline))
@@ -215,17 +216,17 @@ class Guest:
         data = bytearray()
         poller = select.poll()
         if self._control is None:
-            raise GuestGoneError("it is not running")
+            raise GuestGoneError("the tests' process is not running")
         poller.register(self._control, select.POLLIN)
         while len(data) < size:
             left = deadline - time.monotonic()
             if left <= 0 or not poller.poll(1000 * left + 1):
-                raise GuestGoneError("it did not answer in time")
+                raise GuestGoneError("the tests' process did not answer in time")
             try:
                 more = self._control.recv(min(size - len(data), 1 << 20))
             except OSError as error:
-                raise GuestGoneError("its process ended") from error
+                raise GuestGoneError("the tests' process ended") from error
             if not more:
-                raise GuestGoneError("its process ended")
+                raise GuestGoneError("the tests' process ended")
             data += more
         return bytes(data)

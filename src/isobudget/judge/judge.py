@@ -4,9 +4,9 @@
         for verdict in judge.run((problem, program) for ...):
             ...
 
-Every worker is a pair of processes: a tester, which runs the tests, and its zygote, from which every sample is forked
-in confinement. `Judge.run` is a stream: it takes new pairs only as fast as its verdicts are consumed, so its memory use
-does not grow with their number.
+Every worker consists of a tester, the process that runs the tests, and of zygotes: confined processes from which the
+samples are forked. `Judge.run` is a stream: it takes new pairs only as fast as its verdicts are consumed, so its memory
+use does not grow with the number of pairs.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ from isobudget.judge.verdict import Limits, Trust, Verdict
 from isobudget.judge.worker import Worker, WorkerGoneError, always_wanted, lost, wait_for_any
 from isobudget.problems.problem import Problem
 
-#: where tests may be made to run
+#: values of `Judge(trust=...)`
 TRUSTS = ("auto", *Trust)
-#: pairs that a worker has been given and not answered, so that it never waits for the next one
+#: most unanswered pairs given to one worker: several, so that it never waits for the next one
 GIVEN = 3
-#: pairs taken ahead per worker while an early one still runs
+#: most pairs per worker that are taken before their verdicts can be yielded, because an earlier pair still runs
 AHEAD = 32
-#: a worker that fails over a sample is replaced, and the sample tried again this often
+#: most attempts at a sample; a worker that fails on a sample is replaced before the next attempt
 ATTEMPTS = 3
-#: more workers than this many per core only take memory; with few cores, this many are allowed all the same
+#: most workers per core, since more would only take memory; and the number of workers that is allowed with few cores
 WORKERS_PER_CORE, LEAST_ALLOWED = 8, 32
-#: workers stay on a core each: judges of one process that have fewer than there are cores take turns at the first one;
-#: those of several processes differ by their process numbers, so that two may still meet
+#: Each judge takes a number here for the core of its first worker; its other workers get the following cores. So the
+#: first workers of judges of one process are on different cores. Another process counts from its own process id, and
+#: may use the same cores.
 _FIRST_CORE = itertools.count(os.getpid())
 
 
@@ -58,9 +59,9 @@ class Judge:
             serves no other sample; False gives every test a process of its own.
         trust: where function and pytest tests of your own problems run: `split`, in a process apart from the sample, or
             `shared`, in the sample's process; `auto` decides for each problem, see docs/judge.md.
-        foreign: the tests, references and checkers are trusted no more than the samples: their tester is confined as a
-            sample is, and its answers are checked for form. A pass then only means that these tests reported a pass.
-            Use a separate judge for each owner of tests.
+        foreign: trust tests, references and checkers no more than samples: the tester is confined as a sample is, and
+            only the form of its answers is checked. A pass then means only that these tests reported a pass. Use a
+            separate judge for each owner of tests.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to test the remaining ones.
         share: has no effect; samples that shared a process could change each other's verdicts. Kept for old callers.
 
@@ -68,7 +69,7 @@ class Judge:
         layers: the layers of confinement active around every worker, once entered; None if not known.
 
     Raises:
-        JudgeError: this machine cannot confine a sample at all, or not this many workers.
+        JudgeError: the system is not Linux, or `workers` is out of range.
         InputError: `trust` is not one of these words, or a limit is not valid.
     """
 
@@ -85,14 +86,15 @@ class Judge:
         share: bool | None = None,
     ) -> None:
         if share is not None:
-            warnings.warn("Judge(share=...) has no effect: samples share no process", DeprecationWarning, stacklevel=2)
+            said = "Judge(share=...) has no effect, because samples share no process; remove the argument"
+            warnings.warn(said, DeprecationWarning, stacklevel=2)
         if not sys.platform.startswith("linux"):
-            raise JudgeError("judging needs Linux; on other systems run it in a Linux container or virtual machine")
+            raise JudgeError("judging needs Linux; on other systems, use a Linux container or virtual machine")
         cores, most = len(os.sched_getaffinity(0)), most_workers()
         if workers is not None and not 1 <= workers <= most:
             raise JudgeError(f"workers must be at least 1 and, with {cores} cores, at most {most}, not {workers}")
         if trust not in TRUSTS:
-            raise InputError(f"trust is one of {', '.join(TRUSTS)}, not {trust!r}")
+            raise InputError(f"trust must be one of {', '.join(TRUSTS)}, not {trust!r}")
         self.workers = workers or cores
         self.limits = (limits or Limits()).checked()
         self.unsafe = unsafe
@@ -108,7 +110,7 @@ class Judge:
         """Start the workers.
 
         Raises:
-            JudgeError: samples cannot be confined here, and `unsafe` was not given.
+            JudgeError: a worker does not start, or samples cannot be confined here and `unsafe` was not given.
         """
         cores = sorted(os.sched_getaffinity(0))
         first = next(_FIRST_CORE)
@@ -162,12 +164,12 @@ class Judge:
             pairs: as `run` takes them.
 
         Raises:
-            UnwantedError: it no longer is. Running samples are ended, and the judge is ready for the next run.
+            UnwantedError: `is_wanted` returned False. Running samples are ended; the judge is ready for the next run.
         """
         if not self._entered:
             raise JudgeError("use the judge inside its with block: with Judge() as judge: judge.run(...)")
         if any(worker.given for worker in self._pool):
-            raise JudgeError("this judge is busy with another run: take its verdicts first, or close it")
+            raise JudgeError("this judge is busy with another run: read all verdicts of that run first, or close it")
         stream = _Stream(self._pool, iter(pairs), self.limits, is_wanted)
         try:
             yield from stream.verdicts()

@@ -1,4 +1,4 @@
-"""Lines of samples and verdicts, as `judge_file` reads and writes them, one line per sample; and their totals."""
+"""The lines that `judge_file` reads and writes, one per sample and one per verdict, and totals over the verdicts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from isobudget.judge.verdict import RULES, Outcome, Trust, Verdict
 from isobudget.problems.problem import Problem
 from isobudget.problems.spelling import Spelling
 
-#: the program in a problem's answer; the answer follows its prompt, or is a whole program (True)
+#: Extracts the program from an answer to a problem. The bool says whether the answer is a whole program (True) or
+#: follows the problem's prompt (False).
 Extraction = Callable[[Problem, str, bool], str]
-#: fields that tell samples of one problem apart, as in COUNTS files; their numbers count apart, too
+#: fields that divide the samples of a problem into groups, as in COUNTS files; samples are numbered within their group
 GROUP = ("benchmark", "model", "condition")
 _MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w]+)")
 
@@ -31,7 +32,7 @@ class SampleLine:
     """One line of a file of samples.
 
     Attributes:
-        task_id, index: the problem, and the sample's number among those of that problem (and model), from 0.
+        task_id, index: the problem, and the sample's number within its problem and group, from 0.
         program: the program to judge.
         fields: all fields of the line.
     """
@@ -43,7 +44,7 @@ class SampleLine:
 
     @property
     def group(self) -> tuple[object, ...]:
-        """What identifies the model, as far as the line states it."""
+        """The values of the fields in `GROUP`; None for a field that the line lacks."""
         return tuple(self.fields.get(name) for name in GROUP)
 
 
@@ -52,13 +53,13 @@ class VerdictTally:
     """Totals over a file of verdicts.
 
     Attributes:
-        samples, passes: counts by problem, without samples that could not be judged.
-        by_model: the same counts for each model, if the samples state one.
+        samples, passes: numbers of samples and of passed samples by problem, without those that could not be judged.
+        by_model: the same numbers for each model; the model is empty where a sample states none.
         outcomes: how often each outcome occurred.
-        shared: samples whose tests ran in one process with them.
+        shared: number of samples whose tests ran in one process with them.
         problems: number of problems of the benchmark.
         invalid: the first sample that could not be judged, and why; empty if there is none.
-        errors: error messages of samples, and how often each occurred.
+        errors: how often each error message of samples occurred, by its first 80 characters.
         not_installed: modules that samples import but that are not installed, and for each the number of samples.
     """
 
@@ -73,7 +74,7 @@ class VerdictTally:
     not_installed: Counter[str] = field(default_factory=Counter)
 
     def add(self, record: dict[str, Any]) -> None:
-        """Count one verdict line. An `INVALID` outcome is counted, but never as a sample that did not pass."""
+        """Count one verdict line. An `INVALID` verdict is counted as an outcome, but not as a sample."""
         self.outcomes[record["verdict"]] += 1
         self.shared += record["trust"] == Trust.SHARED
         task_id, detail = record["task_id"], record["detail"]
@@ -91,7 +92,7 @@ class VerdictTally:
 
 
 class Digests(dict[str, str]):
-    """Checksums by task_id, made on demand, of a problem's tests with its rules, limits and trust."""
+    """Checksums by task_id, made on demand, of a problem's tests with the judge's rules, limits and trust."""
 
     def __init__(self, problems: dict[str, Problem], judge: Judge) -> None:
         self.problems = problems
@@ -139,10 +140,10 @@ _WANTED: dict[str, type] = {
 def damage(record: Any) -> str:
     """Why an object is not a valid verdict line; an empty string if it is one."""
     if not isinstance(record, dict):
-        return "no JSON object"
+        return "not a JSON object"
     for name, kind in _WANTED.items():
         if name not in record:
-            return f"it lacks {name}"
+            return f"{name} is missing"
         if type(record[name]) is not kind:
             return f"{name} is {str(record[name])[:40]!r}"
     if record["verdict"] not in set(Outcome) or record["trust"] not in set(Trust):
@@ -159,7 +160,7 @@ def read_samples(
 
     Raises:
         InputError: the file cannot be read, or a line is not a JSON object, has a key twice, names no known problem, or
-            holds no program or two.
+            does not hold exactly one program.
     """
     seen: Counter[tuple[object, ...]] = Counter()
     spelling = Spelling(problems)
@@ -190,7 +191,7 @@ def _program(
         if not isinstance(record.get(name, ""), str):
             raise InputError(f"{where}: the field {name} must be a string, not {json_kind(record[name])}")
     if "completion" in record and "solution" in record:
-        raise InputError(f"{where}: has both completion and solution; keep the one that is to be judged")
+        raise InputError(f"{where}: has both completion and solution; keep only the one to judge")
     if "solution" in record:
         return task_id, extraction(problems[task_id], str(record["solution"]), True)
     if "completion" in record:

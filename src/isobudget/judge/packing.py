@@ -1,11 +1,13 @@
 """Encodes plain data for the wire: how values cross between the tests and a sample.
 
 Whatever arrives is decoded into new objects of the built-in and standard types by type-exact rules, so no method of the
-sample's objects ever runs on the other side. Numbers (nan, inf, complex, huge integers), strings, bytes, None, lists,
-tuples, sets, dicts, ranges, slices, and the standard collections cross as they are. Instances of their subclasses cross
-as the plain type. NumPy's scalars cross as Python's own numbers, which are exact; its arrays become an `Array` for the
-tests and an array again for the sample. Iterators are drained up to a cap. Everything else crosses as a numbered handle
-that its owner keeps. A mutable object that occurs twice in one message is one object on the other side, too.
+sample's objects ever runs on the other side. Numbers (nan, inf, complex, huge integers, fractions, decimals), dates and
+times, strings, bytes, None, lists, tuples, named tuples, sets, dicts and their views, ranges, slices, built-in types
+and the standard collections cross as they are. Instances of their other subclasses cross as the plain type. NumPy's
+scalars cross as Python's own numbers, which are exact; its arrays become an `Array` for the tests and an array again
+for the sample. An iterator crosses as its items, up to a maximum, and becomes an iterator again. Everything else
+crosses as a numbered handle; the object itself stays with its owner. A mutable object that occurs twice in one message
+is one object on the other side, too.
 
 JSON's own scalars and lists stand for themselves; every other type is an object with one key, its tag. A value that
 occurs again is numbered at its first place: a list by a first item `{"shared": number}`, an object by a second key. At
@@ -22,12 +24,12 @@ from typing import Any
 
 from isobudget.judge.wire import WireError
 
-#: an iterator that crosses is drained up to this many items
+#: most items of an iterator that crosses
 DRAIN_ITEMS = 100_000
 #: integers beyond this are written in hexadecimal, whose conversion takes linear time
 LARGE_INT = 10**1000
 
-#: keys of the first item of a list that occurs again
+#: keys of the extra first item of a list that occurs again
 MARK = {"shared"}
 SCALARS = frozenset({int, float, str, bool, type(None)})
 _DIRECT = frozenset({float, str, bool, type(None)})
@@ -41,12 +43,12 @@ FACTORIES: dict[str, Any] = {"int": int, "list": list, "dict": dict, "set": set,
 class Packer:
     """Turns values into JSON's own types.
 
-    `export` is called with each value that cannot cross, and returns its handle.
+    `export` is called with each value that is not plain data, and returns its handle.
     """
 
     def __init__(self, export: Callable[[Any], dict[str, Any]]) -> None:
         self.export = export
-        #: mutable objects of this message by their id, kept so that no id is used again, with their forms
+        #: objects of this message and their forms, by the object's id; keeping the objects prevents the reuse of ids
         self.seen: dict[int, tuple[Any, Any]] = {}
         self.marks: set[int] = set()
 
@@ -152,7 +154,7 @@ def _drain(value: Iterator[Any]) -> list[Any]:
     return items
 
 
-#: exact type -> its tag and its parts, which are packed in turn
+#: exact type -> its tag, and a function that returns its parts, which are packed in turn
 _EXACT: dict[type, tuple[str, Callable[[Any], Any]]] = {
     set: ("set", list),
     frozenset: ("frozenset", list),

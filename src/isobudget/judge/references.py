@@ -1,4 +1,4 @@
-"""Checks references: before your own problems are used, the judge must pass their references.
+"""Checks references: before your own problems are used, their references must pass their tests.
 
 If a reference fails, then the tests, the reference or the judge are wrong, and verdicts on samples would mean nothing.
 References that passed are remembered in the user's cache folder by a checksum of the problem with its tests and
@@ -21,7 +21,7 @@ from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import RULES, Verdict
 from isobudget.problems.problem import Problem, ReferenceInputs
 
-#: references that are remembered; the oldest go first
+#: most references that are remembered; the oldest are dropped first
 MOST_KEPT = 20_000
 
 
@@ -85,7 +85,10 @@ def require_references(problems: Iterable[Problem], judge: Judge) -> None:
 
 
 def is_checked(problem: Problem) -> bool:
-    """Whether the problem is one of your own and has a reference."""
+    """Whether the problem is one of your own and has a reference.
+
+    Problems whose tests themselves compare with a reference (`ReferenceInputs`) are not checked.
+    """
     published = getattr(problem.tests, "split", False) or getattr(problem.tests, "rules", "own") != "own"
     return problem.reference is not None and not published and not isinstance(problem.tests, ReferenceInputs)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from isobudget.judge.confinement.confine import remove_contents
 
 _PREFIX = "isobudget-judge-"
-#: younger folders are left alone: one that was just made is not locked yet
+#: younger folders are left alone, because a folder that was just made may not be locked yet
 _YOUNG_SECONDS = 60.0
 
 
@@ -36,7 +36,7 @@ class ScratchFolder:
         self._held = _lock(self.path)
 
     def remove(self) -> None:
-        """Remove the folder and its contents; files that cannot be removed stay, without an error."""
+        """Remove the folder and its contents; files that cannot be removed stay, and no error is raised."""
         if self.path:
             _remove(self.path)
             if self._held >= 0:

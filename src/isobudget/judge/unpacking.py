@@ -13,7 +13,7 @@ from typing import Any
 from isobudget.judge.packing import FACTORIES, MARK, SCALARS
 from isobudget.judge.wire import WireError
 
-#: parts of a longer fraction would take seconds to reduce, in one call that nothing interrupts
+#: most bits of a fraction's parts: to reduce longer ones would take seconds, in one call that nothing interrupts
 FRACTION_BITS = 200_000
 
 
@@ -27,7 +27,7 @@ class Array:
 
     def __init__(self, dtype: str, shape: tuple[int, ...], items: list[Any]) -> None:
         if re.fullmatch(r"[<>|=]?[biufcSU]\d{1,4}", dtype) is None:
-            raise WireError(f"the array type {dtype[:40]!r}")
+            raise WireError(f"an array of the unsupported type {dtype[:40]!r}")
         if any(type(size) is not int or size < 0 for size in shape) or math.prod(shape) != len(items):
             raise WireError("an array whose shape does not fit its items")
         self.dtype, self.shape, self.items = dtype, shape, items

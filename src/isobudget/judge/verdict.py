@@ -9,12 +9,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-#: version of the rules by which verdicts are given; those of another version are not mixed with it
+#: version of the rules by which verdicts are given; verdicts of different versions are not mixed
 RULES = 3
 
 
 class Outcome(StrEnum):
-    """How a sample ended. Only `PASSED` counts as solved; `INVALID` is the judge's own fault and never counts."""
+    """How a sample ended. Only `PASSED` counts as solved.
+
+    `INVALID` means that the judge failed or that the tests cannot be used; such a sample never counts.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
@@ -35,13 +38,13 @@ class Trust(StrEnum):
     SHARED = "shared"
 
 
-#: a day: beyond it timers overflow
+#: a day, for which no timer overflows
 MOST_SECONDS = 86_400
-#: characters of a detail, or of a test's name; and more tests than any problem has
+#: most characters of a detail or of a test's name; most tests that a verdict may count, more than any problem has
 MOST_DETAIL, MOST_TESTS = 300, 10**9
-#: more than any machine's, and what the system can set as a limit
+#: more than any machine has; the system can still set it as a limit
 MOST_MEMORY_MB = 1_000_000
-#: of each of the limits: the most that it may be, and its type. Wall seconds are ten times the CPU's where not stated
+#: name, maximum and type of each limit. Unstated wall seconds are ten times the CPU seconds (`Limits.stated`)
 _BOUNDS: tuple[tuple[str, int, Any], ...] = (
     ("cpu_seconds", MOST_SECONDS, int | float),
     ("wall_seconds", 10 * MOST_SECONDS, int | float),
@@ -56,7 +59,7 @@ class Limits(NamedTuple):
     Attributes:
         cpu_seconds: CPU time of the sample itself. A busy machine does not shorten it.
         wall_seconds: a generous cap for samples that sleep or wait.
-        memory_mb: resident memory, in MiB; the address space may be 512 larger.
+        memory_mb: resident memory, in MiB; the address space may be 512 MiB larger.
         output_kb: what the sample may print, in KiB.
     """
 
@@ -67,17 +70,22 @@ class Limits(NamedTuple):
 
     @classmethod
     def stated(cls, cpu_seconds: float | None, memory_mb: int | None) -> Limits | None:
-        """The requested limits, with wall seconds to match; None if none was requested."""
+        """The requested limits, with wall seconds to match; None if none was requested.
+
+        Raises:
+            InputError: a limit is out of range.
+        """
         if cpu_seconds is None and memory_mb is None:
             return None
         if cpu_seconds is not None and not 0 < cpu_seconds <= MOST_SECONDS:
             from isobudget.errors import InputError
 
-            raise InputError(f"the limit must be above 0 and at most {MOST_SECONDS:,} CPU seconds, not {cpu_seconds:g}")
+            most = f"{MOST_SECONDS:,} CPU seconds"
+            raise InputError(f"the CPU limit must be above 0 and at most {most}, not {cpu_seconds:g}")
         if memory_mb is not None and not 1 <= memory_mb <= MOST_MEMORY_MB:
             from isobudget.errors import InputError
 
-            raise InputError(f"the limit (--memory-mb) must be 1 to {MOST_MEMORY_MB:,} MiB, not {memory_mb:,}")
+            raise InputError(f"the memory limit (--memory-mb) must be 1 to {MOST_MEMORY_MB:,} MiB, not {memory_mb:,}")
         default = cls()
         seconds = default.cpu_seconds if cpu_seconds is None else cpu_seconds
         wall = max(10 * seconds, default.wall_seconds)
@@ -109,7 +117,7 @@ class Verdict(NamedTuple):
         seconds: CPU seconds that the sample's process used, without the start-up of the interpreter where that can be
             separated.
         peak_memory_mb: largest resident memory in MiB, NaN if unknown.
-        detail: the error's last line, or an empty string. One line, at most 300 characters.
+        detail: the error or other reason for the outcome, or an empty string. One line, at most 300 characters.
         trust: whether the sample could reach its tests, see `Trust`.
         tests_passed: tests that passed before the first that did not; None where they cannot be counted.
         tests_total: number of tests of the problem; None where they cannot be counted.
@@ -145,21 +153,21 @@ class Verdict(NamedTuple):
 
     @classmethod
     def of_foreign(cls, fields: Any) -> Verdict:
-        """Read a verdict reported by an untrusted process; null stands for NaN, which JSON lacks.
+        """Read a verdict from the fields that an untrusted process reported; null is read as NaN.
 
         Raises:
-            ValueError: it is not a valid verdict.
+            ValueError: the fields are not those of a valid verdict.
         """
         wanted: tuple[Any, ...] = (str, float, float, str, str, (int, type(None)), (int, type(None)), str, list)
         if type(fields) is not list or len(fields) != len(wanted):
-            raise ValueError("no verdict")
+            raise ValueError("not a verdict")
         known = [float("nan") if one is None else one for one in fields[1:3]]
         fields[1:3] = [float(one) if type(one) is int else one for one in known]
         if not all(isinstance(field, kind) for field, kind in zip(fields, wanted, strict=True)):
             raise ValueError("a verdict with fields of the wrong type")
         texts, counts = (fields[3], fields[7]), [one for one in fields[5:7] if one is not None]
         if max(map(len, texts)) > MOST_DETAIL or not "".join(texts).isprintable() or min(counts, default=0) < 0:
-            raise ValueError("a verdict with unknown fields")
+            raise ValueError("a verdict with invalid texts or counts")
         if max(counts, default=0) > MOST_TESTS or not all(isinstance(one, str) for one in fields[8]):
-            raise ValueError("a verdict with unknown fields")
+            raise ValueError("a verdict with invalid counts or observations")
         return cls.from_plain(tuple(fields))

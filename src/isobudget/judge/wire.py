@@ -9,11 +9,11 @@ import json
 import os
 from typing import Any
 
-#: a longer frame is refused by the receiver
+#: longest message; sender and receiver refuse a longer one
 FRAME_BYTES = 16 << 20
-#: a longer program, or longer tests, in their form on the wire, are not carried
+#: longest program, or longest tests, that are sent, as encoded for the wire
 TEXT_BYTES = FRAME_BYTES // 2
-#: what is read at once: most frames are smaller, and a larger buffer has to be allocated by every process anew
+#: bytes that are read at once: most frames are smaller, and every process has to allocate a larger buffer anew
 READ_BYTES = 4000
 
 
@@ -37,7 +37,7 @@ def encode(message: Any) -> str:
 
 
 def is_too_long(*texts: str) -> bool:
-    """Whether the texts exceed the most that one message can hold."""
+    """Whether the texts together, as encoded for the wire, exceed `TEXT_BYTES`."""
     return 6 * sum(map(len, texts)) > TEXT_BYTES and sum(len(encode(text)) for text in texts) > TEXT_BYTES
 
 
@@ -65,7 +65,7 @@ def send(descriptor: int, message: Any) -> int:
     """
     data = encode(message).encode("ascii")
     if len(data) > FRAME_BYTES:
-        raise WireError(f"a message of {len(data)} bytes is too long to cross")
+        raise WireError(f"a message of {len(data):,} bytes, more than {FRAME_BYTES >> 20} MiB")
     data = len(data).to_bytes(4, "big") + data
     try:
         written = os.write(descriptor, data)
@@ -107,7 +107,7 @@ def _rest(descriptor: int, data: bytes) -> bytes:
         data += _more(descriptor)
     wanted = 4 + int.from_bytes(data[:4], "big")
     if wanted - 4 > FRAME_BYTES:
-        raise WireError(f"a message of {wanted - 4} bytes is too long to cross")
+        raise WireError(f"a message of {wanted - 4:,} bytes, more than {FRAME_BYTES >> 20} MiB")
     parts, have = [data], len(data)
     while have < wanted:
         parts.append(_more(descriptor))

@@ -22,11 +22,11 @@ from isobudget.judge.trusted.kinds import KINDS
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.problem import Problem
 
-#: problems that a worker keeps
+#: most problems that a worker keeps
 PROBLEMS_KEPT = 512
-#: the longest answer that is taken: 2,000 observed texts of 2,000 characters fit
+#: longest answer that is accepted: 2,000 observed texts of 2,000 characters fit
 MOST_ANSWER_BYTES = 32 << 20
-#: how much longer than a sample's wall cap a worker may take before it is held for lost
+#: how much longer than twice a sample's wall cap a worker may take for it before the worker counts as stuck
 GRACE_SECONDS = 30.0
 #: how long an idle worker may take to end by itself
 STOP_SECONDS = 5.0
@@ -46,7 +46,7 @@ def always_wanted() -> bool:
 
 
 class Worker:
-    """One tester process."""
+    """A worker's process, the tester, and the jobs that it has been given."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings
@@ -58,7 +58,7 @@ class Worker:
         self.scratch = ScratchFolder()
         self.busy_since = 0.0
         self.stuck = False
-        #: the end of a pipe that closes with this process, however it ends
+        #: this process's end of a pipe, by which the worker notices that this process has ended, in whatever way
         self.life = -1
 
     def start(self) -> list[str]:
@@ -98,7 +98,7 @@ class Worker:
         kind, *said = messages[0]
         if kind != "ready" or not said:
             self.stop()
-            raise JudgeError("a worker of the judge does not start as it should")
+            raise JudgeError("a worker of the judge does not start: its first message is not the expected one")
         return list(map(str, said[0]))
 
     def give(self, number: int, problem: Problem, program: str, attempt: int) -> None:
@@ -238,7 +238,7 @@ def wait_for_any(
     """Wait until a worker with jobs has sent something, or has taken far too long.
 
     Raises:
-        UnwantedError: `is_wanted`, which is asked every second, said no.
+        UnwantedError: `is_wanted`, which is called every second, returned False.
     """
     busy = {worker.fileno(): worker for worker in workers if worker.given}
     while True:

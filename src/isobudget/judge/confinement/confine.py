@@ -1,8 +1,8 @@
-"""All layers of confinement around a zygote, in order, and which of them this machine grants.
+"""Puts all layers of confinement around a zygote, and says which of them this machine grants.
 
-Namespaces and a private root where the kernel grants them, then no privileges, Landlock, limits, and the system call
-filter. A layer that the machine does not offer is reported as missing. `require` refuses to run untrusted code if too
-few layers are left.
+The order is: namespaces and a private root (where the kernel grants them), dropped privileges, Landlock, limits, and
+the system call filter. A layer that the machine does not offer is not among the reported layers. `require` refuses to
+run untrusted code if a necessary layer is missing.
 
 Not covered here: faults of the kernel, and what one process can learn of others through shared hardware.
 """
@@ -22,7 +22,7 @@ from isobudget.judge.confinement import landlock, namespaces, seccomp
 from isobudget.judge.confinement.reach import reach, roots, standard_library
 
 MEMORY_WATCH = "resident memory watch"
-#: every layer that there can be, in the order in which they are put up
+#: all possible layers, in the order in which they are reported
 LAYERS = (
     "separate process",
     "mount namespace",
@@ -43,18 +43,18 @@ LAYERS = (
 #: without these no sample is judged
 NEEDED = ("separate process", "ordinary user", "no capabilities", "resource limits", "system call filter")
 SCRATCH = "/scratch"
-#: an interpreter that takes nothing from the user's environment or folders, as `-I` but with a fixed hash seed
+#: options of an interpreter that takes nothing from the user's folders: as `-I`, but the hash seed can be fixed
 ISOLATED = ("-s", "-S", "-P", "-W", "ignore")
-#: Symbols are resolved at the start, once, and not in every sample's process anew.
+#: The interpreter's environment. LD_BIND_NOW resolves symbols once, at the start, and not in every sample's process.
 CLEAN_ENVIRONMENT = {"PATH": os.defpath, "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"}
 DESCRIPTORS = 64
-#: of one file that a sample writes, its output among them; more where more output is expected, up to the most
+#: largest file that a sample may write, printed output included; where more output is expected, up to the second size
 FILE_KB, MOST_FILE_KB = 8192, 1 << 20
 #: threads that one sample may have
 THREADS = 64
-#: and more where the worker's user is also somebody else: for what that user starts beside the judge
+#: threads allowed besides, where the worker's user runs other processes too: for what that user may start later
 SHARED_THREADS = 1024
-#: since this kernel, what a user runs is counted apart in every user namespace
+#: since this version of the kernel, a user's threads are counted separately in every user namespace
 COUNTED_APART = (5, 14)
 
 
@@ -69,7 +69,7 @@ class Setting(NamedTuple):
         base: an empty folder that belongs to the worker.
         packages: folders of installed packages that samples may import from.
         number: the worker's number; when running as root, it determines which unused user the worker becomes.
-        without: layers to leave out, by name, for tests of the others.
+        without: layers to leave out, by name, to test the others.
         memory_mb: resident memory that a sample may take, in MiB.
     """
 
@@ -86,7 +86,7 @@ class Confined(NamedTuple):
     Attributes:
         layers: the names of all active layers.
         scratch: the folder that the process may write in.
-        threads: the most threads that a sample's user may run, in the form of `RLIMIT_NPROC`.
+        threads: the most threads that a sample's user may run, as a value of `RLIMIT_NPROC`.
     """
 
     layers: list[str]
@@ -172,7 +172,7 @@ def _tasks_of(user: int) -> int:
 
 
 def limit_tester(memory_mb: int) -> bool:
-    """Limit this process as a tester of foreign tests: files as for a sample, and its address space."""
+    """Limit files (as for a sample) and address space of this process, a tester of foreign tests; False if refused."""
     return set_limits({resource.RLIMIT_AS: memory_mb << 20, resource.RLIMIT_FSIZE: FILE_KB << 10})
 
 
@@ -187,7 +187,7 @@ def _readable_by_others() -> bool:
 
 
 def limit_worker() -> bool:
-    """Set the limits that the zygote and all samples share."""
+    """Set the limits that the zygote and all samples share; False if one was refused."""
     return set_limits(
         {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: MOST_FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS}
     )
@@ -197,7 +197,8 @@ def limit_worker() -> bool:
 def sample_limits(cpu_seconds: float, memory_mb: int, file_kb: int, threads: int) -> ResourceLimits:
     """Limits of one sample, in the form of `setrlimit`.
 
-    CPU seconds are rounded to whole seconds: this limit is a backstop to the exact clock that the zygote reads.
+    The CPU limit is a whole number of seconds, one to two above `cpu_seconds`: it is a backstop to the exact clock that
+    the zygote reads.
     """
     wanted = {
         resource.RLIMIT_CPU: int(cpu_seconds) + 2,
@@ -226,7 +227,7 @@ def set_limits(wanted: Mapping[int, int]) -> bool:
 
 
 def missing(layers: Collection[str]) -> list[str]:
-    """The missing layers that untrusted code needs: limits, no-new-privileges, a filter, and Landlock or namespaces.
+    """The missing layers among those that untrusted code needs: `NEEDED`, and Landlock or namespaces.
 
     Without the filter a sample could fork, and its children would still run beside the next samples. An ordinary user
     is required even inside namespaces: a sample never runs as root.
@@ -248,14 +249,15 @@ def require(layers: Collection[str]) -> None:
     if lacking:
         raise JudgeError(
             f"samples cannot be confined on this machine: no {', no '.join(lacking)}. Judge on Linux 5.13 or later; "
-            "or, in a container or virtual machine that you can lose, pass --unsafe (Judge(unsafe=True))"
+            "or pass --unsafe (Judge(unsafe=True)) in a disposable container or virtual machine"
         )
 
 
 def bootstrap(module: str, *arguments: Any, entry: str = "main") -> str:
-    """Source code that loads one module of this folder by path and calls its entry function.
+    """Source code that imports one module of `isobudget.judge` and calls its entry function.
 
-    The package itself is not imported, because its `__init__` files import far more than a worker needs.
+    The packages `isobudget` and `isobudget.judge` are made without running their `__init__` files, which a worker does
+    not need.
     """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     call = ", ".join(repr(argument) for argument in arguments)

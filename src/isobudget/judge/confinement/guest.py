@@ -25,12 +25,12 @@ from typing import Any, NoReturn
 from isobudget.judge.confinement import confine, landlock, memory, namespaces
 from isobudget.judge.confinement.reach import DEVICES, FILES, WRITABLE, library_folders
 
-#: where the code of the guest and the files that can be written lie
+#: folder of the guest's code and of the files that can be written
 OVERLAY = "/overlay"
 OVERLAY_OPTIONS = b"size=16m,nr_inodes=256,mode=755"
 SCRATCH_OPTIONS = b"size=64m,nr_inodes=8192,mode=777"
 PROGRAM = "guest.py"
-#: a frame is its length and as many bytes of JSON
+#: a frame is the length of its JSON text in bytes, and that text
 LENGTH = struct.Struct("!I")
 DESCRIPTORS = 256
 FILE_MB = 64
@@ -41,7 +41,7 @@ NEEDED = ("private root file system", "pid namespace", "network namespace", "ord
 def main(base: str, descriptor: int) -> NoReturn:
     """Run as a guest.
 
-    The setting arrives as one frame over the control socket; a failure to start is reported over it.
+    The setting arrives as one frame over the control socket; a failure to start is reported over the same socket.
     """
     control = socket(fileno=descriptor)
     setting = receive(control)
@@ -152,7 +152,7 @@ def copy(source: str, target: str, files: Iterable[str], writable: Iterable[str]
 
 def _overlay(view: str, writable: Iterable[str], program: str) -> None:
     if not namespaces.mount_memory(OVERLAY, OVERLAY_OPTIONS):
-        raise OSError("no memory for the writable files")
+        raise OSError("the folder for the writable files cannot be mounted")
     with open(f"{OVERLAY}/{PROGRAM}", "w") as file:
         file.write(program)
     os.chmod(f"{OVERLAY}/{PROGRAM}", 0o444)

@@ -1,9 +1,10 @@
 """System call filters for a guest, which runs a project's own tests: refused calls fail and do not kill.
 
-Test suites try many things and go on without them (a socket to see whether there is IPv6, say). What a sample may not
-do is refused here with EPERM; nothing more is allowed. The server of a guest, which forks, keeps `fork`, `kill` and
-their like; the processes that run candidates give them up, unless tests may start programs: then they stay inside the
-guest's pid namespace, whose first process, the server, they cannot end.
+Test suites try many calls and continue without them (a socket, for example, to see whether there is IPv6). So a call
+that would kill a sample fails here with EPERM. The guest's server, which forks and ends the processes of candidates,
+may make the calls that it needs for that. The processes of candidates give these calls up, unless tests may start
+programs. If they may, the processes still stay inside the guest's pid namespace, and cannot end its first process, the
+server.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from isobudget.judge.confinement import seccomp
 from isobudget.judge.confinement.syscalls import ALLOWED, DEADLY, SPECIAL
 
 _REFUSED = seccomp.RET_ERRNO | errno.EPERM
-#: what the server needs, and with it all below
+#: calls that the server needs; its children may make them until they install a further filter
 _SERVER = (*seccomp.SERVER_CALLS, "seccomp", "getresuid", "getresgid")
-#: allowed beside them where tests may start programs
+#: calls that are allowed as well where tests may start programs
 _PROGRAMS = ("fork", "execve", "execveat", "setsid", "setpgid", "arch_prctl")
-#: numbers on x86-64 and aarch64 of calls that samples of the judge do without
+#: numbers, on x86-64 and aarch64, of calls that are not in the tables of `syscalls`
 _MORE = {
     "setsid": (112, 157),
     "setpgid": (109, 154),
@@ -27,7 +28,7 @@ _MORE = {
     "getresgid": (120, 150),
     "sched_setaffinity": (203, 122),
 }
-#: extended attributes, which copying a file asks for: there are none
+#: numbers of calls for extended attributes, which copying a file makes; they fail as where there are no attributes
 _ATTRIBUTES = ((188, 5), (189, 6), (190, 7), (191, 8), (192, 9), (193, 10), (194, 11), (195, 12), (196, 13))
 
 

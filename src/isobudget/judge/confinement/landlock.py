@@ -1,4 +1,4 @@
-"""Landlock: limits which files a process can reach, and forbids it to connect, to bind and to signal other processes.
+"""Landlock: limits which files a process can reach; forbids TCP, and signals and abstract sockets to other processes.
 
 A ruleset lists what stays allowed. Everything else that the kernel's version of Landlock can govern is refused for
 good, for this process and all its children. Needs Linux 5.13 (files), 6.7 (TCP) and 6.12 (signals, abstract sockets).
@@ -23,12 +23,12 @@ RULE_PATH_BENEATH = 1
 
 WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
 TRUNCATE = 1 << 14
-#: access rights to files known to each version, all of them from the lowest bit up
+#: version -> number of the rights to files that it knows, which are the lowest bits
 RIGHTS_OF_VERSION = {1: 13, 2: 14, 3: 15, 4: 15}
 RIGHTS_SINCE_5 = 16
 NETWORK_BIND, NETWORK_CONNECT = 1, 2
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
-#: of the rights to files, those that make sense for something that is not a folder
+#: the rights that apply to a path that is not a folder
 FILE_RIGHTS = 1 | WRITE_FILE | READ_FILE | TRUNCATE | 1 << 15
 MAKE_SPECIAL = 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11
 EXECUTE = 1
@@ -60,7 +60,7 @@ def version() -> int:
 def restrict(reach: Reachable) -> list[str]:
     """Restrict this process, which must have no-new-privileges set.
 
-    Returns the kinds of access that are now governed.
+    Returns the kinds of access that are now restricted; none if the kernel does not offer Landlock.
     """
     abi = version()
     if abi == 0:

@@ -2,10 +2,10 @@
 
 The limit is on resident memory. The kernel also limits a sample's address space, but generously: numerical libraries
 and threads reserve far more than they use. The zygote's outer process can see `/proc`; processes inside the confinement
-cannot. It checks a sample that has run for some time, and kills it if it holds too much. The peak that the kernel
-reports at the end is checked too, so that short peaks count whenever the watcher looked.
+cannot. This process checks a sample that has run for some time, and kills a sample that holds too much. The peak that
+the kernel reports at the end is compared with the limit too, so that short peaks count.
 
-Not covered: memory that a sample takes between two checks; only the address space bounds that.
+Not covered: what a sample takes between two checks is bounded only by the limit on its address space.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import signal
 from _socket import socket
 from resource import getpagesize
 
-#: pause between two looks; what ends sooner is not looked at
+#: pause between two checks; a sample that ends sooner is not checked
 PAUSE_SECONDS = 0.05
-#: what the address space may be larger than the limit on resident memory, where that is watched
+#: how much larger the address space may be than the limit on resident memory, where resident memory is watched
 HEADROOM_MB = 512
-#: what a sample may keep on disk, as in memory
+#: most bytes in a scratch folder on disk: as many as a scratch folder in memory holds
 SCRATCH_BYTES = 8 << 20
 MOST_ENTRIES = 2_000
 
 
 def used_bytes(folder: str) -> int:
-    """Bytes that the files below a folder use; a folder with more than `MOST_ENTRIES` files counts as full."""
+    """Size in bytes of the files below a folder; a folder with more than `MOST_ENTRIES` entries counts as full."""
     total, entries, folders = 0, 0, [folder]
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as listing:
@@ -64,7 +64,7 @@ class Watch:
             raise
 
     def close(self) -> None:
-        """Close the view; called in the process that is to be confined."""
+        """Close the view; call it in the process that is to be confined."""
         os.close(self.proc)
 
     def run(self, zygote: int, most_mb: int, scratch: str) -> None:

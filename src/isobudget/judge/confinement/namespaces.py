@@ -1,6 +1,6 @@
 """Private namespaces, a private root file system, and giving up privileges (Linux, through ctypes).
 
-Each function adds one layer around the calling process and says whether it is active. Root creates the namespaces
+A function that adds a layer around the calling process returns whether the layer is active. Root creates the namespaces
 directly and then becomes an unused ordinary user. An ordinary user creates them inside a new user namespace.
 """
 
@@ -34,10 +34,10 @@ PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 CAPABILITY_VERSION_3 = 0x20080522
 
-#: users that nobody is; each worker of root takes one of its own, so that process limits count apart
+#: user ids from here on belong to nobody; as root, each worker takes its own, so that its processes count separately
 FIRST_UNUSED_USER = 1_879_048_192
 NOBODY = 65534
-#: standard streams as files, by their numbers, with no room for others beside them
+#: files of the standard streams, by descriptor number; their folder has no room for other files
 STREAMS = ("/streams/in", "/streams/out", "/streams/err")
 STREAM_LINKS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 STREAM_OPTIONS = b"size=1g,nr_inodes=4,mode=755"
@@ -91,7 +91,9 @@ def make_root(
     scratch_options: bytes = SCRATCH_OPTIONS,
     prepare: Callable[[str], None] | None = None,
 ) -> bool:
-    """Make `base` the root: read-only views of the paths, and a small private scratch folder. Needs a mount namespace.
+    """Make `base` the root: read-only views of the paths, and a small private scratch folder. False if that fails.
+
+    The process must be in a mount namespace of its own.
 
     Args:
         base: an empty folder.
@@ -132,13 +134,16 @@ def make_root(
 
 
 def mount_memory(path: str, options: bytes, *, executable: bool = False) -> bool:
-    """Mount a file system in memory on a folder; `executable` if libraries in it must be loadable."""
+    """Mount a file system in memory on a folder; False if that fails.
+
+    Set `executable` if libraries in the folder must be loadable.
+    """
     flags = MS_NOSUID | MS_NODEV | (0 if executable else MS_NOEXEC)
     return bool(_libc().mount(b"tmpfs", os.fsencode(path), b"tmpfs", flags, options) == 0)
 
 
 def bind(path: str, place: str) -> bool:
-    """Show the file or folder `path` at `place`, which exists and is of the same kind."""
+    """Show the file or folder `path` at `place`, which exists and is of the same kind; False if that fails."""
     return bool(_libc().mount(os.fsencode(path), os.fsencode(place), None, MS_BIND, None) == 0)
 
 
@@ -176,7 +181,7 @@ def _show(libc: ctypes.CDLL, base: str, path: str) -> None:
 
 
 def become_nobody(number: int) -> bool:
-    """Become, for good, an ordinary user that owns no files (root only)."""
+    """Become an ordinary user that owns no files, for good (root only); False if that fails."""
     for uid in (FIRST_UNUSED_USER + number, NOBODY):
         try:
             os.setgroups([])
@@ -189,7 +194,7 @@ def become_nobody(number: int) -> bool:
 
 
 def drop_capabilities() -> bool:
-    """Give up all capabilities for good, now and across exec."""
+    """Give up all capabilities for good, now and across exec; False if that fails."""
     if not LINUX:
         return False
     libc = _libc()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from isobudget.judge.confinement.landlock import Reachable
 
-#: names of packages and their metadata that begin so are not readable for a sample
+#: A sample cannot read packages, or metadata of packages, whose names begin with one of these.
 ANSWER_PACKAGES = (
     "isobudget",
     "_isobudget",
@@ -66,7 +66,7 @@ def reach(packages: Iterable[str], scratch: str, streams: tuple[str, ...] = ()) 
 
 
 def roots(packages: Iterable[str]) -> list[str]:
-    """The folders and files that make up a private root file system."""
+    """The folders and files to show in a private root file system, without those below another one."""
     wanted = [standard_library(), *packages, *library_folders(), *FILES, *DEVICES]
     kept: list[str] = []
     for path in sorted(path for path in set(wanted) if os.path.exists(path)):

@@ -46,7 +46,7 @@ AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = 1, 1, 0x80000
 class FilterProgram:
     """A BPF program under construction.
 
-    Each rule is a few instructions; calls that it does not match go on to the next.
+    Each rule is a few instructions; calls that a rule does not match go on to the next rule.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class FilterProgram:
         return b"".join(struct.pack("HBBI", *instruction) for instruction in self.code)
 
 
-#: what a server of samples does and they may not
+#: calls that a server of samples may make; most are forbidden to the samples, or allowed only within their own process
 SERVER_CALLS = (
     "tgkill",
     "kill",
@@ -110,7 +110,7 @@ def start() -> FilterProgram:
 def zygote_program(also: tuple[str, ...] = ()) -> bytes:
     """The allow-list for the zygote and all its children.
 
-    `also` lists calls that it allows and that would kill otherwise.
+    `also` names calls that are allowed too, and that would otherwise kill the process.
     """
     program, refused = start(), RET_ERRNO | errno.EPERM
     for number in (*ALLOWED.values(), *(DEADLY[name] for name in also)):
@@ -134,7 +134,7 @@ def zygote_program(also: tuple[str, ...] = ()) -> bytes:
 
 
 def tester_program() -> bytes:
-    """The filter of a tester of foreign tests: a zygote's, and sending descriptors to a zygote is allowed."""
+    """The filter of a tester of foreign tests: a zygote's, but it may send descriptors to zygotes."""
     return zygote_program(also=("sendmsg",))
 
 
@@ -142,7 +142,7 @@ def sample_program(private_root: bool = True, *, receives: bool = False) -> byte
     """The filter of a sample, on top of the zygote's; `OWN_PID` stands where the sample's own pid is filled in.
 
     Without a private root, changing the modes and times of files is forbidden too, because Landlock does not govern it.
-    A tester of foreign tests gets the same filter, but `receives`: it may receive descriptors from its zygotes.
+    A tester of foreign tests gets the same filter with `receives`, so that it may receive descriptors from its zygotes.
     """
     program, refused = start(), RET_ERRNO | errno.EPERM
     for name in () if private_root else ("chmod", "fchmod", "fchmodat", "utimensat"):

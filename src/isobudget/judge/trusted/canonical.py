@@ -1,10 +1,10 @@
 """A canonical text for plain data: equal values have equal texts, so that agreeing samples can be counted.
 
-Equality is Python's own, with these exceptions: nan agrees with nan, equal times in different zones are equal, a
-`Counter` equals a dict of the same contents, a decimal number with more than 2,000 digits before or after its point
-agrees with no number of another type, and values that are not plain data agree if their types have the same name. So
-`1`, `1.0`, `True` and `Fraction(2, 2)` have one text, and so have `{1, 2}` and `frozenset([2, 1])`; `[1]` and `(1,)`
-have two.
+Equality is Python's own, with these exceptions. nan agrees with nan. All kinds of dicts count as plain dicts, so the
+order of an `OrderedDict` does not matter. Two iterators, two arrays or two views of a dict's values agree if their
+items do. A decimal number with more than 2,000 digits before or after its point agrees with no number of another type.
+Values that are not plain data agree if their types have the same name. So `1`, `1.0`, `True` and `Fraction(2, 2)` have
+one text, and so have `{1, 2}` and `frozenset([2, 1])`, or equal times in different zones; `[1]` and `(1,)` have two.
 
 No method of a sample's object is called here: values come from the wire, which creates only plain data, and stand-ins
 are recognized by their exact type.
@@ -24,9 +24,9 @@ from isobudget.judge.packing import LARGE_INT
 from isobudget.judge.trusted.remote import StandIn, type_name
 from isobudget.judge.unpacking import Array
 
-#: longest text; of a longer one, so much is kept, followed by its checksum
+#: longest text; a longer one is cut to this length and followed by its checksum
 TEXT_CHARS = 2_000
-#: a decimal number with more digits than this would be a bomb as a fraction
+#: most digits of a decimal number that is converted to a fraction: with more, the fraction could be huge
 DECIMAL_DIGITS = 2_000
 
 

@@ -1,4 +1,4 @@
-"""Whether an output or a result is the expected one, by the rule of its benchmark.
+"""Decides whether an output or a result is the expected one, by the rules of its benchmark.
 
 | | printed output | results of calls |
 |---|---|---|
@@ -6,9 +6,9 @@
 | apps | as own | as own, and an expected list of one item also stands for that item |
 | livecodebench | the same lines after their ends are stripped, or equal decimals, exactly | equality |
 
-Whole numbers are ASCII digits with a sign. The tolerance is 1e-5 of the expected number (1e-8 at least) for printed
-text and 1e-6 of it for results, unless the problem states its own, which is then relative to the expected number, or to
-1 if that number is smaller.
+Whole numbers are ASCII digits, with or without a sign. The tolerance is 1e-5 of the expected number (1e-8 at least) for
+printed text, and 1e-6 of the expected number for results. If a problem states its own tolerance, that is relative to
+the expected number; for printed text, it is relative to 1 if the expected number is smaller than 1.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ RESULT_RELATIVE = 1e-6
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+)([eE][+-]?[0-9]+)?")
-#: digits that are compared as they are written, in linear time
+#: numbers without a fraction, which are compared by their digits, in linear time
 _ZEROS = re.compile(r"([+-]?)0*([0-9]+)(\.0*)?")
 
 
 def same_output(printed: str, expected: str, rules: str = "own", tolerance: float | None = None) -> bool:
-    """Whether two printed texts agree."""
+    """Whether a printed text is the expected one."""
     if printed.strip() == expected.strip():
         return True
     if rules == "livecodebench":
@@ -91,7 +91,7 @@ _IN_ORDER: tuple[type, ...] = (tuple, list, deque, range, type({}.keys()), type(
 
 
 def plain(value: Any) -> Any:
-    """A result reduced to JSON's types: sequences become lists, keys become strings."""
+    """A result reduced to JSON's types: sequences and iterators become lists, keys become strings."""
     if type(value) is Array:
         return plain(value.nested())
     if isinstance(value, _IN_ORDER) or hasattr(type(value), "__next__"):

@@ -27,13 +27,13 @@ from isobudget.judge.trusted import tester, zygotes
 from isobudget.judge.trusted.kinds import KINDS
 from isobudget.judge.trusted.zygotes import Started
 
-#: what a tester may ask for, by the byte that it sends
+#: byte that a tester sends -> use of the zygote that it asks for
 USES = {b"n": "", b"s": "source", b"p": "pytest"}
-#: zygotes that are started for one tester; it ends after this many faults
+#: most zygotes that are started for one tester; after them the worker ends
 MOST_ZYGOTES = 32
-#: users of testers apart from those of their zygotes
+#: added to a worker's number for its tester, so that the tester's user is not that of its zygotes
 NUMBERS_OF_TESTERS = 500_000
-#: the least address space of a tester; pytest and numerical libraries need so much
+#: least memory of a tester, to which `HEADROOM_MB` is added: pytest and numerical libraries need so much address space
 LEAST_MB = 1024
 #: modules that tests use and that cannot be imported once the root is private
 BEFORE = (
@@ -85,7 +85,7 @@ def _reap() -> None:
 
 
 class _Elsewhere(zygotes.Process):
-    """A zygote that is the child of another process: closing its socket ends it, and that process waits for it."""
+    """A zygote that is the child of another process: it ends when its socket is closed, and its parent waits for it."""
 
     def __init__(self) -> None:
         super().__init__(0)
@@ -128,7 +128,7 @@ def _confined(settings: WorkerSettings, setting: confine.Setting, started: Start
 
 
 def _more(layers: list[str], settings: WorkerSettings) -> list[str]:
-    """Add the layers that only a zygote needs, and limit memory; returns the active layers."""
+    """Limit this process's memory, and forbid the system calls that only a zygote needs; returns the active layers."""
     memory_mb = max(LEAST_MB, settings.limits.memory_mb) + HEADROOM_MB
     if not confine.limit_tester(memory_mb):
         layers = [layer for layer in layers if layer != "resource limits"]

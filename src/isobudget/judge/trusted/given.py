@@ -1,6 +1,6 @@
-"""What a benchmark's own judge defines for programs: imports, and a recursion limit.
+"""The code that a benchmark's own judge runs before a program: imports, and a recursion limit.
 
-Only modules that a program's text may need are imported; NumPy only if the text names it.
+NumPy is imported only if the program's text mentions it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def before(program: str, rules: str, *, calls: bool = False) -> str:
     Args:
         program: text of the program.
         rules: the benchmark's rules: `own`, `apps` or `livecodebench`.
-        calls: whether the program's functions are called. With rules `own` and no calls, nothing is defined.
+        calls: whether the program's functions are called. With rules `own` and without calls, no code runs before it.
     """
     if rules == "own" and not calls:
         return ""

@@ -21,7 +21,7 @@ from isobudget.judge.verdict import Limits, Outcome, Verdict
 STOP_SECONDS = 2.0
 #: wall time that a second of CPU time may take on a busy machine
 WALL_FACTOR = 10.0
-#: how far the kernel's peak may lie below what was resident: it adds up counters that each core updates now and then
+#: how far the peak that the kernel reports may lie below the true one: each core updates its counter only now and then
 PEAK_SLACK_KB = 2 << 10
 
 
@@ -84,7 +84,7 @@ class ProcessEnd(NamedTuple):
     def onto(self, verdict: Verdict) -> Verdict:
         """A copy of the verdict with the process's CPU time and peak memory.
 
-        A process ended at its limit held at least that.
+        If the process was ended at its memory limit, the peak is at least that limit.
         """
         at_limit = verdict.outcome is Outcome.OUT_OF_MEMORY and self.nearly_crowded
         peak_kb = max(self.peak_kb, self.most_kb) if at_limit else self.peak_kb
@@ -99,7 +99,7 @@ class Host:
         self.control = socket.socket(fileno=control)
         self.limits = settings.limits
         self.one_process = settings.one_process
-        #: called whenever a process is started, to say that work goes on
+        #: called whenever a process is started or gets more time, to show that work continues
         self.beat: Callable[[], None] | None = None
         self.streams: list[int] = []
         with contextlib.suppress(OSError):

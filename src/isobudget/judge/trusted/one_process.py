@@ -1,10 +1,10 @@
-"""Tests of a screened program, one after another in one process, with real descriptors.
+"""Runs the tests of a screened program one after another in one process, with real descriptors.
 
 Starting a process costs more than most tests. A program that `screening` accepts leaves nothing behind in its process,
 so it may run there once per test, each time with a new namespace and new streams. The streams use the same descriptors;
-the tester replaces their contents. The process serves one sample only. The verdict counts only if it is passed, failed
-or error. In every other case the sample is judged again, with a process for each test. The limits apply to all tests
-together, so a sample that passes has kept them in each test.
+the tester replaces their contents. The process serves one sample only. The verdict counts only if its outcome is in
+`PLAIN` and its error is not in `UNSURE`. In every other case the sample is judged again, with a process for each test.
+The limits apply to all tests together, so a sample that passes has stayed within them in each test.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from isobudget.judge.trusted.runs import Program, Ran, complaint_of
 from isobudget.judge.untrusted import loading, sample
 from isobudget.judge.verdict import Limits, Outcome, Verdict
 
-#: what all tests together may take; where that is too little, a process for each test costs little in comparison
+#: most time for all tests together; for a sample that needs more, a process for each test costs little in comparison
 MOST_CPU_SECONDS, MOST_WALL_SECONDS = 0.5, 5.0
-#: outcomes that count when they come from a process that has run several tests
+#: outcomes that count if they come from a process that runs all tests
 PLAIN = (Outcome.PASSED, Outcome.FAILED, Outcome.ERROR, Outcome.SYNTAX_ERROR)
-#: errors that depend on what else the process has done, or on where in it the program runs
+#: errors that may depend on what else the process has done, or on how deep in its stack the program runs
 UNSURE = ("MemoryError", "RecursionError", "SystemError")
 
 
@@ -42,7 +42,7 @@ class WholeProgramTests(Protocol):
 
 
 class Refused(NamedTuple):
-    """A program that needs a process for each test, with its compiled form if the process returned it."""
+    """Says that a program needs a process for each test; holds its compiled form if the process returned that."""
 
     compiled: str = ""
 
@@ -71,7 +71,7 @@ def judge(tests: WholeProgramTests, host: Host, program: Program) -> Verdict | R
 
 
 def _judge(tests: WholeProgramTests, host: Host, wires: int, program: Program) -> Verdict | Refused:
-    """Run the tests up to the first that does not pass. How a run ended is taken from the process's own report."""
+    """Run the tests up to the first that does not pass. The process itself reports how each run ended."""
     wire.send(wires, list(program))
     answer = wire.receive(wires)
     if type(answer) is list and len(answer) == 4 and answer[0] == "not compiled":

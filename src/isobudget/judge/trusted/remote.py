@@ -1,4 +1,4 @@
-"""The tests' side of the wire: a session with one sample, and the stand-ins through which tests use what it defines.
+"""The tests' side of the wire: a session with one sample, and stand-ins for the functions and objects of the sample.
 
 The tests can call the stand-in of a function or class. They can set and read attributes of the stand-in of an instance,
 and pass it back to the sample. That is all. Comparison, arithmetic, `in`, truth value and conversion to text are not
@@ -18,15 +18,15 @@ from isobudget.judge import wire
 from isobudget.judge.packing import Packer
 from isobudget.judge.unpacking import Array, Unpacker
 
-#: what the sample's process spends on one question of the tests and its answer, and on every byte of them, at most
+#: most CPU seconds that a sample's process spends on a request of the tests with its answer, and on each of their bytes
 MESSAGE_SECONDS, BYTE_SECONDS = 60e-6, 40e-9
-#: reported in steps of this many seconds
+#: these CPU seconds are reported when they add up to this many
 REPORTED_SECONDS = 0.05
-#: messages of the tests that are not questions
+#: messages by which the tests answer a call of the sample; all others are requests
 ANSWERS = ("value", "raised")
-#: a longer name of a type is not believed
+#: longest name of a type that is accepted from a sample
 NAME_CHARS = 100
-#: errors that would end a loop of the tests without a word
+#: errors that would silently end a loop of the tests
 SILENT = ("StopIteration", "StopAsyncIteration", "GeneratorExit")
 _MUTABLE = (list, dict, set, bytearray, Array)
 
@@ -44,21 +44,21 @@ class SampleSession:
 
     def __init__(self, descriptor: int, on_work: Callable[[float], None] = lambda _seconds: None) -> None:
         self.descriptor = descriptor
-        #: called with CPU seconds that the wire itself takes of the sample's process, which are not to be charged to it
+        #: called with the CPU seconds that the wire costs the sample's process, for which the sample is not charged
         self.on_work = on_work
         self.owed = 0.0
-        #: one request at a time, also where the tests have threads
+        #: held during a request: one at a time, even if the tests have threads
         self.lock = RLock()
         self.stand_ins: dict[int, StandIn] = {}
         self.functions: list[Any] = []
         self.packer = Packer(self._export)
         self.unpacker = Unpacker(self._resolve)
-        #: the last error that the sample raised, as one line
+        #: the last error that the sample raised; `said` is its text in one line
         self.raised: BaseException | None = None
         self.said = ""
         #: why no test can go on: the process has ended, or its answer cannot be used
         self.fault = ""
-        #: stand-ins that came as attributes of others
+        #: numbers of stand-ins that came as attributes of others
         self.uncallable: set[int] = set()
         #: whether the sample has returned something that it could change later
         self.returned_mutable = False
@@ -239,7 +239,7 @@ class StandIn:
 
 def _refuse(stand_in: StandIn, *_: object, **__: object) -> NoReturn:
     session: SampleSession = object.__getattribute__(stand_in, "_session")
-    session.refuse(f"cannot cross (returned {type_name(stand_in)})")
+    session.refuse(f"the program returned an object of type {type_name(stand_in)}, which is not plain data")
 
 
 _REFUSED = """

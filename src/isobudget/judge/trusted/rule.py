@@ -46,14 +46,14 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Reading(NamedTuple):
-    """What the rule says about tests: whether they hold results, and why they may not run apart, if so."""
+    """What the rule says about tests: why they may not run apart (empty if they may), and whether they hold results."""
 
     objection: str
     holds_results: bool
 
 
 def read(source: str, entry_point: str, asked: list[str], helpers: set[str], module: str = "") -> Reading:
-    """Read tests by the rule.
+    """Apply the rule to the source of tests.
 
     Args:
         source: source code of the tests.
@@ -223,7 +223,7 @@ class _Reader:
                     raise _ObjectionError("the sample is given an iterator")
 
     def _count(self, statement: ast.stmt) -> None:
-        """Check whether a statement keeps a result after the call that returned it."""
+        """Note whether a statement keeps a result after the call that returned it."""
         calls = [
             inner
             for inner in ast.walk(statement)

@@ -12,7 +12,7 @@ from isobudget.judge.verdict import Outcome, Verdict
 
 
 class Ran(NamedTuple):
-    """One run of a program: its compiled form for later runs, how it ended, and what it printed."""
+    """One run: the program's compiled form for later runs, how the run ended, its output, and its last error line."""
 
     compiled: str
     report: ProcessEnd
@@ -31,7 +31,7 @@ def run_program(host: Host, program: Program, compiled: str, data: bytes, allowe
     """Run a program on one input in a process of its own; it may print at most `allowed` bytes.
 
     The first run's process compiles the program; later runs receive the compiled form unchanged. Only processes of the
-    same sample ever read it.
+    same sample ever read the compiled form.
     """
     host.input.fill(data)
     limits = host.limits

@@ -69,7 +69,7 @@ def judge_over_wire(tests: SessionTests, host: Host, program: str) -> WireVerdic
 
 
 def _uncharged(host: Host, cpu_seconds: float) -> None:
-    """Give sample and tests the extra time that the wire itself costs both of them."""
+    """Give the sample and the tests extra CPU time for what the wire itself costs them."""
     host.extend(cpu_seconds)
     CpuTimeLimit.extend(cpu_seconds)
 
@@ -77,13 +77,13 @@ def _uncharged(host: Host, cpu_seconds: float) -> None:
 def run_tests(tests: SessionTests, session: remote.SampleSession, program: str, held: set[int]) -> Verdict:
     """Load the program and run the tests.
 
-    Returns the verdict as far as it can be known before the process has ended.
+    Returns the verdict as far as it is known before the process has ended.
     """
     try:
         with CpuTimeLimit(TESTS_SECONDS):
             return _run(tests, session, program, held)
     except TestsOverrun:
-        return Verdict(Outcome.TIMEOUT, detail="the tests took too long over what the program returned")
+        return Verdict(Outcome.TIMEOUT, detail="the tests took too long to process what the program returned")
     except remote.SampleEnded:
         return Verdict(Outcome.ERROR, detail=session.said)
 

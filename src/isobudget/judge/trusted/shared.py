@@ -1,4 +1,4 @@
-"""Tests that run in one process with the sample, as in plain Python: what counts as a pass.
+"""Judges a sample by tests that run in one process with it, as in plain Python, and decides what counts as a pass.
 
 The sample can reach its tests there. Three rules make a pass hard to forge. The tests that must pass are known before
 the sample is loaded: from a run with the reference, or from the tests' syntax tree. Every test must be reported, in
@@ -23,9 +23,9 @@ from isobudget.judge.untrusted.loading import DETAIL_CHARS
 from isobudget.judge.untrusted.shared_tests import FAILED, PASSED
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 
-#: CPU seconds that pytest may take itself beside the sample's: a quarter of one on an idle machine
+#: CPU seconds for pytest itself, beyond the sample's limit; on an idle machine it needs a quarter of a second
 RUNNER_SECONDS = 1.0
-#: errors by which a test says that the result is not the expected one
+#: errors that mean that a result is not the expected one
 ASSERTIONS = ("AssertionError", "Failed")
 #: marks of tests that need not pass, and of what is not a test
 _OPTIONAL = re.compile(r"skip|xfail|expectedFailure|\bfixture\b")
@@ -80,7 +80,7 @@ class SharedTests:
         except wire.ClosedError:
             pass
         except wire.WireError as error:
-            verdict = Verdict(Outcome.ERROR, detail=f"a report that cannot be read: {error}")
+            verdict = Verdict(Outcome.ERROR, detail=f"a report of a test cannot be read: {error}")
         report = host.end()
         os.close(wires)
         if verdict is None or report.crowded:
@@ -152,7 +152,7 @@ def _marks(body: list[ast.stmt]) -> list[ast.expr]:
 
 
 def _may_skip(marks: list[ast.expr]) -> bool:
-    """Whether the marks allow a test not to pass, or make it a fixture."""
+    """Whether the marks allow a test to be skipped or to fail, or make it a fixture."""
     return any(_OPTIONAL.search(ast.unparse(one)) for one in marks)
 
 

@@ -1,7 +1,7 @@
-"""A worker of the judge: the trusted process that runs tests, with the zygote beside it that runs samples.
+"""The tester of a worker: the trusted process that runs tests, while zygotes beside it run samples.
 
-It takes jobs from the judge over its standard input and answers over its standard output, both framed `marshal` between
-processes that trust each other. Problems are sent once and kept; a job names its problem and contains a program.
+The tester takes jobs from the judge over its standard input, as framed `marshal`, and answers over its standard output,
+as framed JSON (see `messages`). Problems are sent once and kept; a job names its problem and contains a program.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from isobudget.judge.trusted.zygotes import Started
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 
 ATTEMPTS = 3
-#: has the kernel send another signal than SIGIO (Linux)
+#: command of `fcntl` by which the kernel sends another signal than SIGIO (Linux)
 F_SETSIG = 10
 BEAT_SECONDS = 1.0
 MEMORY_BYTES = 4 << 30
 
 
-#: starts another zygote, for a use
+#: starts another zygote; the text is its use, as in `zygote.begin`
 Launch = Callable[[WorkerSettings, str], Started]
 
 
@@ -47,7 +47,7 @@ class Streams(NamedTuple):
 
 
 class KnownProblem:
-    """A problem that the tester has received, and what it found out about the tests."""
+    """A problem that the tester has received, with its prepared tests and where they run."""
 
     def __init__(self, case: Case) -> None:
         """Prepare the tests.
@@ -57,7 +57,7 @@ class KnownProblem:
         """
         self.case = case
         self.tests = prepare(case)
-        #: the tests made ready for one process with the sample, once it is decided that they run so
+        #: the tests prepared to run in one process with the sample; None unless it is decided that they run there
         self.together: SharedTests | None = None
         self.decided = case.kind not in MAY_SHARE or case.apart
 
@@ -77,7 +77,7 @@ class Tester:
 
     @property
     def host(self) -> Host:
-        """The zygote."""
+        """The handle on the zygote for samples that run apart from their tests; started when it is first needed."""
         if self._host is None:
             self._host = Host(self.settings, self.launch(self.settings, ""))
         self._host.beat = self.beat
@@ -95,7 +95,7 @@ class Tester:
         return self._shared_hosts[use]
 
     def beat(self) -> None:
-        """Tell the judge from time to time that a sample with many processes is still being worked on."""
+        """Tell the judge from time to time that the tester is still at work on a sample with many processes."""
         if time.monotonic() - self.last_beat > BEAT_SECONDS:
             self.last_beat = time.monotonic()
             self.answer("alive")
@@ -106,7 +106,7 @@ class Tester:
         self.answers.flush()
 
     def add_problem(self, key: int, case: Case) -> None:
-        """Prepare a problem's tests. If they are wrong, every verdict on its samples says so."""
+        """Prepare a problem's tests. If they cannot be used, every verdict on the problem's samples says so."""
         try:
             self.problems[key] = KnownProblem(case)
         except Exception as error:
@@ -142,9 +142,9 @@ class Tester:
         self._host, self._shared_hosts = None, {}
 
     def judge_once(self, problem: KnownProblem, program: str) -> Verdict:
-        """Judge a program where its problem's tests must run.
+        """Judge a program, with its problem's tests apart from it or in its process.
 
-        That is decided before any sample of the problem is loaded.
+        Which of the two is decided before any sample of the problem is loaded.
         """
         if not problem.decided:
             if not self.may_split(problem):
@@ -155,7 +155,11 @@ class Tester:
         return problem.tests.judge(self.host, program)
 
     def may_split(self, problem: KnownProblem) -> bool:
-        """Whether tests give the same verdict apart from a sample: the rule accepts them, and the reference passes."""
+        """Whether a problem's tests run apart from samples.
+
+        With `auto`, they do if they give the same verdict there: the rule accepts them, and the reference passes. See
+        docs/judge.md for the details.
+        """
         if self.settings.trust != "auto":
             return self.settings.trust == Trust.SPLIT
         reading = problem.tests.read()  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from isobudget.judge.confinement import confine
 from isobudget.judge.messages import WorkerSettings
 from isobudget.judge.untrusted import zygote
 
-#: a number for every zygote of this process, which its folder is named by
+#: numbers by which the folders of this process's zygotes are named
 NUMBERS = itertools.count(1)
 
 

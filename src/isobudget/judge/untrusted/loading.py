@@ -1,4 +1,4 @@
-"""What every way of running a sample needs: compile it, make a module for it, and describe its errors."""
+"""Functions for every way of running a sample: compile it, make a module for it, and describe its errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import types
 
 DETAIL_CHARS = 300
-#: how far into a program its coding is looked for: the interpreter looks at two lines
+#: characters of a program that are searched for a line with its encoding: the interpreter looks at two lines
 _CODING_CHARS = 400
 #: exit statuses of whole programs that the tester tells apart
 RAISED, NOT_COMPILED, NO_MEMORY, EXITED, NOT_CONFINED = 1, 2, 3, 4, 99

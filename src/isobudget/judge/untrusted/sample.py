@@ -1,4 +1,4 @@
-"""What runs in a sample's own process: it loads the program and answers calls, or runs it as a whole program.
+"""The code of a sample's own process: loads the program and answers calls, or runs it as a program or with its tests.
 
 Nothing here is trusted. The program may replace all of it. It can only send plain data to the tester over one
 descriptor, and the tester alone decides what to believe.
@@ -92,7 +92,7 @@ class Served:
         self.names: dict[str, Any] = {}
 
     def export(self, value: Any) -> dict[str, Any]:
-        """Keep an object and return its number."""
+        """Keep an object and return its handle."""
         number = self.numbers.get(id(value))
         if number is None:
             number = self.numbers[id(value)] = len(self.objects)

@@ -1,7 +1,7 @@
 """The rule by which a whole program may run all its tests in one process, one after another.
 
-It is read from the compiled program, in the sample's process, before anything of it runs. A program is acceptable if no
-effect of it can outlast its own namespace:
+The rule is applied to the compiled program, in the sample's process, before any of the program runs. A program is
+acceptable if no effect of it can outlast its own namespace:
 
 - it imports only modules listed in `SHAREABLE`, and uses only the names listed there for them, which are all functions
   and types without state of their own;
@@ -9,11 +9,11 @@ effect of it can outlast its own namespace:
 - it uses no name that begins with an underscore (`__name__` apart), none of frames, code and tracebacks, and none of
   the built-ins that reach names, attributes, files or the interpreter.
 
-It may read and print by `input`, `print`, `sys.stdin` and `sys.stdout`, leave by `exit`, and set the recursion limit;
-all of these are new for every test. Names are refused wherever they are used as globals or attributes, so that an alias
-does not help. A program that is not acceptable gets a process for every test. So does an acceptable one whose verdict
-is not passed, failed or error. The process serves one sample only: a program that evades the rule can affect its own
-later tests and nothing else.
+A program may read and print by `input`, `print`, `sys.stdin` and `sys.stdout`, leave by `exit`, and set the recursion
+limit: streams and limit are new for every test. Names are refused wherever they are used as globals or attributes, so
+that an alias does not help. A program that is not acceptable gets a process for every test. So does an acceptable one
+if its verdict in one process does not count (see `judge.trusted.one_process`). The process serves one sample only: a
+program that evades the rule can affect its own later tests and nothing else.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ def _listed() -> dict[str, set[str]]:
 
 #: module -> what acceptable programs may use of it; `*` is everything
 SHAREABLE = _listed()
-#: built-ins that reach names, attributes, files or the interpreter, and what enters abstract classes' own lists
+#: built-ins that reach names, attributes, files or the interpreter; attributes that reach the streams' own buffers; and
+#: `register` of abstract classes
 REFUSED_BUILTINS = frozenset(_BUILTINS.split())
-#: of generators, coroutines, frames, tracebacks and code
+#: beginnings of private names, and of the attributes of generators, coroutines, frames, tracebacks and code
 REFUSED_PREFIXES = ("_", "gi_", "ag_", "cr_", "f_", "tb_", "co_")
 UNDERSCORED = frozenset(("_", "__name__"))
 _REFUSED_OPERATIONS = ("STORE_ATTR", "DELETE_ATTR", "LOAD_BUILD_CLASS", "IMPORT_STAR", "MATCH_CLASS")
@@ -74,7 +75,7 @@ MOST_BYTES = 1 << 16
 
 
 def _refused() -> frozenset[str]:
-    """The names of the shareable modules that `SHAREABLE` does not list, and some built-ins."""
+    """The names that no program may use: those of the shareable modules that are not listed, and some built-ins."""
     refused: set[str] = set()
     listed: set[str] = set()
     for module, names in SHAREABLE.items():
@@ -123,7 +124,7 @@ def _imports_are_listed(code: CodeType) -> bool:
 
 
 def operations(code: bytes) -> Iterator[tuple[int, int]]:
-    """The relevant operations of a byte code, with their arguments; much faster than `dis`."""
+    """The import operations in bytecode, with their arguments; much faster than `dis`."""
     extended = 0
     for place in range(0, len(code), 2):
         operation, argument = code[place], code[place + 1] | extended

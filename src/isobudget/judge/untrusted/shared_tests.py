@@ -1,8 +1,8 @@
-"""Tests that run in one process with the sample, as plain Python and pytest run them.
+"""Runs tests in one process with the sample, as plain Python and pytest do.
 
-Runs in the sample's process. The tester sends a key and the tests before any code of the sample is loaded. Every report
-is signed with the key, which is in no module and in no object that the sample receives. That makes forging a report
-hard but not impossible: the sample shares this process and can search its memory.
+This code is in the sample's process. The tester sends a key and the tests before any code of the sample is loaded.
+Every report is signed with the key, which is in no module and in no object that the sample receives. That makes forging
+a report hard but not impossible: the sample shares this process and can search its memory.
 
 A report is `["report", test, outcome, kind, detail, line, signature]`; the tester answers each one, so the sides take
 turns. The last message is `["completed", ...]`.
@@ -50,7 +50,7 @@ def run(descriptor: int) -> None:
 
 
 def _speaker(descriptor: int, key: bytes) -> Say:
-    """A function that signs and sends messages. It holds everything it needs before the sample could change it."""
+    """A function that signs and sends messages. It keeps all that it uses, so that the sample cannot replace any."""
     sign, send, receive, count = blake2b, wire.send, wire.receive, iter(range(1 << 30))
 
     def say(*message: Any) -> None:
@@ -119,7 +119,11 @@ def _line_of(error: BaseException) -> int:
 
 
 def run_pytest(say: Say, program: str, tests: dict[str, Any], *, stop: bool) -> str:
-    """Run a pytest file, with the sample as the module that it imports; returns the reason if that was not possible."""
+    """Run a pytest file, with the sample as the module that it imports.
+
+    Returns:
+        Why the run does not count; an empty string if it does.
+    """
     import pytest
 
     folder = os.getcwd()
@@ -138,7 +142,7 @@ def run_pytest(say: Say, program: str, tests: dict[str, Any], *, stop: bool) -> 
     with open(name, encoding="utf-8", newline="") as file:
         if file.read() != tests["source"]:
             return "the file of tests was changed"
-    return "" if int(code) in (0, 1) else recorder.complaint or f"pytest ended with {int(code)}"
+    return "" if int(code) in (0, 1) else recorder.complaint or f"pytest ended with exit code {int(code)}"
 
 
 def _write(path: str, text: str) -> None:
@@ -148,7 +152,7 @@ def _write(path: str, text: str) -> None:
 
 
 class _Recorder:
-    """A plugin that reports every test."""
+    """A pytest plugin that reports every test."""
 
     def __init__(self, say: Say) -> None:
         self.say = say
@@ -161,7 +165,7 @@ class _Recorder:
             self.complaint = str(report.longrepr).strip().rpartition("\n")[2].removeprefix("E ").strip()[:300]
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-        """Keep a test's error, to report its own message."""
+        """Keep a test's error, so that its own message can be reported."""
         if call.excinfo is not None:
             self.errors[item.nodeid] = describe(call.excinfo.value)
 

@@ -1,6 +1,6 @@
 """Runs whole programs as the interpreter runs a file: once, or repeatedly in one process.
 
-Runs in the sample's process, on descriptors 0, 1 and 2, which are files in memory.
+This code is in the sample's process. Its descriptors 0, 1 and 2 are files in memory.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The zygote: a small warmed-up interpreter inside all layers of confinement, from which every sample is forked.
 
-It serves one tester over a control socket, over which the descriptors of input, output and errors are exchanged once. A
-request to fork contains the limits and the wire of the sample; the zygote forks, watches the sample's CPU clock and the
-wall clock, kills it at its limits or on request, reaps it, empties the scratch folder, and reports status, CPU seconds
-and peak memory. It never reads what the sample sends: that goes to the tester over the sample's own descriptor.
+It serves one tester over a control socket, over which it first sends the descriptors of input, output and errors. A
+request to fork contains the limits and the wire of the sample. The zygote forks the sample, watches its CPU clock and
+the wall clock, kills the sample at its limits or on request, reaps it, empties the scratch folder, and reports status,
+CPU seconds and peak memory. The zygote never reads what the sample sends: that goes to the tester over the sample's own
+descriptor.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from isobudget.judge.untrusted import sample
 
 #: op (fork, kill, wait for the end, or extend), mode, CPU seconds, wall seconds, memory in MiB, files in KiB
 REQUEST = struct.Struct("ccddii")
-#: wait status, CPU seconds, peak memory in KiB, why it was stopped (0 it was not, 1 time, 2 by request)
+#: wait status, CPU seconds, peak memory in KiB, why the sample was stopped (0 not stopped, 1 out of time, 2 on request)
 REPORT = struct.Struct("idqi")
 FORK, KILL, WAIT, EXTEND = b"F", b"K", b"W", b"E"
-#: is sent first, with the descriptors of input, output and errors
+#: the first message to the tester; it carries the descriptors of input, output and errors
 PLACES = b"P"
-#: where the control socket is kept, out of the way of what samples get
+#: descriptor number of the control socket, above the numbers that samples get
 CONTROL = 40
 NOT_STOPPED, OUT_OF_TIME, ON_REQUEST = 0, 1, 2
 #: longest pause between two looks at the clocks
@@ -57,9 +58,9 @@ WARM = """
     isobudget.judge.untrusted.whole_program
 """
 
-#: where source tests run in the sample's process
+#: imported besides, if source tests run in the sample's process
 SOURCE_WARM = "isobudget.judge.untrusted.shared_tests"
-#: where pytest runs there; what is not installed is left out
+#: imported besides, if pytest runs in the sample's process; modules that are not installed are skipped
 PYTEST_WARM = """
     asyncio contextlib dataclasses inspect io isobudget.judge.untrusted.shared_tests linecache pathlib pytest tempfile
     threading types unittest.mock _pytest.assertion.rewrite _pytest.python _pytest.tmpdir _pytest.monkeypatch
@@ -216,7 +217,10 @@ def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[
 
 
 def _take_places(streams: list[int]) -> list[int]:
-    """The descriptors of input and errors; samples' default input and output become 0 and 1 of this process."""
+    """Move the three descriptors out of the way; returns the new ones of input and errors.
+
+    Descriptors 0 and 1 of this process become the samples' default input, which is empty, and their output.
+    """
     source, output, errors = streams
     os.dup2(output, 1)
     # Opened here, so that samples hold nothing that comes from outside of the private root.
@@ -248,13 +252,13 @@ def start(begun: sample.SampleStart) -> int:
 
 
 def receive(control: socket) -> tuple[tuple[Any, ...] | None, list[int]]:
-    """A request and the descriptors that came with it; None if the tester has closed the socket."""
+    """A request, and the descriptors that came with it; the request is None if the tester has closed the socket."""
     data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
     return (REQUEST.unpack(data) if len(data) == REQUEST.size else None), _numbers(ancillary)
 
 
 def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) -> bool:
-    """Watch a sample until it ends and report; False if the tester has closed the socket."""
+    """Watch a sample until it ends, and report its end; False if the tester has closed the socket."""
     clock = namespaces.cpu_clock(pid)
     deadline = time.monotonic() + wall_seconds
     handle = os.pidfd_open(pid)

@@ -1,6 +1,6 @@
-"""The kinds of tests, one per file: how a worker prepares a problem's tests, and how it judges a program by them.
+"""The kinds of tests: how a worker prepares a problem's tests, and how it judges a program by them.
 
-A new kind is a dataclass in `problems.problem`, a file here, and a line in `KINDS`.
+A new kind needs a dataclass in `problems.problem`, a class in a file of this folder, and a line in `KINDS`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = {
     "ObservedCalls": ("observed", "ObservedCalls"),
     "ObservedPrograms": ("observed", "ObservedPrograms"),
 }
-#: kinds whose tests may need the sample in their process: they read its results in ways of their own
+#: kinds whose tests may have to run in the sample's process, because they are code that may use results in any way
 MAY_SHARE = frozenset({"CheckFunction", "AssertList", "PytestFile"})
 
 

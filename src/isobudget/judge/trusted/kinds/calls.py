@@ -1,8 +1,8 @@
-"""Call-based tests with data in JSON, as APPS and LiveCodeBench have them, and tests against a reference, as EvalPlus.
+"""Call tests with JSON data, like those of APPS and LiveCodeBench, and tests against a reference, like EvalPlus's.
 
 Both run over the same wire as function tests. The entry point is a function, or a method of the program's `class
-Solution`. Results are compared by the rules in `compare`. If a function returns None but changes its first argument,
-the changed argument is its answer.
+Solution`. Results are compared by the rules in `compare`. In JSON tests, if a function returns None and something else
+is expected, its first argument counts as its answer, since the function may have changed it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from isobudget.judge.trusted.session import judge_over_wire
 from isobudget.judge.unpacking import Unpacker
 from isobudget.judge.verdict import Verdict
 
-#: of the expected number, beside the problem's own tolerance: EvalPlus compares by numpy's `assert_allclose` with it
+#: tolerance relative to the expected number, added to the problem's own absolute one unless that is 0: EvalPlus
+#: compares by numpy's `assert_allclose`, whose default this is
 RELATIVE = 1e-7
 
 
 class _Numbered:
-    """Common base of tests by single calls: the calls are numbered, and a failure is reported by its number."""
+    """Base of tests by single calls: the calls are numbered, and a failure is reported by the number of its call."""
 
     prelude = ""
     entry_point: str
@@ -51,7 +52,7 @@ class _Numbered:
         return [self.entry_point, "Solution"]
 
     def first_failing(self, _error: BaseException) -> str:
-        """Which call failed."""
+        """The display name of the call that failed."""
         return f"call {self.running + 1} of {self.total}"
 
     def missing_name(self, defined: dict[str, Any]) -> str:
@@ -142,7 +143,8 @@ def _require_carried(texts: list[str]) -> None:
     """Raise if a test's data is too long for a message: that is a fault of the tests, not of a sample."""
     longest = max(map(len, texts), default=0)
     if longest > wire.FRAME_BYTES:
-        raise ValueError(f"arguments of {longest >> 20} MiB, more than can be carried")
+        most = wire.FRAME_BYTES >> 20
+        raise ValueError(f"arguments of {longest >> 20} MiB, but a message holds at most {most} MiB")
 
 
 def _no_handle(value: Any) -> dict[str, Any]:
@@ -153,7 +155,7 @@ def _no_value(_handle: Any) -> Any:
     raise wire.WireError("a handle")
 
 
-#: what the reference returns is compared as what a sample returns: after it has crossed
+#: encode and decode the reference's results, so that they are compared in the form of a sample's results
 _PACKER, _UNPACKER = Packer(_no_handle), Unpacker(_no_value)
 
 
@@ -165,7 +167,7 @@ def _outcome(reference: Any, arguments: list[Any]) -> tuple[Any, str]:
         return None, type(error).__name__
     form = _PACKER.pack(result)
     if len(wire.encode(form)) > wire.FRAME_BYTES:
-        raise ValueError("the reference returns more than can be carried")
+        raise ValueError(f"the reference returns more than a message holds ({wire.FRAME_BYTES >> 20} MiB)")
     return form, ""
 
 

@@ -27,12 +27,12 @@ _MODULES = """
     array bisect cmath collections copy datetime decimal fractions functools heapq itertools json math numpy operator
     random re statistics string sys typing
 """
-#: name -> module that tests may use without importing it, as they could when they shared the program's namespace
+#: name -> module that tests may use without importing it, as they can if they share the program's namespace
 MODULES = {name: name for name in _MODULES.split()} | {"np": "numpy"}
 
 
 class FunctionTests:
-    """Prepared tests of HumanEval or MBPP.
+    """Prepared tests, as HumanEval or MBPP write them.
 
     Attributes:
         setup: code that runs first: the prompt, for its helpers and imports.

@@ -1,9 +1,9 @@
-"""Inputs without a right answer: a program's output for each is recorded, to choose between samples without tests.
+"""Records a program's output for inputs without a known right answer, to choose between samples without tests.
 
 The record is one text per input: the canonical text of the returned value (`canonical`) or of the printed output. If
-there is none, it is `!` and the reason: the name of the error, or `timeout`, `crashed`, `forbidden`, `out_of_memory`,
-`output_limit`, `ended` (the process ended by itself), `broken` (its answer cannot be read). In printed text, tokens of
-a line are separated by one space, with none around them; numbers are not normalized.
+there is no result, the text is `!` and the reason: the name of the error, or `timeout`, `crashed`, `forbidden`,
+`out_of_memory`, `output_limit`, `ended` (the process ended by itself), `broken` (its answer cannot be read). In printed
+text, tokens of a line are separated by one space, with none around them; numbers are not normalized.
 
 Calls share a process until one of them ends it; the next call begins a new one. The CPU limit is per call: a call that
 reaches it in a process that has already served others is tried again in a new process. After `MOST_TIMEOUTS` timeouts
@@ -28,9 +28,9 @@ from isobudget.judge.verdict import Outcome, Verdict
 
 __all__ = ["MOST_INPUTS", "MOST_TIMEOUTS", "TEXT_CHARS", "ObservedCalls", "ObservedPrograms", "canonical"]
 
-#: inputs that a problem may have
+#: most inputs that a problem may have
 MOST_INPUTS = 2_000
-#: calls or runs that may reach the limit before those that are left are given up, too
+#: number of calls or runs that time out before the remaining ones are given up
 MOST_TIMEOUTS = 3
 TIMEOUT = "!timeout"
 
@@ -70,7 +70,7 @@ class _Calls:
         self.served = self.timeouts = 0
         self.seconds = self.peak_mb = 0.0
         self.printed_too_much = False
-        #: CPU seconds that are left for the reading of answers
+        #: CPU seconds left for reading answers
         self.left = TESTS_SECONDS
 
     def verdict(self) -> Verdict:
@@ -198,7 +198,7 @@ class ObservedPrograms:
 
 
 def error_text(said: str) -> str:
-    """`!` and the name of a reported error. The report is the error's name and message; only a valid name is kept."""
+    """`!` and the name in a reported error, which is a name and a message; `!Exception` if the name is not valid."""
     name = said.partition(":")[0]
     return f"!{name}" if name.isidentifier() and len(name) <= remote.NAME_CHARS else "!Exception"
 
@@ -215,7 +215,7 @@ def _printed(ran: runs.Ran, ending: Verdict | None) -> str:
 
 def _check_number(inputs: list[str]) -> None:
     if len(inputs) > MOST_INPUTS:
-        raise ValueError(f"{len(inputs)} inputs to observe, more than {MOST_INPUTS}")
+        raise ValueError(f"{len(inputs):,} inputs to observe; at most {MOST_INPUTS:,} are allowed")
 
 
 def _arguments(number: int, text: str) -> list[Any]:

@@ -1,5 +1,7 @@
-"""Tests of whole programs that read standard input and print: real descriptors, a process per test (or see
-`one_process`). Output is compared by the rule of the benchmark, see `compare`, or by the problem's own checker.
+"""Tests of whole programs that read standard input and print, on real descriptors.
+
+Each test has a process of its own, unless `one_process` runs them all. Output is compared by the rules of the benchmark
+(see `compare`) or by the problem's own checker.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from isobudget.judge.trusted.runs import Program, Ran, ending_of, run_program
 from isobudget.judge.trusted.session import TESTS_SECONDS, CpuTimeLimit
 from isobudget.judge.verdict import Limits, Outcome, Verdict
 
-#: how much more than the expected output a program may print before it is stopped
+#: how much more than twice the length of the expected output a program may print
 SLACK_BYTES = 1 << 16
 
 
@@ -60,7 +62,7 @@ class ProgramTests:
         return max(limits.output_kb << 10, 2 * len(self.outputs[number].encode()) + SLACK_BYTES)
 
     def outcome_of(self, ran: Ran, number: int, limits: Limits) -> Verdict:
-        """The verdict on one run: first by how it ended, then by its output."""
+        """The verdict on one run: by how the run ended, and if it ended well, by its output."""
         expected = self.outputs[number]
         if (ending := ending_of(ran, self.allowed(number, limits), may_exit=self.rules != "own")) is not None:
             return ending

@@ -1,7 +1,7 @@
 """A user's own pytest file as tests: the module that it imports and tests is replaced by the sample.
 
 pytest runs on the trusted side, in the tester. The names that the file imports from the module are stand-ins for the
-sample's. pytest must be installed; the user's plugins and configuration are not loaded.
+sample's. pytest must be installed. Its installed plugins are loaded; configuration and `conftest.py` are not.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class PytestTests:
         if recorder.error is not None:
             raise recorder.error
         if code != 0:
-            raise ValueError(f"pytest ended with {int(code)}: {recorder.complaint or 'no test ran'}")
+            raise ValueError(f"pytest ended with exit code {int(code)}: {recorder.complaint or 'no test ran'}")
 
 
 class _Recorder:
@@ -109,7 +109,7 @@ class _Recorder:
             self.held.add(len(self.held))
 
     def pytest_exception_interact(self, node: Any, call: Any) -> None:
-        """Keep the first test's error."""
+        """Keep the error of the first test that fails."""
         if self.error is None and call.excinfo is not None and self.collected:
             self.failing, self.error = node.name[:300], call.excinfo.value
 
