@@ -20,7 +20,7 @@ API, CLI = ROOT / "docs" / "api.md", ROOT / "docs" / "cli.md"
 
 
 def api_reference() -> str:
-    """One section per public name, in order: of the package, then the commands as functions."""
+    """The API reference: a section for each public name of the package, then for each command as a function."""
     import isobudget
     from isobudget import api
 
@@ -50,7 +50,7 @@ class Plain(str):
 
 
 def signature(name: str, thing: Callable[..., object]) -> str:
-    """As it stands in the source: a line each for the parameters where they do not fit on one."""
+    """The signature as in the source, with a line for each parameter if it does not fit on one line."""
     kind = "class " if inspect.isclass(thing) else ""
     try:
         known = inspect.signature(thing)
@@ -120,7 +120,7 @@ def main() -> int:
     wrong = False
     for path, text in ((API, api_reference()), (CLI, cli_reference())):
         if check and (not path.is_file() or path.read_text(encoding="utf-8") != text):
-            print(f"{path.relative_to(ROOT)} is not current; make it again with: make docs")
+            print(f"{path.relative_to(ROOT)} is not current; update it with: make docs")
             wrong = True
         elif not check:
             path.write_text(text, encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Run every command line that the docs and the help texts show, on small files made here; `make check` does.
+"""Run every command line that the docs and the help texts show, on small files made here; part of `make check`.
 
-What cannot run anywhere (weights, a server, data that is fetched) is only parsed, so that its options are there; why is
-in `docs_commands.toml`, by a part of the command line.
+A command line that needs weights, a server or fetched data is only parsed, which checks its options. The reason is in
+`docs_commands.toml`, by a part of the command line.
 
-    python tools/docs_commands.py [WORD]     only those with WORD
+    python tools/docs_commands.py [WORD]     only command lines with WORD
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES, GOLDEN = ROOT / "tests" / "importers" / "fixtures", ROOT / "tests" / "golden" / "run"
 NOT_RUN: dict[str, str] = tomllib.loads((ROOT / "tools" / "docs_commands.toml").read_text("utf-8"))["not_run"]
-#: generated from what is looked at here, or a log of what was run
+#: pages that are generated from the help texts and docstrings, or log what was run
 _NOT_READ = ("cli.md", "api.md", "experiments.md")
 _BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SHELLS = ("", "sh", "console", "bash")
@@ -37,7 +37,7 @@ _IN_HELP = re.compile(r"`(isobudget [a-z][^`]*)`|^    (isobudget .*)$", re.MULTI
 
 
 def command_lines() -> dict[str, str]:
-    """Every command line, without its comment, and where it stands first."""
+    """Every command line, without its comment, and the first file that has it."""
     found: dict[str, str] = {}
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         if path.name in _NOT_READ:
@@ -62,7 +62,7 @@ def _lines_of(page: str) -> Iterator[str]:
 
 
 def lay_out(command: str) -> None:
-    """The files that the docs name, in the working folder; what the command itself makes is left out."""
+    """Write the files that the docs name into the working folder, except for the output of the command itself."""
     for name in ("quickstart", "mine", "before", "after", "he", "monday", "tuesday"):
         shutil.copytree(GOLDEN, Path("runs") / name)
     models = ("codellama-7b", "codellama-34b")
@@ -171,7 +171,7 @@ def _fresh_folder() -> Iterator[None]:
 
 
 def main() -> int:
-    """Run them all; exit code 1 if one fails, or a reason is of no command line."""
+    """Run all command lines; exit code 1 if one fails, or if a reason in the file fits no command line."""
     os.environ |= {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     commands = {command: where for command, where in command_lines().items() if word in command}

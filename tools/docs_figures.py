@@ -14,7 +14,7 @@ from isobudget.report.figures.parts import Plot
 from isobudget.report.figures.render import render
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "paper"
-#: dots per inch, and colours: lines of four models on white need no more
+#: dots per inch, and number of colours: lines of four models on white need no more
 DOTS, COLOURS = 130, 64
 
 

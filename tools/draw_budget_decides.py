@@ -2,8 +2,8 @@
 
     python tools/draw_budget_decides.py
 
-Points are pass@k at the samples that a budget buys; hollow ones are interpolated between published k. Below stands who
-is best at each budget, as `isobudget paper --table budget --benchmark apps-introductory --unit flops` says.
+Points are pass@k at the samples that a budget buys; hollow ones are interpolated between published k. The best model at
+each budget is named below, as by `isobudget paper --table budget --benchmark apps-introductory --unit flops`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUT = Path(__file__).resolve().parents[1] / "docs" / "budget-decides.png"
 
 
 def rows() -> tuple[EqualBudget, ...]:
-    """The rows in which some model is best or all are known."""
+    """The rows of the table at equal flops, one for each budget."""
     (table,) = pass_tables("apps-introductory")
     return equal_budget(table, Unit.FLOPS)
 

@@ -1,7 +1,7 @@
-"""What changed in llama.cpp's structures between the bound version of xllamacpp and the installed one.
+"""Show what changed in llama.cpp's structures between the bound version of xllamacpp and the installed one.
 
-    python tools/engine_layout.py            what the installed library fills in, field by field, and what is known
-    python tools/engine_layout.py llama.h    besides, the fields that this header declares against those that are bound
+    python tools/engine_layout.py            compare the defaults of the installed library with the known ones
+    python tools/engine_layout.py llama.h    also compare the fields that this header declares with the bound ones
 
 The last number of an xllamacpp version is llama.cpp's build, so `2026.10.11549` has the `include/llama.h` of its tag
 `b11549`. Exit status: 0 if nothing differs, 1 if something does. CONTRIBUTING.md says what to do then.
@@ -53,7 +53,7 @@ def _declared(statement: str) -> str:
 
 
 def filled_in(structure: type[ctypes.Structure], filled: ctypes.Structure, known: dict[str, object]) -> Iterator[str]:
-    """A line for each field: its place, what the library fills in, and what is known of the bound version."""
+    """A line for each field: its offset, the library's default, and the bound version's default if that differs."""
     for name, _ in ((one[0], one[1]) for one in structure._fields_ if one[0] != "_rest"):
         value = getattr(filled, name)
         differs = name in known and value != known[name]

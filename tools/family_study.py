@@ -2,7 +2,7 @@
 
     python tools/family_study.py qwen2.5-coder runs/family.toml
 
-It needs the Hugging Face hub in reach.
+It needs access to the Hugging Face hub.
 """
 
 from __future__ import annotations

@@ -3,14 +3,15 @@
     python tools/follow_docs.py docs/tutorials/results.md ...           # say what differs; exit code 1 if anything does
     python tools/follow_docs.py --write docs/tutorials/results.md ...   # put what was printed into the pages
 
-A fenced block with a title is a file to write (```` ```toml title="costs.toml" ````). A block of `sh` is run, and so is
-one of `python` without a title. A block of `text` right below one is what it prints. A line in front changes that:
+A fenced block with a title is a file to write (```` ```toml title="costs.toml" ````). A block of `sh` or `python`
+without a title is run. A block of `text` right below such a block is what it prints. A line in front changes that:
 
     <!-- not run: it needs a GPU -->      the block is only shown, for this reason
     <!-- with models: 98 MB -->           the block is run only with --models
     <!-- varies: seconds are measured --> the block below is what was printed once; only the exit code is compared
 
-What a page does not show is not compared. Commands run with `set -e`; `isobudget` is the one of this environment.
+Output that a page does not show is not compared. Commands run with `set -e`; `isobudget` is the one of this
+environment.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, the file that it is to be written to, its mark, and its text with its place."""
+    """A fenced block: its language, the file to which it is written, its mark, and its text with its place."""
 
     language: str
     file: str | None
@@ -55,10 +56,10 @@ def blocks(page: str) -> list[Block]:
 
 
 def follow(page: str, folder: Path, models: bool = False) -> Iterator[tuple[Block, str]]:
-    """Do what the page says in `folder`; each block that shows an output, with what was printed.
+    """Do what the page says in `folder`; yield each block that shows an output, with what was printed.
 
     Args:
-        page: its text.
+        page: text of the page.
         folder: an empty folder.
         models: whether blocks that need models are run as well.
 

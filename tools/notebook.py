@@ -1,6 +1,7 @@
 """Run the code cells of a notebook without Jupyter, and write what they show into it; `--check` only runs them.
 
-A cell that needs a package names it in its tags, as `needs-pandas`; it is left as it is where that is not installed.
+A cell that needs a package names it in its tags, as `needs-pandas`. If the package is not installed, the cell is left
+unchanged.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def data_of(value: Any) -> dict[str, Any]:
 
 
 def png_of(plot: Any) -> bytes:
-    """The picture in the size of the docs' others."""
+    """The plot as a PNG, like the other pictures of the docs."""
     from docs_figures import small
 
     return small(plot)

@@ -25,7 +25,7 @@ PLACE = Path(shipped.__file__).with_name(shipped.ARCHIVE)
 
 
 def plotted() -> tuple[dict[str, Any], dict[str, bytes]]:
-    """What each figure of a report of that run shows, by the stem of its files, and all files by name."""
+    """The content of each figure in a report of that run, by the stem of its files, and all files by name."""
     shown: dict[str, Any] = {}
     files: dict[str, bytes] = {}
 

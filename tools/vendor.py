@@ -1,8 +1,8 @@
-"""Fetch the JavaScript that the report's page carries, by exact version and checksum: `python tools/vendor.py`.
+"""Fetch the JavaScript that the report's page contains, by exact version and checksum: `python tools/vendor.py`.
 
-The files lie in `src/isobudget/report/page/vendor` with their licences, and are inlined as they are; there is no build
-step. `--check` compares what lies there with the checksums below, without a network. To move to another version, change
-its line here, run this, look at what changed, and run the browser tests.
+The files are in `src/isobudget/report/page/vendor` with their licences, and are inlined unchanged; there is no build
+step. `--check` compares the files there with the checksums below, without a network. To move a package to another
+version, change its lines here, run this, look at what changed, and run the browser tests.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ PACKAGES = (
 
 
 def fetch(package: Package) -> None:
-    """Fetch a package and write its files; a wrong checksum ends it before anything is written."""
+    """Fetch a package and write its files; a wrong checksum ends the program before that file is written."""
     url = f"{REGISTRY}/{package.name}/-/{package.name}-{package.version}.tgz"
     with urllib.request.urlopen(url, timeout=60) as answer:
         archive = answer.read()
@@ -116,7 +116,7 @@ def _compare(what: str, expected: str, data: bytes) -> None:
 
 
 def main() -> None:
-    """Fetch everything, or compare what is there."""
+    """Fetch all packages, or compare the files that are there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare what is there; no network")
     check = parser.parse_args().check

@@ -1,4 +1,4 @@
-"""The one error tree of isobudget.
+"""The exception hierarchy of isobudget.
 
 Every error that a user can cause or fix is an `IsobudgetError`; the command line prints its message and exits with 2.
 A message says what was wrong, where (file, line, field) and what to do about it. Anything else that is raised is a
@@ -7,7 +7,7 @@ fault of isobudget itself and keeps its traceback.
 
 from __future__ import annotations
 
-#: what stands at the end of an error that stops work which goes on from where it was
+#: the last sentences of errors that interrupt resumable work
 RESUME = "Finished work is saved; run the same command to resume (a file of samples: with --resume)."
 _NUMBER = "a number"
 _JSON_KINDS = {
@@ -22,12 +22,12 @@ _JSON_KINDS = {
 
 
 def first_line(error: BaseException) -> str:
-    """An error of another library for use in our messages: the first line of its message, or else its type."""
+    """The first line of another library's error message, cut at 200 characters; the error's type if there is none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def json_kind(value: object) -> str:
-    """The JSON type of a value, for a message; for other values, the name of their type."""
+    """The JSON type of a value in words, such as `a list`; the Python type's name for a value that JSON lacks."""
     return _JSON_KINDS.get(type(value)) or f"a {type(value).__name__}"
 
 
@@ -87,4 +87,4 @@ class JudgeError(IsobudgetError):
 
 
 class ClusterError(IsobudgetError):
-    """A cluster cannot be reached or started, lacks what is asked of it, or loses every worker."""
+    """A cluster cannot be reached or started, lacks requested resources, or loses every worker."""

@@ -1,6 +1,7 @@
-"""A table as data, and how numbers are written: amounts, percentages, intervals, ratios.
+"""Tables as data, and the formatting of numbers: amounts, percentages, intervals, ratios.
 
-Pure, so that every package may use it, for instance in a message; `report` puts a `Grid` on a terminal.
+This module imports nothing else of isobudget, so that every package may use it, for instance in messages. The package
+`report` prints a `Grid` on a terminal.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-#: what `printable` lets stand though Python does not call it so
+#: removes the characters that `printable` keeps although `str.isprintable` is false for them
 _KEPT = str.maketrans("", "", "\n\t\u00a0")
 #: decimal prefixes, largest first
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -25,14 +26,14 @@ class Grid:
     """A table of finished text.
 
     Attributes:
-        title: what it shows.
+        title: what the table shows.
         columns: headings; the first is left-aligned, the others right.
         rows: one text per column.
-        marked: (row, column) of the cells to stand out, such as the best of a row.
+        marked: (row, column) of the cells to highlight, such as the best of a row.
         notes: lines below the table.
-        legend: what its marks mean, a line each; below the notes.
-        words: columns that hold words, such as names, which may be broken; all others are as wide as their cells.
-        narrow: shown in its place where this one does not fit.
+        legend: the meaning of the marks, one line each; shown below the notes.
+        words: columns of words, such as names, whose cells may be wrapped; cells of other columns never are.
+        narrow: a table to show instead if this one is too wide.
     """
 
     title: str
@@ -46,12 +47,12 @@ class Grid:
 
 
 def with_notes(grids: Sequence[Grid], *notes: str) -> list[Grid]:
-    """The grids with notes that hold for all of them below the last."""
+    """The grids, with the notes added below the last one; the notes hold for all of the grids."""
     return [*grids[:-1], *(replace(last, notes=(*last.notes, *notes)) for last in grids[-1:])]
 
 
 def json_value(value: Any) -> Any:
-    """The value with NaN and infinities, which JSON lacks, as None; in mappings, sequences and arrays throughout."""
+    """The value in types that JSON has: arrays as lists, keys as text, NaN and infinities as None, at every depth."""
     if type(value) in _PLAIN:
         return value if type(value) is not float or math.isfinite(value) else None
     if hasattr(value, "tolist"):
@@ -68,15 +69,15 @@ def picked(value: object, *names: str) -> dict[str, Any]:
     return {name: None if value is None else getattr(value, name) for name in names}
 
 
-#: letters that a column of words, and a heading, keep at least, and the blanks between columns and at both edges
+#: least width of a heading and of a column of words; blanks between two columns; blanks at both edges together
 _LEAST_LETTERS, _BETWEEN, _EDGES = 10, 2, 2
 
 
 def column_widths(grid: Grid, width: int) -> list[int] | None:
     """Column widths such that the table is at most `width` wide and no number is broken; None if that is not possible.
 
-    If there is room, a column is as wide as its heading and cells, and at least as wide as its cells. Words and
-    headings may be broken down to `_LEAST_LETTERS`.
+    If there is room, a column is as wide as its heading and its cells. Otherwise headings and columns of words are
+    narrowed, to no less than `_LEAST_LETTERS`, and their text is wrapped.
     """
     columns = list(zip(*((len(text) for text in row) for row in (grid.columns, *grid.rows)), strict=True))
     wanted = [max(column) for column in columns]
@@ -98,7 +99,10 @@ def column_widths(grid: Grid, width: int) -> list[int] | None:
 
 
 def amount(value: float) -> str:
-    """A number in three significant digits, with a power of ten beyond the everyday range; `-` for NaN."""
+    """A number in three significant digits, or whole from 1,000; `-` for NaN.
+
+    Numbers below 0.01 or from 100,000 have a power of ten: `1.23e6`.
+    """
     if math.isnan(value):
         return "-"
     if value == 0 or 0.01 <= abs(value) < 100_000:
@@ -119,9 +123,9 @@ def with_unit(value: float, unit: str) -> str:
 
 
 def usd(value: float) -> str:
-    """Dollars in three significant digits, in plain decimals: `$0.0000312`, `$0.42`, `$1,235`; `-` for NaN.
+    """Dollars in three significant digits, or whole from 100: `$0.0000312`, `$0.42`, `$1,235`; `-` for NaN.
 
-    With an exponent below a billionth: `$1e-300`.
+    Amounts below a billionth have an exponent: `$1e-300`.
     """
     if math.isnan(value):
         return "-"
@@ -131,7 +135,7 @@ def usd(value: float) -> str:
 
 
 def si_prefix(value: float, least: float = 1e3) -> tuple[float, str]:
-    """The largest decimal prefix that the value fills, as its factor and letter, such as (1e12, "T"); else (1, "")."""
+    """The largest decimal prefix whose factor lies between `least` and the value: (1e12, "T"); (1, "") if none does."""
     return next(((scale, prefix) for scale, prefix in _PREFIXES if value >= scale >= least), (1.0, ""))
 
 
@@ -142,7 +146,7 @@ def short(value: float, unit: str = "") -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share in percent, without the sign: `38.8`; `-` for NaN."""
+    """A share in percent, without the percent sign: `38.8`; `-` for NaN."""
     return "-" if math.isnan(share) else f"{100 * share:.{digits}f}"
 
 
@@ -152,7 +156,7 @@ def interval(low: float, high: float, dash: str = "-") -> str:
 
 
 def ratio(value: float, digits: str = ".3g") -> str:
-    """A ratio, in three digits unless said otherwise; `?` for NaN, an end that the samples do not reach."""
+    """A ratio, in three digits by default; `?` for NaN, such as an interval's end that the samples do not reach."""
     return "?" if math.isnan(value) else f"{value:{digits}}"
 
 
@@ -181,12 +185,15 @@ def counted(number: float, thing: str) -> str:
 
 
 def headed(benchmark: str, text: str) -> str:
-    """A caption under the benchmark's name; alone where the benchmark has none."""
+    """A caption that begins with the benchmark's name; the capitalized text alone if the benchmark has no name."""
     return f"{benchmark}: {text}" if benchmark else text[:1].upper() + text[1:]
 
 
 def printable(text: str) -> str:
-    """The text with control characters, and characters that turn the direction of writing, made visible."""
+    """The text with U+FFFD for control characters and characters that change the direction of writing.
+
+    Newlines, tabs and no-break spaces are kept.
+    """
     if text.translate(_KEPT).isprintable():
         return text
     return "".join(one if one.isprintable() or one in "\n\t\u00a0" else "\ufffd" for one in text)

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package whose names stand in modules below it.
+    """The `__getattr__` of a package whose names are defined in modules below it.
 
     Args:
         package: its `__name__`.
@@ -25,9 +25,9 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
 
 def lazy_package(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and the `__dir__` of such a package; `dir` and Tab show its names before they are loaded.
+    """The `__getattr__` and the `__dir__` of such a package: `dir` and Tab show its names before they are loaded.
 
-    Arguments are those of `lazy_names`.
+    The arguments are those of `lazy_names`.
     """
 
     def names() -> list[str]:

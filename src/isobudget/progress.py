@@ -15,10 +15,10 @@ class Progress(Protocol):
         """Start a task of `total` steps, of which `done` are already finished. With `unit` "B" the steps are bytes."""
 
     def advance(self, task: str, steps: int) -> None:
-        """Note this many further finished steps."""
+        """Note that this many more steps are finished."""
 
     def spend(self, task: str, unit: str, amount: float) -> None:
-        """Note further spending of a running task: `tokens`, `usd`."""
+        """Note that a running task has spent this amount more of a unit: `tokens`, `usd`."""
 
     def note(self, text: str) -> None:
         """Show a message that the user should see now."""

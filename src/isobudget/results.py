@@ -1,7 +1,7 @@
 """The result type of calls in `isobudget.api` that return several results: a tuple with a JSON form and rows.
 
 Every result can be displayed in a notebook: its table, its figure, its rows. The package `report` makes these. It is
-imported by name on demand, because results may not import packages above their own.
+imported by name on demand, because this module may not import packages above its own.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class Shown:
     __slots__ = ()
 
     def figure(self) -> Any:
-        """The figure that its command makes with ``--figure``, to look at or to `save`: a `Picture`.
+        """The figure that the command makes with ``--figure``: a `Picture`, to display or to `save`.
 
         Raises:
-            InputError: there is nothing of it to plot, or there are several; see `Results.figures`.
+            InputError: the result has no figure, or several; see `Results.figures`.
             MissingExtraError: Matplotlib is not installed.
         """
         return _views("picture_of")(self)
 
     def to_records(self) -> Rows:
-        """Flat rows with equal keys."""
+        """The result as flat rows, all with the same keys."""
         rows: Rows = _views("records_of")(self)
         return rows
 
@@ -56,11 +56,11 @@ class Shown:
 
 
 class Results(tuple[T, ...], Shown):
-    """A tuple of results; printed, it is what the command prints, or its gist."""
+    """A tuple of results. Its text (`repr`) is what the command prints, or a summary of that."""
 
     #: what was left out of the sources, and how their models were named
     notes: tuple[str, ...]
-    #: files of figures that were written
+    #: the figure files that were written
     saved: tuple[Path, ...]
     _plain: Callable[[], Any]
     _rows: Callable[[], Rows]
@@ -81,7 +81,7 @@ class Results(tuple[T, ...], Shown):
         plots: Callable[[], Mapping[str, Any]] = dict,
         saved: Iterable[Path] = (),
     ) -> Self:
-        """The items and their representations: the output of `--json`, flat rows, text, tables, figures by name."""
+        """Create from items and their forms: the output of `--json`, flat rows, text, tables, figures by name."""
         made = cls(items)
         made.notes, made.saved = tuple(notes), tuple(saved)
         made._plain, made._rows, made._text, made._grids = plain, rows, text, grids
@@ -93,7 +93,7 @@ class Results(tuple[T, ...], Shown):
         return self._plain()
 
     def to_records(self) -> Rows:
-        """Flat rows with equal keys: what the command prints with ``--csv``, where it has that."""
+        """The results as flat rows, all with the same keys: what the command prints with ``--csv``, if it has that."""
         return self._rows()
 
     def grids(self) -> list[Grid]:
@@ -101,11 +101,11 @@ class Results(tuple[T, ...], Shown):
         return self._grids()
 
     def plots(self) -> Mapping[str, Any]:
-        """What its figures show, by their names."""
+        """The data that the figures show, by name of the figure."""
         return self._plots()
 
     def figures(self) -> dict[str, Any]:
-        """Its figures by name: one per benchmark, of `rank` one per benchmark and model."""
+        """The figures by name: one per benchmark, or, for `rank`, one per benchmark and model."""
         pictures: dict[str, Any] = _views("pictures_of")(self)
         return pictures
 
@@ -114,7 +114,7 @@ class Results(tuple[T, ...], Shown):
 
 
 def data_frame(library: str, rows: Rows) -> Any:
-    """Rows as a data frame of pandas or polars; an `InputError` where that is not installed."""
+    """The rows as a data frame of `library`, pandas or polars. Raises `InputError` if it is not installed."""
     import importlib
 
     try:

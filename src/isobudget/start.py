@@ -1,4 +1,4 @@
-"""The entry point of the command `isobudget`: Ctrl-C ends it with 130, even while it is still loading."""
+"""The entry point of the command `isobudget`. Ctrl-C ends it with exit status 130, even while it is still loading."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Parses Python source with Python's own parser: without executing it, without warnings, in one thread at a time.
 
-One thread at a time because of CPython before 3.11.8, where all threads count the depth of their syntax trees in one
-counter (python/cpython#106905). If garbage collection lets another thread parse in between, the first one gets a
-SystemError, or an error that a flat source is nested too deeply. Warning filters are shared by all threads, too.
+Only one thread parses at a time, for two reasons. Before CPython 3.11.8, all threads count the depth of their syntax
+trees in one counter (python/cpython#106905): if garbage collection lets another thread parse in between, the first one
+gets a SystemError, or an error that a flat source is nested too deeply. And all threads share the warning filters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 #: the longest text that is parsed, in characters: the parser needs a hundred times its size in memory
 MAX_PARSED_CHARS = 2**20
-#: what the parser raises of text that is no Python, or none that it can hold
+#: what the parser raises for text that is not Python, or that is too long or too deeply nested for it
 NOT_PYTHON = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError)
 
 _lock = threading.RLock()  # a finalizer that the collector runs in the middle may parse, too
@@ -43,7 +43,7 @@ def quiet() -> Iterator[None]:
 
 
 def parse(source: str | bytes) -> ast.Module:
-    """The syntax tree.
+    """The syntax tree of a source.
 
     Raises:
         SyntaxError, and the others of `NOT_PYTHON`.
@@ -53,7 +53,7 @@ def parse(source: str | bytes) -> ast.Module:
 
 
 def literal(source: str) -> Any:
-    """The value of a literal.
+    """The value of a Python literal.
 
     Raises:
         SyntaxError, and the others of `NOT_PYTHON`.
@@ -70,7 +70,7 @@ def tolerantly(read: Callable[..., T], *arguments: object, otherwise: T | None =
 
 
 def parsed(source: str | bytes) -> ast.Module | None:
-    """The syntax tree; None for what does not parse."""
+    """The syntax tree of a source; None if it does not parse."""
     return tolerantly(ast.parse, source)
 
 

@@ -77,7 +77,7 @@ def test_its_own_likelihood_costs_a_model_nothing(run: Run) -> None:
     for before, after in zip(plain.curves, found.curves, strict=True):
         assert after.label.endswith("(likelihood)")
         assert after.price.per_sample == before.price.per_sample
-        assert "scoring by its own likelihood, free" in after.price.source
+        assert "scoring by the model's own likelihood, free" in after.price.source
     assert found.notes == ()
 
 

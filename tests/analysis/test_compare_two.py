@@ -126,7 +126,7 @@ def test_the_source_of_every_price_is_shown(tmp_path: Path) -> None:
     )
     (one,) = found
     rate = "100 completion tokens (command line) at 50 tokens/s (command line)"
-    prompts = "not charged separately; counted as far as the stated tokens per second include their time"
+    prompts = "not charged separately; included only if the stated tokens per second include their time"
     note = next(note for note in compared_grid(one).notes if "in seconds" in note)
     assert note == (
         f"Cost of a sample in seconds. a-7b@2: our server. a-34b@1: {rate}. "

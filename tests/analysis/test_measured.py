@@ -110,7 +110,7 @@ def test_a_model_with_too_few_samples_is_marked() -> None:
     price = measured(found, Unit.SECONDS).cost("here")
     assert price.per_sample == pytest.approx(45 * (STEP / 6 + ROW))
     assert "almost all measured while slots were idle" in price.source
-    assert "full slots cost less" in price.source
+    assert "with full slots, samples cost less" in price.source
 
 
 def test_what_was_not_timed_apart_is_part_of_the_samples_and_said() -> None:

@@ -195,7 +195,7 @@ def test_verdicts_without_their_samples_are_an_error(run: Path, tmp_path: Path) 
     other = synthetic_run(tmp_path / "other", PAIR[:1], seed=1).path
     shutil.rmtree(run / "samples")
     shutil.copytree(other / "samples", run / "samples")
-    with pytest.raises(RunError, match=r"lacks [0-9]+ samples that it has verdicts on"):
+    with pytest.raises(RunError, match=r"lacks [0-9]+ samples for which it has verdicts"):
         api.judge(run)
 
 

@@ -176,7 +176,7 @@ def test_recorded_samples_without_tokens_or_with_nan_rank_last_and_are_counted(i
     assert "no score" in shown
     nowhere = replace(ONE[0], name="bare")
     synthetic_run(Path("bare"), (nowhere,), {"quickstart": 2}, likelihood=False)
-    refused(isobudget("rank", "bare"), "bare: no log-probabilities were recorded with these samples; score them by")
+    refused(isobudget("rank", "bare"), "bare: no log-probabilities were recorded with these samples; score them with")
 
 
 def _verdicts(run: Run) -> list[Any]:
@@ -289,8 +289,8 @@ def test_what_cannot_be_asked_of_a_run(isobudget: Command, arguments: list[str],
     [
         (["-r", "order", "--benchmark", "none"], "has no benchmark 'none'; it has: imported"),
         (["-r", "order", "--first", "1"], "--first cannot be used here: counts.jsonl holds verdicts without samples"),
-        (["-r", "order", "--filter", "executable"], "no texts of the samples, which the filter 'executable' needs"),
-        (["-r", "own"], "no texts of the samples, which the ranker 'own' needs"),
+        (["-r", "order", "--filter", "executable"], "the samples have no texts, which the filter 'executable' needs"),
+        (["-r", "own"], "the samples have no texts, which the ranker 'own' needs"),
         (["-r", "verifier-alone"], "can be ranked in the order of the file: --ranker order"),
     ],
 )

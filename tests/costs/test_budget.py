@@ -99,7 +99,7 @@ def test_more_than_can_be_counted() -> None:
 
 @pytest.mark.parametrize("numbers", [(1e308, 0.0), (1e-308, 0.0), (1.1e30, 0.0), (9e-31, 0.0), (1.0, 1e308)])
 def test_prices_beyond_what_can_be_calculated_with(numbers: tuple[float, float]) -> None:
-    with pytest.raises(InputError, match=r"prices must lie within 1e-30 and 1e\+30 flops, and this one is .*\(ours\)"):
+    with pytest.raises(InputError, match=r"prices must lie between 1e-30 and 1e\+30 flops, and this one is .*\(ours\)"):
         SampleCost(Unit.FLOPS, *numbers, "ours")
     assert SampleCost(Unit.FLOPS, 1e30, 1e30).cost(1) == 2e30
     assert SampleCost(Unit.FLOPS, 1e-30).per_sample == 1e-30
@@ -189,7 +189,7 @@ def test_the_tables_budgets_typed_back_buy_what_they_show(tmp_path: Path) -> Non
                     budget = min(again.budgets, key=lambda one, cost=cost: abs(one - cost))
                     assert again.curve(curve.label).at(budget).k >= k
             moved = sum(
-                "A budget that is typed as a table rounds it stands for the exact cost" in note for note in again.notes
+                "A budget typed as a table's rounded cost stands for the exact cost" in note for note in again.notes
             )
             assert moved == (not set(again.budgets) <= {parse_budget(text).amount for text in shown})
     (compared,) = api.curves(tmp_path / "c.jsonl", "flops", replicates=50)

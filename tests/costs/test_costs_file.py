@@ -223,7 +223,7 @@ def test_device_seconds_are_seconds_times_the_gpus_that_are_held(tmp_path: Path)
         InputError, match=r"no cost in device_seconds.*state device_seconds = ..., or gpus and something "
     ):
         costs(tmp_path, "[models.m]\nflops = 1", "m", "device_seconds")
-    with pytest.raises(InputError, match="held for seconds"):
+    with pytest.raises(InputError, match="device seconds need a cost in seconds"):
         device_seconds(SampleCost(Unit.FLOPS, 1), 2)
 
 

@@ -147,7 +147,7 @@ def test_the_devices_of_a_run_are_paid_by_the_hour(tmp_path: Path) -> None:
 SHARED = "shared, charged once a problem"
 EACH = "paid by every sample"
 NOT = "completions only, prompts not counted"
-RATE = "not charged separately; counted as far as the stated tokens per second include their time"
+RATE = "not charged separately; included only if the stated tokens per second include their time"
 ENTRY = "[models.m]\ncompletion_tokens = 20\n"
 KNOWN = f"{ENTRY}prompt_tokens = 30\n"
 BY_TOKEN = "usd_per_million_input = 1\nusd_per_million_output = 2\n"

@@ -138,7 +138,7 @@ def test_what_does_not_go_together() -> None:
     other = curve_from_matrix("o", stopping.task_ids, stopping.matrix, flops(2.0), selection="tests", bootstrap=QUICK)
     with pytest.raises(InputError, match="stop: first-pass"):
         compare([stopping, other])
-    with pytest.raises(InputError, match="only where tests choose"):
+    with pytest.raises(InputError, match="only if tests choose"):
         curve_from_matrix(
             "m", stopping.task_ids, stopping.matrix, flops(1), selection="likelihood", charged=stopping.charged
         )

@@ -238,7 +238,7 @@ def test_counts_have_no_order_and_no_texts_to_rank_by(tmp_path: Path) -> None:
             api.judge(tmp_path / run, again=True, unsafe=True)
         assert not api.judge(tmp_path / run, workers=1, unsafe=True).outcomes
     for run in ("counted", "listed"):  # the prompt of the benchmark is not a text of a sample
-        with pytest.raises(InputError, match="7b: there are no texts of the samples, which the ranker 'agreement'"):
+        with pytest.raises(InputError, match="7b: the samples have no texts, which the ranker 'agreement'"):
             api.rank(tmp_path / run, "agreement", unsafe=True)
     assert api.passk(tmp_path / "counted", 1).to_dict() == api.passk(tmp_path / "listed", 1).to_dict()
 

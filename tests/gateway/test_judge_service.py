@@ -336,10 +336,10 @@ def test_a_study_is_made_with_the_service_and_goes_on_when_it_is_back(
 def test_what_the_service_decides_is_not_stated_beside_it(tmp_path: Path) -> None:
     study = tmp_path / "study.toml"
     study.write_text(write_study(tmp_path))
-    with pytest.raises(InputError, match="--unsafe: the judge's service decides"):
+    with pytest.raises(InputError, match="--unsafe: the judge service decides"):
         api.run(str(study), tmp_path / "run", judge="http://127.0.0.1:9", unsafe=True)
     with pytest.raises(InputError, match="both say where to judge"):
         api.run(str(study), tmp_path / "run", judge="http://127.0.0.1:9", cluster="local")
-    with pytest.raises(InputError, match="--workers: the judge's service decides"):
+    with pytest.raises(InputError, match="--workers: the judge service decides"):
         api.judge(tmp_path, judge="http://127.0.0.1:9", workers=2)
     assert not (tmp_path / "run").exists()

@@ -252,7 +252,7 @@ def test_lists_in_their_order_are_a_ranking(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 1: only counts"):
         rank(counted, RankOptions(("order",)))
     for name, model in (("likelihood", StatedModel(name="j")), ("agreement", None), ("verifier-alone", None)):
-        with pytest.raises(InputError, match=r"no texts of the samples.*--ranker order"):
+        with pytest.raises(InputError, match=r"the samples have no texts.*--ranker order"):
             rank(path, RankOptions((name,), model), make_scorer=fake(FakeScorer()))
 
 
@@ -348,7 +348,7 @@ def test_a_list_of_lists_is_ranked_in_the_order_of_its_problems(tmp_path: Path) 
         (RankOptions(("best",)), "unknown ranker 'best'"),
         (RankOptions(()), "at least one ranker"),
         (RankOptions(filter="nice"), "unknown filter"),
-        (RankOptions(examples="some"), "unknown examples"),
+        (RankOptions(examples="some"), "unknown value of --examples: 'some'"),
         (RankOptions(("likelihood",)), "needs a model"),
     ],
 )

@@ -45,7 +45,7 @@ def curves(
     """Success against budget of every model, one comparison per benchmark.
 
     Arguments and errors are those of `isobudget.curves`, with `select` as `selection` and `ranker_architecture` as
-    `ranker`; `bootstrap` says how intervals are computed. Without a `unit` it is chosen, see `costs.choose_unit`.
+    `ranker`; `bootstrap` says how intervals are computed. Without a `unit`, one is chosen, see `costs.choose_unit`.
     """
     runs, others = split_sources(source)
     shown = sources_shown(source)
@@ -107,7 +107,7 @@ def _compare_counted(
     notes: Sequence[str],
     charged: Sequence[str],
 ) -> Comparison:
-    """The comparison of the models of one benchmark that have counts, with notes on them and on what is charged."""
+    """The comparison of one benchmark's models by their counts, with notes on the counts and on what is charged."""
     own, more = common_counts(models)
     priced = {one.name: prices[one.benchmark, one.name] for one in own}
     return compare_counts(
@@ -141,7 +141,7 @@ def chosen_benchmarks(benchmark: str | None, names: list[str], source: Path | st
     """The requested benchmark, or all.
 
     Raises:
-        InputError: the source has none of that name.
+        InputError: the source has no benchmark of that name.
     """
     if benchmark is None:
         return names

@@ -65,20 +65,20 @@ def run_comparison(
 ) -> Comparison:
     """Compare the models of a run at equal budget, on the problems that all of them have samples for.
 
-    Arguments are those of `isobudget.curves` unless they stand here.
+    Arguments that are not listed here are those of `isobudget.curves`.
 
     Args:
         run: the run, loaded or not, or its folder.
-        benchmark: its name; may be left out if the run has one.
-        selection: by `likelihood`, it is rank-score@k by the model's own mean log-probability; samples cut off at the
-            length limit rank last and still cost.
-        stop: by `first-pass`, passing and failing samples are charged as they were recorded, or all alike where
-            a costs file states what a sample costs.
+        benchmark: name of the benchmark; may be left out if the run has only one.
+        selection: `tests`, or `likelihood`: success is then rank-score@k by the model's own mean log-probability, and
+            samples cut off at the length limit rank last and still cost.
+        stop: `fixed`, or `first-pass`: passing and failing samples are then charged as they were recorded, or all
+            alike if a costs file states what a sample costs.
         budgets: as they were written, per problem; by default powers of two of the cheapest sample.
 
     Raises:
-        RunError: no such run or benchmark, or nothing is judged.
-        InputError: the run has several benchmarks and none is named, does not record the unit, or what is asked for
+        RunError: there is no such run or benchmark, or nothing is judged.
+        InputError: the run has several benchmarks and none is named, the run does not record the unit, or options
             cannot be combined.
     """
     run = load_run(run) if isinstance(run, str | Path) else run
@@ -102,7 +102,7 @@ def run_comparison(
 def price_samples(
     run: Run, samples: ModelSamples, unit: Unit, costs: CostsFile | str | None, charges: Charges
 ) -> tuple[SampleCost, list[NDArray[np.float64]] | None]:
-    """What a sample costs with what is charged on top, and each sample's own amount where the run has it."""
+    """What a sample costs, charges included, and the cost of each sample by itself if it is known."""
     use, tests = run_token_use(samples), judging(run, samples)
     shared = {"share_prompt": charges.share_prompt is not False}
     if costs is not None or _by_name(run, samples, unit, use):
@@ -201,7 +201,7 @@ class Greedy:
     Attributes:
         passed: shape (problems,), in the order of the comparison.
         success, low, high: mean over problems with its interval, in [0, 1].
-        cost: what one of them costs on average, its prompt included, by unit.
+        cost: what one output costs on average, its prompt included, by unit.
     """
 
     passed: NDArray[np.bool_]
@@ -214,9 +214,9 @@ class Greedy:
 def greedy_outputs(
     run: Run, samples: ModelSamples, task_ids: Sequence[str], units: Sequence[Unit], bootstrap: Bootstrap
 ) -> Greedy | None:
-    """The model's greedy outputs for these problems; None if one of them has no judged one.
+    """The model's greedy outputs for these problems; None if a problem has no judged greedy output.
 
-    They are priced in `units`, each one that the run records.
+    The outputs are priced in `units`, all of which the run must record.
     """
     if samples.greedy is None or not set(task_ids) <= set(samples.greedy.task_ids):
         return None

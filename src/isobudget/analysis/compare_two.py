@@ -1,9 +1,9 @@
 """Two models at two numbers of samples on the same problems: the call behind `isobudget compare`.
 
 Each side is a model with k samples (`7b@5`), or the same model in two runs. The difference of success is paired by
-problem: its interval is the paired bootstrap's, its p-value that of a sign-flip test (under no difference each one's
-difference is as likely with the other sign): exact up to 14 problems that differ, else 20,000 random flips, counted
-with the observed one.
+problem. Its interval comes from the paired bootstrap, and its p-value from a sign-flip test: if the models do not
+differ, each problem's difference is as likely with the opposite sign. The test is exact if at most 14 problems differ;
+otherwise it uses 20,000 random flips, and the observed signs count as one more.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Side:
         label: such as ``codellama-7b@5``.
         k: samples of each problem.
         success, low, high: mean over problems of pass@k with its interval, in [0, 1].
-        costs: of k samples of a problem, by unit; a unit that has no price is not there.
-        prices: of one sample, with their sources, by unit.
+        costs: cost of k samples of a problem, by unit, for the units that have a price.
+        prices: cost of one sample with its source, by unit.
     """
 
     label: str
@@ -74,12 +74,12 @@ class Compared(Shown):
     """Two sides on one benchmark.
 
     Attributes:
-        benchmark: its name, empty if not stated.
-        problems: those that both have samples for.
+        benchmark: name of the benchmark, empty if not stated.
+        problems: number of problems for which both sides have samples.
         one, other: the sides.
         difference, low, high: success of the first less the other's, with its paired interval.
-        p_value: of no difference, two-sided.
-        power: what such a comparison can find.
+        p_value: two-sided p-value of no difference.
+        power: what such a comparison can detect.
         notes: what was left out.
     """
 
@@ -96,13 +96,13 @@ class Compared(Shown):
 
     @property
     def clear(self) -> bool:
-        """Whether the interval of the difference leaves out 0."""
+        """Whether the interval of the difference excludes 0."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Recorded:
-    """A model's counts, where they are from, and its price in a unit."""
+    """A model's counts, where they come from, and a function for its price in a unit."""
 
     counts: ModelCounts
     source: str
@@ -120,8 +120,8 @@ def compare_two(
 ) -> list[Compared]:
     """Compare two models on the same problems.
 
-    Name both (``SOURCE... NAME@K NAME@K``), or give two sources with one model each, or one source with two models;
-    those are compared at `k` samples.
+    Name both (``SOURCE... NAME@K NAME@K``), or give two sources of the same models, or one source with two models.
+    Models that are not named with K are compared at `k` samples.
 
     Raises:
         InputError: the arguments have none of these forms; a source, a model or k is wrong; or the two models have
@@ -151,7 +151,8 @@ def compare_two(
         pairs = [_only_two(own, k, sources[0]) for own in _by_benchmark(known, benchmark, sources).values()]
     else:
         raise InputError(
-            "name sources and two models with their samples (SOURCE 7b@5 34b@1), or two sources of the same models"
+            "name sources and two models with their samples (SOURCE 7b@5 34b@1), or two sources of the same models, or "
+            "one source with two models"
         )
     require_models(costs, [name for one in known for name in one.counts.priced_as])
     return [_compared(*pair, notes, units_of_costs(costs), bootstrap) for pair in pairs]
@@ -242,9 +243,9 @@ def _same_models(
 
 
 def _benchmark_of(before: Sequence[_Recorded], after: Sequence[_Recorded]) -> Callable[[_Recorded], str]:
-    """A function that gives an entry's benchmark.
+    """A function that returns an entry's benchmark.
 
-    If each source has one and one of them is unnamed, they count as the same.
+    If each source has a single benchmark, and one of these is unnamed, both count as the same.
     """
     first, second = ({one.counts.benchmark for one in side} for side in (before, after))
     alike = len(first) == len(second) == 1 and not {"", UNNAMED}.isdisjoint(first | second)
@@ -294,7 +295,7 @@ def _compared(
 
 
 def _prices(recorded: _Recorded) -> tuple[dict[Unit, SampleCost], dict[Unit, str]]:
-    """What a sample costs in each unit, and why it has no price in the others."""
+    """The cost of a sample in each unit that has a price, and the reason why the others have none."""
     prices, reasons = {}, {}
     for unit in Unit:
         try:
@@ -311,7 +312,7 @@ def _not_priced(priced: Set[Unit], reasons: Mapping[Unit, str], asked: Sequence[
 
 
 def _success(side: tuple[_Recorded, int, str], tasks: Sequence[str]) -> tuple[Floats, Floats]:
-    """pass@k of each problem, and the variance of each over its samples (NaN where 2k samples are not there)."""
+    """pass@k of each problem, and its variance over samples (NaN if a problem has fewer than 2k samples)."""
     recorded, k, label = side
     counts = recorded.counts.select(tasks)
     if why := why_undefined(counts.n, k):

@@ -24,9 +24,9 @@ def greedy_of_run(
 
     Args:
         run: a run, loaded or its folder.
-        comparisons: of the same models and problems of it, one per unit.
-        recorded: price outputs as the run recorded them; otherwise, and in a unit that it did not record, each costs
-            what one sample of its model does.
+        comparisons: comparisons of the run's models on the same problems, one per unit.
+        recorded: whether to price outputs as the run recorded them. Otherwise, and in a unit that the run did not
+            record, each output costs what one sample of its model does.
     """
     first = next(iter(comparisons.values()))
     loaded = load_samples(load_run(run) if isinstance(run, str | Path) else run, [first.benchmark])
@@ -44,7 +44,7 @@ def greedy_of_run(
 def greedy_of_source(
     source: Any, comparisons: Mapping[Unit, Comparison], *, recorded: bool = True
 ) -> dict[str, Greedy]:
-    """The same for the sources that `analysis.compare.curves` takes; only a single run has greedy outputs."""
+    """`greedy_of_run` for the sources of `analysis.compare.curves`; empty unless the source is a single run."""
     runs, others = split_sources(source)
     return {} if len(runs) != 1 or others else greedy_of_run(runs[0], comparisons, recorded=recorded)
 

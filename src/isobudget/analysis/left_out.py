@@ -1,4 +1,4 @@
-"""The samples of a run that its numbers leave out, and how the user learns of them."""
+"""The samples of a run that are left out of its results, and the notes that tell the user."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 class LeftOut:
     """How many samples of a model and benchmark are left out: without a verdict, or recorded more than once.
 
-    Of samples that are recorded several times, the first counts, as with verdicts.
+    If a sample is recorded several times, the first record counts. The same holds for verdicts.
     """
 
     unjudged: int = 0
     doubled: int = 0
 
     def notes(self, model: str) -> list[str]:
-        """What to tell the user of them."""
+        """The notes for the user."""
         unjudged = f"{model}: {self.unjudged} samples have no verdict and are left out"
         doubled = (
             f"{model}: {self.doubled} samples are recorded more than once; the first of each counts (isobudget check "

@@ -1,6 +1,6 @@
 """A run, loaded once: its problems and judged samples, by benchmark, model and problem.
 
-Samples without a verdict are left out and counted. Greedy outputs stand apart from the sampled ones.
+Samples without a verdict are left out and counted. Greedy outputs are kept apart from the sampled ones.
 
 A run may have millions of samples: they are read part by part into arrays, and joined with their verdicts by numbers
 that stand for their keys. What follows (prices, comparisons, reports, rankings) reads no file again.
@@ -50,12 +50,12 @@ _AS_THEY_ARE = ["passed", "completion_tokens", "tests_passed", *_MEASURED]
 class ProblemSamples:
     """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,).
 
-    Token counts are -1 where they are not known, `usd` (what others billed) is NaN there.
+    Token counts are -1 if they are not known, and `usd` (what others billed) is NaN if it is not known.
     `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
-    its tests, `tests_passed` how many tests passed before the first that did not (NaN where that is not known).
+    its tests, `tests_passed` how many tests passed before the first that did not (NaN if not known).
     `prompt_seconds`, `prompt_joules`, `idle_tokens`, `idle_seconds`, `billed_prompt_tokens` and `cached_tokens` are as
-    in `Generation`, NaN where they are not known; `analysis.measured` and `costs.bills` make prices of them. `text` and
-    `token_ids` (None where the backend gave none) are empty unless they were asked for.
+    in `Generation`, NaN if not known; `analysis.measured` and `costs.bills` compute prices from them. `text` and
+    `token_ids` (None if the backend gave none) are empty unless they were requested.
     """
 
     passed: NDArray[np.bool_]
@@ -85,10 +85,10 @@ class ModelSamples:
     """The judged samples of one benchmark by one model.
 
     Attributes:
-        model: its name.
+        model: name of the model.
         task_ids: the problems with at least one judged sample, in the run's order.
         problems: their samples, in the same order.
-        greedy: the judged greedy outputs, as one sample a problem; None of greedy outputs themselves.
+        greedy: the judged greedy outputs, one sample a problem; None if these samples are greedy outputs.
         left_out: samples that are left out.
     """
 
@@ -109,7 +109,7 @@ class ModelSamples:
         return np.array([int(problem.passed.sum()) for problem in self.problems], dtype=np.int64)
 
     def only(self, task_ids: tuple[str, ...]) -> ModelSamples:
-        """The same for fewer problems."""
+        """The samples of these problems alone."""
         chosen = dict(zip(self.task_ids, self.problems, strict=True))
         problems = tuple(chosen[task_id] for task_id in task_ids)
         return ModelSamples(self.model, task_ids, problems, self.greedy, self.left_out)
@@ -120,7 +120,7 @@ class VerdictCounts:
     """What became of one model's samples on one benchmark, greedy outputs included.
 
     Attributes:
-        model: its name.
+        model: name of the model.
         samples, judged: recorded samples, and how many of them have a verdict.
         outcomes: verdicts by outcome.
         cut_off: samples that ended at the token limit.
@@ -174,7 +174,7 @@ def none_judged(run: Run, benchmarks: str) -> RunError:
 
 
 def judge_remedy(run: Run) -> str:
-    """How a run's samples get verdicts: by its own tests, or imported again where it does not know them."""
+    """How a run's samples get verdicts: by `isobudget judge`, or by an import if the run does not know the tests."""
     if all(isinstance(one.tests, NoTests) for one in run.problems().values()) and "imported" in run.facts:
         return (
             "their tests are not known here; import them again with: isobudget import FILE --rejudge --problems "
@@ -200,11 +200,11 @@ def load_samples(
     Args:
         run: the run or its folder.
         benchmarks: only these; by default all that the run states.
-        texts: whether the samples' texts and token ids are wanted too.
-        repairs: read the samples that repair others, which are left out else: they were not sampled from the prompt.
+        texts: whether to read the samples' texts and token ids, too.
+        repairs: whether to read only samples that repair others, instead of only samples drawn from the prompt.
 
     Raises:
-        RunError: no such run, or a part is damaged.
+        RunError: there is no such run, or a part is damaged.
     """
     if isinstance(run, LoadedRun):
         return run
@@ -231,10 +231,10 @@ class Judged:
 
     Attributes:
         models: in the run's order.
-        tasks: benchmark and task_id of each problem, by benchmark.
-        places: their numbers.
-        columns: of all samples.
-        doubled: keys of rows that stand in the table again, which are left out.
+        tasks: benchmark and task_id of each problem, ordered by benchmark.
+        places: the numbers of models and problems.
+        columns: the columns of all samples.
+        doubled: keys of the rows that are left out because an earlier row has the same key.
     """
 
     models: tuple[str, ...]
@@ -248,7 +248,7 @@ class Judged:
         return _rows(self.columns, self._own(self.columns["key"], model, benchmark))
 
     def left_out(self, model: str, benchmark: str) -> LeftOut:
-        """What is left out of the samples of one model and benchmark."""
+        """How many samples of one model and benchmark are left out."""
         doubled = self.doubled[self._own(self.doubled, model, benchmark)]
         return LeftOut(int((~self.rows(model, benchmark)["judged"]).sum()), len(doubled))
 
@@ -270,12 +270,12 @@ def read_judged(
     repairs: bool = False,
     counts_only: bool = False,
 ) -> Judged:
-    """Read the samples of these problems, and their verdicts; `counts_only` leaves out all but whether they passed.
+    """Read the samples of these problems, and their verdicts; with `counts_only`, only whether they passed.
 
-    The others are as in `load_samples`.
+    Other arguments are as in `load_samples`.
 
     Raises:
-        RunError: a part is damaged, or samples may not be pooled.
+        RunError: a part is damaged, or no sample may be pooled.
     """
     names = list(run.facts.get("models", {}))
     places = Places.of(names, tasks)
@@ -321,10 +321,10 @@ def _poolable(
 ) -> dict[str, NDArray[Any]]:
     """The samples that may be pooled. For tasks sampled until one passed, only those sampled regardless of verdicts.
 
-    Samples that repair others stand apart: only they are given with `repairs`, and all others without.
+    With `repairs`, only samples that repair others are returned; without it, only the others.
 
     Raises:
-        RunError: there are none of a benchmark sampled until one passed only.
+        RunError: there are none, because all were sampled until one passed.
     """
     stopped = [name for name in benchmarks if run.facts["benchmarks"][name].get("stopping")]
     if not stopped and not repairs:

@@ -8,8 +8,8 @@ longer for each sample than full ones; their tokens are priced by the model's fu
 
     sample = seconds of its full steps + its tokens of idle steps x seconds of a full step's token
 
-as long as a tenth of all tokens came by full steps. The source says what is not known: whether the prompt's time
-is part of the samples', and whether idle slots are.
+if at least a tenth of all tokens were generated in full steps. The source says what could not be separated: the
+prompt's time, or the time of idle slots.
 
 Not covered: joules of idle slots, and that a token takes longer the more tokens are before it.
 """
@@ -29,7 +29,7 @@ from isobudget.costs.usage import mean_over_problems
 
 FloatArray = NDArray[np.float64]
 
-#: fewer tokens by full steps than this part of all say too little of what a full step takes
+#: the least share of tokens generated in full steps from which the time of a full step is estimated
 _ENOUGH = 0.1
 
 
@@ -39,8 +39,8 @@ class Measured:
 
     Attributes:
         unit: seconds or joules.
-        amounts: of each sample, the shared prompt left out, one array per problem.
-        prompt: mean of computing a prompt, 0 where that is part of `amounts`.
+        amounts: the amount of each sample without the shared prompt, one array per problem.
+        prompt: mean amount of computing a prompt, 0 if that is part of `amounts`.
         notes: what a reader of the price has to know.
     """
 
@@ -50,7 +50,7 @@ class Measured:
     notes: tuple[str, ...]
 
     def cost(self, source: str, *, share_prompt: bool = True) -> SampleCost:
-        """The price, its prompt charged once a problem, or to every sample; `source` is engine and machine."""
+        """The price, with the prompt charged once a problem or to every sample; `source` names engine and machine."""
         price = measured_seconds if self.unit is Unit.SECONDS else measured_joules
         source = "; ".join([source, *self.notes])
         if share_prompt:
@@ -91,8 +91,8 @@ def _at_full_slots(problems: tuple[ProblemSamples, ...]) -> tuple[list[FloatArra
         return own, []
     if full < _ENOUGH * steps:
         return own, [
-            "almost all measured while slots were idle, since too few samples were generated at once: full slots cost "
-            "less"
+            "almost all measured while slots were idle, because too few samples were generated at once; with full "
+            "slots, samples cost less"
         ]
     rate = sum(float((one.seconds - one.idle_seconds).sum()) for one in problems) / full
     priced = [one.seconds - one.idle_seconds + rate * one.idle_tokens for one in problems]

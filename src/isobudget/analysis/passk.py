@@ -1,7 +1,7 @@
 """pass@k of every benchmark and model in a COUNTS file, with intervals: what `isobudget passk` prints.
 
 The estimator is in `isobudget.statistics.pass_at_k`, the interval, over problems, in
-`isobudget.statistics.intervals`. No costs and no comparison between models: see `isobudget.curves`.
+`isobudget.statistics.intervals`. For costs and comparisons between models see `isobudget.curves`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from isobudget.statistics.pass_at_k import pass_at_k, trusted_k, why_undefined
 
 Floats = NDArray[np.float64]
 
-#: of the largest k
+#: most digits of a k
 _DIGITS = len(str(MOST_SAMPLES))
 
 
@@ -35,13 +35,13 @@ class PassAtK(Shown):
 
     Attributes:
         benchmark, model, condition: as in `ModelCounts`.
-        problems: their number.
+        problems: number of problems.
         n_min, n_max: fewest and most samples of a problem.
-        k: what was asked for, in that order.
+        k: the requested values, in order.
         success: mean over problems for each k, in [0, 1]; NaN where `undefined` has a reason.
         low, high: percentile interval over problems, in [0, 1]; NaN also where there is only one problem.
-        undefined: k to the reason why it has no value.
-        trusted_k: above it a value is unbiased but hangs on few samples.
+        undefined: for each k without a value, the reason.
+        trusted_k: for a larger k, the value is unbiased but depends on few samples.
         level, replicates, seed: of the interval.
     """
 
@@ -62,7 +62,7 @@ class PassAtK(Shown):
     seed: int
 
     def to_dict(self) -> dict[str, object]:
-        """For JSON, success in [0, 1]; None where undefined, and a field `condition` only where there is one."""
+        """The result for JSON: success in [0, 1], None where undefined; a field `condition` only if there is one."""
         rows = {"pass_at_k": self.success, "low": self.low, "high": self.high}
         plain: dict[str, object] = json_value(
             {
@@ -81,10 +81,10 @@ class PassAtK(Shown):
 
 
 def parse_k(k: str | int | Sequence[int]) -> list[int]:
-    """Values of k, also from text such as ``1,5,10``; none twice.
+    """The values of k without duplicates, from numbers or text such as ``1,5,10``.
 
     Raises:
-        InputError: one is not a whole number from 1 to `MOST_SAMPLES`.
+        InputError: a value is not a whole number from 1 to `MOST_SAMPLES`.
     """
     parts = k.split(",") if isinstance(k, str) else [str(one) for one in ([k] if isinstance(k, int) else k)]
     sizes = []
@@ -127,7 +127,7 @@ def passk(
     """pass@k at each k for each group of `isobudget.importers.counts.group_counts`, in order.
 
     Raises:
-        InputError: a k below 1, a level beyond 0 to 1, or too few replicates for it.
+        InputError: a k is below 1, the level is not between 0 and 1, or the replicates are too few for the level.
     """
     check_level(level)
     weights = lru_cache(maxsize=1)(lambda problems: weights_of(problems, replicates, seed))

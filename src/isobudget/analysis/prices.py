@@ -2,12 +2,11 @@
 
 - A costs file (`costs.costs_file`) decides for the models that it names.
 - `paper`: Table 1 for the Code Llama models; in flops, for other models of the catalogue, the paper's way of counting
-(one pass at 128 tokens).
+  (one pass at 128 tokens).
 - Neither, in flops: a model whose name is in the catalogue is counted by its samples' own `completion_tokens` if the
-file has them, and
-  else the paper's way. In tokens: by `completion_tokens`.
+  file has them, else in the paper's way. In tokens: by `completion_tokens`.
 
-Every cost's source says which of these it was. A model without a cost is an error, not a gap in the table.
+The source of every cost says which of these was used. A model without a cost is an error, not a gap in the table.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ def price_models(
 def price_counts(
     counts: ModelCounts, unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
 ) -> SampleCost:
-    """What one sample of a model of counts costs: as its source recorded it, where no costs are given and it did.
+    """What one sample of a model with counts costs: as its source recorded it, or else by `price_model`.
 
-    Errors as those of `price_model`.
+    The recorded cost is used only if no costs are given. Errors are those of `price_model`.
     """
     own = _recorded(counts, unit) if costs is None else None
     if own is not None:
@@ -59,7 +58,7 @@ def price_counts(
 
 
 def _recorded(counts: ModelCounts, unit: Unit) -> SampleCost | None:
-    """The mean over problems of what samples cost by their source; None unless it states that for every sample."""
+    """The mean over problems of the cost that the samples' source recorded; None unless every problem has it."""
     amounts = {Unit.SECONDS: counts.seconds, Unit.USD: counts.usd}.get(unit, ())
     known = [one for one in amounts if one is not None]
     if not known or len(known) < len(counts.task_ids):
@@ -84,8 +83,8 @@ def price_model(
     """What one sample of a model costs by a costs file, by the paper, or by its name.
 
     Args:
-        names: what the model is called, the most particular name first.
-        unit: of the cost.
+        names: names of the model, the most specific first.
+        unit: unit of the cost.
         costs: a parsed costs file, `paper`, or None.
         use: recorded token counts, or None.
         charges: what is charged on top.
@@ -112,7 +111,7 @@ def price_model(
 
 
 def counts_token_use(counts: ModelCounts) -> TokenUse | None:
-    """The completion tokens of the lines that have them, None if no line has; prompts too where they are recorded."""
+    """The token counts of the lines that have completion tokens, with prompts if all have them; None without any."""
     known = [tokens for tokens in counts.completion_tokens if tokens]
     if not known:
         return None

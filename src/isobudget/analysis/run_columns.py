@@ -46,7 +46,7 @@ class Places:
 
     @classmethod
     def of(cls, models: Sequence[str], problems: Sequence[tuple[str, str]]) -> Places:
-        """The columns of a run's models and problems, in their order."""
+        """Number a run's models and problems, in their order."""
         benchmarks, task_ids = (_numbered(key[part] for key in problems) for part in (0, 1))
         tasks = np.full((len(benchmarks), len(task_ids)), -1, dtype=np.int64)
         for place, (benchmark, task_id) in enumerate(problems):
@@ -54,7 +54,7 @@ class Places:
         return cls(_numbered(models), benchmarks, task_ids, tasks)
 
     def keys(self, block: pa.Table) -> tuple[Keys, NDArray[np.bool_] | None]:
-        """The rows' keys, and which rows are of these models and problems; None where all are, the others left out."""
+        """The keys of the rows that are of these models and problems, and which rows these are; None if all are."""
         model, benchmark, task_id = (
             codes(block[name], numbers)
             for name, numbers in (
@@ -76,7 +76,7 @@ class Places:
         return ((model * self.tasks.size + task) * 2) << INDEX_BITS
 
     def task_of(self, groups: Keys) -> Keys:
-        """The problems of `groups_of`."""
+        """The number of each group's problem; groups are those of `groups_of`."""
         return (groups >> 1) % self.tasks.size
 
 
@@ -107,8 +107,8 @@ class Column:
     """A column that is filled a block at a time, and takes no memory until something is known.
 
     Args:
-        kind: of the array.
-        places: numbers of the texts that it holds, if it holds texts.
+        kind: data type of the array.
+        places: for a column of texts, the number of each text.
     """
 
     def __init__(self, kind: type[Any] = np.float64, places: Mapping[str, int] | None = None) -> None:
@@ -138,7 +138,7 @@ class Column:
         return _UNKNOWN if np.issubdtype(self.kind, np.integer) else None if self.kind is np.object_ else np.nan
 
     def done(self, size: int, order: Keys | None = None) -> NDArray[Any]:
-        """The first `size` values in an order."""
+        """The first `size` values, in `order` if it is given; call this once, since the column is empty afterwards."""
         if self._values is None:
             return np.broadcast_to(np.array(self._unknown(), dtype=self.kind), (size,))
         values = self._values[:size]
@@ -149,7 +149,7 @@ class Column:
 def read_columns(
     folder: Path, row_type: type[Any], places: Places, columns: Mapping[str, Column], where: Any = None
 ) -> dict[str, NDArray[Any]]:
-    """The rows of these models and problems, in the order of their `key`; `where` is of `read_each`.
+    """The rows of these models and problems, in the order of their `key`; `where` is the filter of `read_each`.
 
     Rows with equal keys stay, in the order in which they were read; see `first_of_equal`.
 
@@ -186,9 +186,9 @@ def first_of_equal(columns: Columns) -> tuple[dict[str, NDArray[Any]], Keys]:
 def join_columns(
     keys: Keys, folder: Path, row_type: type[Any], places: Places, columns: Mapping[str, Column], where: Any = None
 ) -> dict[str, NDArray[Any]]:
-    """The columns of another table at the rows with these keys, which are in order and differ; `judged`: which it has.
+    """The columns of another table in the order of these keys, which are sorted and distinct.
 
-    Of rows with equal keys the first one counts.
+    The column `judged` is whether the table has the key. Of rows with equal keys the first one counts.
 
     Raises:
         RunError: a part is damaged.

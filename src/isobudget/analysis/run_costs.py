@@ -43,8 +43,8 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
         engine = run.facts["models"][samples.model].get("engine", "engine not stated")
         if unit is Unit.SECONDS and not any(np.isfinite(one.seconds).any() for one in samples.problems):
             raise InputError(
-                f"no time was recorded with the samples of {samples.model}; curves, plan, compare and report take "
-                "--tokens-per-second N, or a costs file (--costs)"
+                f"no time was recorded with the samples of {samples.model}; state --tokens-per-second N (for curves, "
+                "plan, compare and report), or give a costs file (--costs)"
             )
         amounts = measured(samples, unit)
         return amounts.cost(f"{engine}, {processor_of(run)}", share_prompt=share_prompt)
@@ -63,9 +63,9 @@ def sample_cost(run: Run, samples: ModelSamples, unit: Unit, *, share_prompt: bo
 
 
 def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray[np.float64], ...]:
-    """What each sample cost by itself, the prompt that it shares left out: one array per problem.
+    """What each sample cost by itself, without the shared prompt: one array per problem.
 
-    Their mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
+    The mean over problems is `per_sample` of `sample_cost`. Raises `InputError` for a unit that is not recorded.
     """
     if unit is Unit.DEVICE_SECONDS:
         devices = devices_of(run, samples.model) or 1
@@ -86,7 +86,7 @@ def sample_amounts(run: Run, samples: ModelSamples, unit: Unit) -> tuple[NDArray
 
 
 def measured_usd(usd: Sequence[NDArray[np.float64]], model: str) -> SampleCost:
-    """The mean over problems of what a sample was billed; an `InputError` if that is not known of every sample."""
+    """The mean over problems of what a sample was billed; an `InputError` if that is not known for every sample."""
     if not all(np.isfinite(amounts).all() for amounts in usd):
         raise InputError(f"the cost of {model}'s samples in usd was not recorded; give a costs file (--costs)")
     mean = mean_over_problems([amounts.tolist() for amounts in usd], "recorded usd")
@@ -94,7 +94,7 @@ def measured_usd(usd: Sequence[NDArray[np.float64]], model: str) -> SampleCost:
 
 
 def run_token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenUse | None:
-    """The token counts of the samples, prompts included where they are known; None where completions are not."""
+    """The token counts of the samples, prompts included if they are known; None if completions are not."""
     if any((problem.completion_tokens < 0).any() for problem in samples.problems):
         return None
     prompts = [problem.prompt_tokens for problem in samples.problems]
@@ -106,19 +106,19 @@ def run_token_use(samples: ModelSamples, *, share_prompt: bool = True) -> TokenU
 
 
 def _bills(samples: ModelSamples) -> tuple[Bill, ...] | None:
-    """What a server billed for prompts; None where that is not known of every sample."""
+    """What a server billed for prompts; None if that is not known for every sample."""
     if not all(np.all(np.isfinite(one.billed_prompt_tokens)) for one in samples.problems):
         return None
     return tuple(Bill(one.billed_prompt_tokens, one.cached_tokens) for one in samples.problems)
 
 
 def processor_of(run: Run) -> str:
-    """The processor that the run states, in words where it states none."""
+    """The processor that the run states, or words for a processor that is not stated."""
     return str(run.facts.get("machine", {}).get("processor", "a machine not stated"))
 
 
 def devices_of(run: Run, model: str) -> int | None:
-    """The GPUs that the model held, 1 on a processor; None where the run does not state it."""
+    """The number of GPUs that the model held, 1 on a processor; None if the run does not state it."""
     devices = run.facts["models"][model].get("devices")
     return devices if isinstance(devices, int) else None
 
@@ -132,7 +132,7 @@ def date_of(run: Run) -> date | None:
 
 
 def _stated_price(run: Run, model: str) -> TokenPrice | None:
-    """The price per token that the model was declared with."""
+    """The price per token that the run states for the model, or None."""
     stated = run.facts["models"][model].get("price")
     if stated is None:
         return None
@@ -142,7 +142,7 @@ def _stated_price(run: Run, model: str) -> TokenPrice | None:
 
 
 def judging(run: Run, samples: ModelSamples) -> Extra:
-    """What the judge took for each sample, in CPU seconds."""
+    """The charge for judging: the CPU seconds that the judge took for each sample."""
     return Extra.measured(
         [problem.judge_seconds for problem in samples.problems], f"judging, measured CPU seconds: {processor_of(run)}"
     )
@@ -152,7 +152,7 @@ def recorded_architecture(run: Run, model: str) -> Architecture:
     """The model's architecture as the run states it.
 
     Raises:
-        InputError: the run does not know it.
+        InputError: the run does not state it.
     """
     facts = run.facts["models"][model]
     if "architecture" not in facts:

@@ -1,4 +1,4 @@
-"""How many samples of a run there are of each problem and model, and how many passed: nothing else is read."""
+"""Counts a run's samples and passed samples of each problem and model, without reading anything else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run_counts(path: Path) -> tuple[list[ModelCounts], list[str]]:
     """The counts of every benchmark and model of a run, greedy outputs left out, and notes.
 
     Raises:
-        RunError: no such run, a part is damaged, or the run has no judged samples.
+        RunError: there is no such run, a part is damaged, or the run has no judged samples.
     """
     run = load_run(path)
     benchmarks = benchmarks_of(run)

@@ -1,4 +1,4 @@
-"""Counts from everything that a user names, run folders and files of results, without prices."""
+"""Counts, without prices, from everything that a user names: run folders and files of results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def load_counts(sources: Any, from_: str | None = None) -> tuple[list[ModelCounts], list[str]]:
-    """The counts of every model of run folders and files; and notes.
+    """The counts of every model of run folders and files, and notes for the user.
 
     Raises:
         InputError: a source is wrong.
@@ -46,7 +46,7 @@ def as_counts(counts: Any, from_: str | None = None) -> tuple[list[ModelCounts],
 
 
 def with_sources(named: Sequence[tuple[str, ModelCounts]]) -> list[ModelCounts]:
-    """Counts with the names of their sources: a model that several sources have is called by its source as well."""
+    """The counts, in which a model that several sources have is also named by its source."""
     times = Counter((counts.benchmark, counts.name) for _, counts in named)
     return [
         counts

@@ -24,10 +24,10 @@ from isobudget.errors import InputError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bill:
-    """What a server counted for the prompt of one problem's samples, in their order; both of shape (n,).
+    """What a server billed for the prompt of one problem's samples: for each sample, in order, shape (n,).
 
     Attributes:
-        prompt: billed tokens: all of the prompt for the first sample of a request, 0 for others of the same one.
+        prompt: billed tokens: all of the prompt for the first sample of a request, 0 for its other samples.
         cached: the part of these that came from the server's cache; NaN if not stated.
     """
 
@@ -39,7 +39,7 @@ class Bill:
             raise InputError("a bill needs prompt tokens and cached tokens of every sample")
 
     def usd(self, full: float, cached: float) -> tuple[float, float]:
-        """The usd that the samples share and that each one pays, at these prices per prompt token."""
+        """The usd that the samples share, and the usd that each one pays, at these prices per prompt token."""
         from_cache = np.nan_to_num(self.cached)
         paid = (self.prompt - from_cache) * full + from_cache * cached
         requests = paid[self.prompt > 0]
@@ -52,7 +52,7 @@ class Bill:
 
 
 def billed_usd(bills: Sequence[Bill], full: float, cached: float | None) -> tuple[float, float, str]:
-    """The usd that samples share and that each one pays, averaged over problems; and in words how they were billed.
+    """The mean usd that a problem's samples share, the mean usd that each one pays, and in words how they were billed.
 
     Args:
         bills: one per problem, at least one.

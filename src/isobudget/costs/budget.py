@@ -1,9 +1,9 @@
 """Budgets as people write them: an amount of a unit, or a number of samples of a model.
 
 8x, 8 samples         eight samples of the cheapest model, their shared prompt counted once
-8x:codellama-70b      of that model
+8x:codellama-70b      eight samples of that model
 60s, 0.02usd, $0.02   an amount of that unit; 5e13flops and 13.5Tflops, 20000tokens, 300J; 10min and 2h are seconds
-4e13                  an amount of the unit that is asked for elsewhere
+4e13                  an amount of a unit that is stated elsewhere, as by --unit
 
 Amounts are displayed with three digits (`grid.with_unit`). A displayed cost of a sample, typed as a budget, may
 therefore be slightly too small for that sample. So in comparisons and plans, a budget with no more digits than that
@@ -30,7 +30,7 @@ _TEXT = re.compile(
     r"(?P<dollar>\$?)\s*(?P<number>[-+]?(?:\d{1,3}(?:,\d{3})+|\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(?P<rest>.*)",
     re.IGNORECASE,
 )
-#: one amount with commas at its thousands, or several amounts, which only their writer can tell
+#: text that may mean one amount with commas between its thousands, or several amounts
 _THOUSANDS = re.compile(r"\s*(?:\$\s*\d{1,3}(?:,\d{3})+\s*|\d{1,3}(?:,\d{3})+\s*[a-wyz](?![-+\d])[^,]*)", re.IGNORECASE)
 _SAMPLES = re.compile(r"(?:x|samples?)(?::(?P<model>.+))?", re.IGNORECASE)
 _SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "tokens", "flop": "flops", "j": "joules"} | (
@@ -38,9 +38,9 @@ _SHORT = {"s": "seconds", "sec": "seconds", "second": "seconds", "token": "token
 )
 #: longer times, in seconds
 _TIMES = dict.fromkeys(("min", "minute", "minutes"), 60.0) | dict.fromkeys(("h", "hour", "hours"), 3600.0)
-#: half a unit of the last of three digits is at most this part of an amount
+#: rounding to three digits changes an amount by a factor of at most 1.005; the first has room for calculation errors
 _NEAR, _UP = 1.006, 1.005
-#: larger amounts, and numbers of samples, are mistakes
+#: larger amounts, and larger numbers of samples, are refused as mistakes
 MOST_AMOUNT = 1e30
 _WRITTEN = (
     "8x (samples of the cheapest model), 8x:NAME (of that model), or an amount above 0 such as 60s, 10min, 2h, "
@@ -68,10 +68,10 @@ class Budget:
     def times(self, sample: float, unit: Unit | None = None, prices: Mapping[str, SampleCost] | None = None) -> float:
         """The budget as an amount of another option's unit; a number of samples is multiplied by a sample's price.
 
-        Samples of a named model are priced from `prices`; other samples at the price of the cheapest model's sample.
+        Samples of a named model are priced from `prices`. Other samples cost `sample`, the cheapest model's price.
 
         Raises:
-            InputError: it is of another unit, names a model that has no price here, or is too large a number.
+            InputError: the budget is in another unit, names a model that has no price here, or is too large a number.
         """
         if self.unit not in (None, unit):
             other = f"--unit {unit}" if unit else "this unit"
@@ -108,7 +108,7 @@ class Budget:
             costs: the amounts that the tables show, see `as_shown`.
 
         Raises:
-            InputError: the budget is of another unit, or counts samples of a model that has no price here.
+            InputError: the budget is in another unit, or counts samples of a model that has no price here.
         """
         if not self.samples:
             if self.unit not in (None, unit):
@@ -159,19 +159,20 @@ def parse_budgets(
     unit: Unit | None = None,
     prices: Mapping[str, SampleCost] | None = None,
 ) -> list[float] | None:
-    """`1e12,4e12` as amounts of the unit, `1x,4x` as multiples of the cheapest model's sample; None for None.
+    """Read budgets as amounts of the unit; None gives None.
 
-    `4x:NAME` is a multiple of that model's, from `prices`. They may also come as numbers, or as a sequence.
+    `1e12,4e12` are amounts. `1x,4x` are multiples of `cheapest`, the price of the cheapest model's sample. `4x:NAME` is
+    a multiple of that model's price, from `prices`. Numbers and sequences are accepted, too.
 
     Raises:
-        InputError: a part is not a budget, of a unit of its own, or of a model that has no price.
+        InputError: a part is not a budget, is in another unit, or names a model that has no price.
     """
     return None if budgets is None else [parse_budget(part).times(cheapest, unit, prices) for part in _parts(budgets)]
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Budgets of a comparison as they were written, see `parse_budgets`; None for those that it chooses itself."""
+    """The budgets of a comparison as they were written, see `parse_budgets`; None: the comparison chooses them."""
 
     budgets: str | float | Sequence[str | float] | None
     unit: Unit
@@ -179,11 +180,11 @@ class Written:
     def among(
         self, cheapest: float, costs: ArrayLike, prices: Mapping[str, SampleCost] | None = None
     ) -> tuple[list[float] | None, list[str]]:
-        """The budgets as amounts, rounded as costs are shown (`as_shown`), and a note where one stands for a cost.
+        """The budgets as amounts, after `as_shown`, and a note if a budget stands for another amount than written.
 
         Args:
             cheapest: what a sample of the cheapest model costs.
-            costs: of every number of samples of every model.
+            costs: what every number of samples of every model costs.
             prices: what a sample of each model costs, by its name.
         """
         typed = parse_budgets(self.budgets, cheapest, self.unit, prices)
@@ -194,7 +195,7 @@ class Written:
 def as_shown(budget: float, unit: Unit, costs: ArrayLike) -> float:
     """The budget, or the largest cost above it that is displayed with the same digits.
 
-    A budget with more digits than are shown is exact.
+    A budget with more digits than are displayed is taken exactly.
     """
     known = np.asarray(costs, dtype=np.float64)
     near = known[(known > budget) & (known <= budget * _NEAR)]
@@ -209,7 +210,7 @@ def shown_note(typed: Iterable[float], taken: Iterable[float], unit: Unit) -> li
     written = {with_unit(amount, unit): amount for amount in typed}
     moved = sorted({amount for amount in taken if written.get(with_unit(amount, unit), amount) < amount})
     exact = ", ".join(f"{with_unit(amount, unit)} is {amount:.6g} {unit}" for amount in moved)
-    return [f"A budget that is typed as a table rounds it stands for the exact cost: {exact}."] if moved else []
+    return [f"A budget typed as a table's rounded cost stands for the exact cost: {exact}."] if moved else []
 
 
 def enough(amount: float, unit: Unit) -> str:
@@ -247,7 +248,7 @@ def _bounded(budget: Budget) -> Budget:
 
 
 def _unit(name: str) -> tuple[float, Unit | None]:
-    """The unit of that name, and the factor of its prefix."""
+    """The factor of a unit's prefix, and the unit; None if the name is not known."""
     if name in _TIMES:
         return _TIMES[name], Unit.SECONDS
     for scale, rest in ((1.0, name), (_PREFIXES.get(name[0], 0.0), name[1:])):

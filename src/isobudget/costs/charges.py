@@ -1,13 +1,13 @@
 """What choosing a sample costs on top of generating it: running its tests, or scoring it with a ranker.
 
-The paper counts both as free (section 2.2), and so does isobudget unless it is asked to charge them. Each is an amount
-per sample, in the unit of the budget:
+The paper counts both as free (section 2.2), and so does isobudget by default. Each is an amount per sample, in the unit
+of the budget:
 
 - **judging**: CPU seconds of the tests as a run's judge measured them, or what a costs file states.
 - **scoring**: one forward pass of the ranker over prompt and completion, `flops.scoring_flops`; a model's own
   likelihood is known once the sample is generated, and costs nothing more.
 
-An amount that is not known in the unit is refused, never taken for 0.
+If an amount is not known in the unit, charging it is an error; it is never taken for 0.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Extra:
     """An amount on top of a sample's cost.
 
     Attributes:
-        per_sample: mean over problems, in the unit asked for.
+        per_sample: mean over problems, in the requested unit.
         source: what it is for and where the figure comes from.
         by_sample: the amounts of each problem's samples where they were measured one by one, else None.
     """
@@ -83,7 +83,7 @@ class Extra:
 
 
 def parse_charges(names: Sequence[str], ranker: str | None = None, share_prompt: bool | None = None) -> Charges:
-    """What to charge, from `judge` and `scoring`, and a ranker's architecture: a name, a config.json, a GGUF file."""
+    """The charges by name, `judge` and `scoring`; `ranker` names an architecture, a config.json or a GGUF file."""
     from isobudget.models.read_architecture import load_architecture
 
     for name in names:
@@ -114,9 +114,9 @@ def extras_of(
     """What is charged on top of one model's samples.
 
     Args:
-        model, unit, charges: its name, the unit of the budget, what to charge.
-        entry: what a costs file says of the model: `judge_UNIT` and `scoring_UNIT` are the last word.
-        use: token counts of its samples, for scoring; without them a pass is one over 128 tokens, as in Table 1.
+        model, unit, charges: the model's name, the unit of the budget, what to charge.
+        entry: the costs file's values for the model; its `judge_UNIT` and `scoring_UNIT` take precedence.
+        use: token counts of its samples, for scoring; without them, a pass is over 128 tokens, as in Table 1.
         judging: what the run's judge measured, in seconds.
 
     Raises:
@@ -149,7 +149,7 @@ def _judging(model: str, unit: Unit, measured: Extra | None) -> Extra:
 
 def _scoring(model: str, unit: Unit, ranker: Architecture | None, use: TokenUse | None) -> Extra:
     if ranker is None:
-        return Extra(0.0, "scoring by its own likelihood, free: it is known once the sample is generated")
+        return Extra(0.0, "scoring by the model's own likelihood, free: it is known once the sample is generated")
     if unit is not Unit.FLOPS:
         raise _unpriced(f"scoring by {ranker.name}", model, f"scoring is not priced in {unit}", SCORING, unit)
     if use is None:

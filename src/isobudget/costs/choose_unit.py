@@ -12,11 +12,11 @@ from isobudget.costs.one_line import OneLine
 from isobudget.errors import InputError, NoPriceError
 from isobudget.grid import listed
 
-#: as they were written
+#: budgets as they were written
 Budgets = str | float | Sequence[str | float] | None
 _Priced = TypeVar("_Priced")
 
-#: of several units that costs state, the first; and what a key states that is not a unit itself
+#: the order of preference among units that costs state; and the unit that each key of a costs file states
 _OF_COSTS = (Unit.USD, Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.JOULES, Unit.TOKENS)
 _STATED_BY = {
     **{key: unit for unit in Unit for key in (str(unit), f"{unit}_per_problem")},
@@ -25,9 +25,9 @@ _STATED_BY = {
     "joules_per_token": Unit.JOULES,
     "gpus": Unit.DEVICE_SECONDS,
 }
-#: keys of a costs file that say something of flops
+#: keys of a costs file that are about flops
 _OF_FLOPS = frozenset(("flops", "flops_per_problem", "architecture"))
-#: what is tried where the costs state nothing: prices, then what most results have recorded
+#: units to try if the costs state none: prices, then the units that most results have recorded
 RECORDED = (Unit.USD, Unit.TOKENS, Unit.SECONDS, Unit.JOULES)
 
 

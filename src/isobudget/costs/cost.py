@@ -22,14 +22,14 @@ from isobudget.errors import InputError
 
 #: A budget that is meant to be exactly k samples may miss k * per_sample by rounding; that must not lose a sample.
 _ROUNDING = 1e-9
-#: prices outside of these are mistakes, and ratios of them could not be calculated with
+#: prices outside this range are mistakes, and their ratios might overflow
 LEAST_PRICE, MOST_PRICE = 1e-30, 1e30
 
 
 #: how the tokens of a prompt are counted, for the tables
 SHARED, EACH_PAYS, AS_BILLED = "shared, charged once a problem", "paid by every sample", "as the server billed it"
 UNCOUNTED, ONE_PASS = "completions only, prompts not counted", "part of one pass a sample, the paper's way"
-BY_RATE = "not charged separately; counted as far as the stated tokens per second include their time"
+BY_RATE = "not charged separately; included only if the stated tokens per second include their time"
 AS_RECORDED = "as far as the samples' source counted them"
 _AS_STATED = "as in the stated price"
 
@@ -79,7 +79,7 @@ class SampleCost:
             wrong = f"a sample must cost a positive amount of {self.unit}, not {self.per_sample!r}"
             raise InputError(f"{wrong} ({self.source})")
         if not LEAST_PRICE <= self.per_sample <= MOST_PRICE or MOST_PRICE < self.per_problem < math.inf:
-            wrong = f"prices must lie within {LEAST_PRICE:g} and {MOST_PRICE:g} {self.unit}"
+            wrong = f"prices must lie between {LEAST_PRICE:g} and {MOST_PRICE:g} {self.unit}"
             dear = self.per_problem if self.per_problem > MOST_PRICE else self.per_sample
             raise InputError(f"{wrong}, and this one is {dear:g} ({self.source})")
         if not 0 <= self.per_problem < math.inf:

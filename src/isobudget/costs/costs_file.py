@@ -85,7 +85,7 @@ class CostsFile:
     def find(self, model: str) -> Entry | None:
         """The entry of a model: by its exact name, by another spelling of a known architecture, else the defaults.
 
-        Defaults stand for a model by themselves only where the file names no model at all.
+        The defaults alone stand for a model only if the file names no model at all.
         """
         if model in self.models:
             return self.models[model]
@@ -143,7 +143,7 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
 
     Args:
         entry: the model's entry in the costs file; if it has no values, the model's name and token counts are used.
-        model: its name, by which an architecture is looked up if the entry has none.
+        model: the model's name, by which an architecture is looked up if the entry has none.
         unit: unit of the cost; an `InputError` says what is missing for it.
         use: recorded token counts of the samples, or None.
     """

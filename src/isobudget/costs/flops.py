@@ -66,8 +66,8 @@ def prompt_flops(architecture: Architecture, prompt_tokens: IntArray) -> FloatAr
 def prompt_flops(architecture: Architecture, prompt_tokens: int | IntArray) -> float | FloatArray:
     """Flops until the first completion token can be sampled: all prompt tokens, and the output layer once.
 
-    `prompt_tokens` is P >= 1, a number or an array of any shape, which the result has; a start token counts. Without a
-    token there is nothing to sample the first from: an `InputError`.
+    `prompt_tokens` is P >= 1, a number or an array of any shape, which the result has; a start token counts. P = 0 is
+    an `InputError`, because the first completion token is sampled after a prompt token.
     """
     prompt = np.asarray(prompt_tokens)
     _at_least("prompt_tokens", prompt, 1)
@@ -126,7 +126,7 @@ def _triangle(n: IntArray) -> IntArray:
 
 
 def _attended(n: IntArray, window: int, chunked: bool) -> IntArray:
-    """The sum of min(t, window) over t = 1 ... n; of t's place in its chunk of that length where they are chunked."""
+    """The sum of min(t, window) over t = 1 ... n; if `chunked`, the sum of t's place in its chunk of that length."""
     if chunked:
         return np.asarray(n // window * _triangle(np.asarray(window)) + _triangle(n % window))
     inside = np.minimum(n, window)

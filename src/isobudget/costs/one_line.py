@@ -1,10 +1,10 @@
-"""Costs in one line: rates and prices by model, as options of a command state them, in place of a costs file.
+"""Costs in one line: rates and prices by model, stated as options of a command instead of in a costs file.
 
     --tokens-per-second 7b=2600,34b=480 --completion-tokens 200 --usd-per-gpu-hour 2.0 --gpus 34b=2
 
-A number alone holds for every model. A name means the model that is called so, or those that have it as a part: `7b`
-stands for `codellama-7b`. They override a costs file; recorded token counts override stated ones. The source of a price
-says which figures were stated in this way.
+A number alone holds for every model. A name means the model of that name, or those whose names contain it as a part:
+`7b` stands for `codellama-7b`. Options override a costs file; recorded token counts override stated ones. The source of
+a price says which figures were stated in this way.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ _OPTIONS = {
     "--gpus": ("gpus", True),
     "--completion-tokens": ("completion_tokens", True),
 }
-#: how each is written, for messages
+#: an example of each option's value, for messages
 _EXAMPLES = {
     "--tokens-per-second": "7b=2600",
     "--usd-per-gpu-hour": "7b=2.50",
     "--gpus": "7b=2",
     "--completion-tokens": "7b=200",
 }
-#: where these figures come from, beside each of them
+#: the origin of these figures, which is shown with each of them
 _ORIGIN = "command line"
 #: keys of a costs file that give seconds
 _TIMES = ("seconds", "profile", "tokens_per_second", "gpu")
-#: what stands for every model
+#: the name under which values for every model are stated
 _ALL = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OneLine(CostsFile):
-    """Stated values by name, above a costs file or nothing."""
+    """Values stated by options, by the model's name; they override those of a costs file, if there is one."""
 
     stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     base: CostsFile | None = None
 
     def tables(self) -> list[Mapping[str, Any]]:
-        """What is stated, and the tables of the costs file."""
+        """The stated values, and the tables of the costs file."""
         return [*self.stated.values(), *(self.base.tables() if self.base else [])]
 
     def find(self, model: str) -> Entry | None:
@@ -82,7 +82,7 @@ class OneLine(CostsFile):
         """Refuse a stated name that matches no model, and parts of a model's name with conflicting values.
 
         Raises:
-            InputError: it is named, with the models that there are.
+            InputError: a name matches no model (the message lists the models), or values conflict.
         """
         for model in names:
             self._tell_apart(model)
@@ -132,7 +132,7 @@ def one_line_costs(
     """The costs from options, on top of a costs file; only the file, or None, if no option is given.
 
     Raises:
-        InputError: a value is not a number, or a part is no ``NAME=NUMBER``.
+        InputError: a value is not a number, or a part is not ``NAME=NUMBER``.
     """
     given = zip(_OPTIONS.items(), (tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens), strict=True)
     stated: dict[str, dict[str, Any]] = {}

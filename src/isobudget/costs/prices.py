@@ -3,12 +3,12 @@
     usd = (prompt tokens x input + completion tokens x output) / 1e6        per token
     usd = seconds x GPUs x usd per GPU-hour / 3600                          by the hour
 
-Completion tokens are all that the model produced, reasoning included. What a server billed for prompts is charged as it
-was billed (`bills`). Where nothing was recorded of that, and a provider gives a lower price for prompt tokens it has
-seen (`cached`) and every sample pays for its prompt, the first sample of a problem pays `input` and the others
-`cached`. If a model has several prices, the one valid at the run's date is used. Prices always come from the user, with
-a date and a source; `data/prices.toml` holds only a few examples. Taxes, minimum fees and batch discounts are not
-covered.
+Completion tokens are all that the model produced, reasoning included. If a server's bills for prompts were recorded,
+prompts are charged as billed (`bills`). Without bills, if every sample pays for its prompt, and the provider has a
+lower price for prompt tokens that it has seen before (`cached`), the first sample of a problem pays `input` and the
+others `cached`. If a model has several prices, the one valid at the run's date is used. Prices always come from the
+user, with a date and a source; `data/prices.toml` holds only a few examples. Taxes, minimum fees and batch discounts
+are not covered.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class TokenPrice:
     """A provider's price of one model.
 
     Attributes:
-        model: the provider's name for it.
-        usd_per_million_input, usd_per_million_output: of prompt and completion tokens.
-        usd_per_million_cached: of prompt tokens already seen, None if there is no such price.
+        model: the provider's name for the model.
+        usd_per_million_input, usd_per_million_output: price of prompt tokens, and of completion tokens.
+        usd_per_million_cached: price of prompt tokens seen before, None if there is no such price.
         date, source: when and where the price was seen.
     """
 
@@ -117,7 +117,7 @@ def valid_at(prices: Sequence[Priced], when: date | None, what: str) -> Priced |
     A single price is valid whatever its date. If all prices are later, the earliest is used. None if there is no price.
 
     Raises:
-        InputError: there are several, and their dates do not tell which is newer.
+        InputError: there are several prices, and their dates do not tell which is newer.
     """
     if len(prices) < 2:
         return prices[0] if prices else None
@@ -167,8 +167,8 @@ def parse_prices(
 
     Args:
         tables: the document.
-        where: its name in messages.
-        date: what a date has to be; runs of earlier versions have recorded others.
+        where: the document's name in messages.
+        date: the check of dates; runs of earlier versions have recorded dates in other forms.
     """
     prices = tuple(TokenPrice(*values) for values in _rows(tables, "price", where, date))
     hours = tuple(GpuHour(*values) for values in _rows(tables, "gpu_hour", where, date))
@@ -176,7 +176,7 @@ def parse_prices(
 
 
 _ORIGIN: dict[str, Check] = {"date": DAY, "source": ANYTHING}
-#: array of tables -> its keys, in the order of the fields of what they state; all are needed but `cached`
+#: keys of each array of tables, in the order of the fields of `TokenPrice` and `GpuHour`; only `cached` is optional
 _KEYS: dict[str, dict[str, Check]] = {
     "price": {"model": ANYTHING, "input": AMOUNT, "output": AMOUNT, "cached": AMOUNT, **_ORIGIN},
     "gpu_hour": {"gpu": ANYTHING, "usd": AMOUNT, **_ORIGIN},

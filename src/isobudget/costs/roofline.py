@@ -46,7 +46,7 @@ _GPUS = {gpu.name: gpu for gpu in _KNOWN}
 
 
 def gpu_named(name: str) -> Gpu:
-    """The GPU of that name; an `InputError` lists those that are known."""
+    """The GPU of that name; an `InputError` lists the known ones."""
     try:
         return _GPUS[name.strip().lower()]
     except KeyError:
@@ -59,7 +59,7 @@ class Serving:
 
     Attributes:
         gpu: the kind of GPU.
-        gpus: how many in tensor parallel (T).
+        gpus: number of GPUs in tensor parallel (T).
         batch: samples decoded at the same time (B).
         bytes_per_weight: 2 for 16-bit weights, about 0.56 for 4-bit ones with their scales.
     """
@@ -80,7 +80,7 @@ class Serving:
 def roofline_seconds(
     architecture: Architecture, serving: Serving, prompt_tokens: float, completion_tokens: float
 ) -> SampleCost:
-    """Least seconds of one sample's share of the machine, its prompt computed once per problem. An estimate.
+    """An estimated lower bound on the seconds of one sample's share of the machine; a problem's prompt is shared.
 
     Tokens are mean lengths: of the prompts >= 1, of the completions > 0. Weights and cache that do not fit the GPUs'
     memory are an `InputError`.

@@ -40,7 +40,7 @@ def measured_seconds(
     """The mean over problems of the mean seconds of a sample.
 
     Args:
-        seconds: of each problem's samples: a sample's share of the time that its batch took.
+        seconds: for each problem, the seconds of its samples: a sample's share of the time that its batch took.
         source: the machine, backend and batch, in words.
         per_problem: mean seconds for computing a prompt, if `seconds` does not include them.
     """
@@ -89,13 +89,13 @@ class Profile:
     """The throughput of one model on one machine.
 
     Attributes:
-        model: its name.
+        model: the model's name.
         speeds: one for each number of slots, ascending.
         prompt_tokens, completion_tokens: lengths that it was timed with, 0 if not stated.
         repeats: how often each timing was taken.
         weights: which weights, and their number format.
         machine, engine, threads: hardware and software used for timing.
-        date: when.
+        date: when it was timed.
     """
 
     model: str
@@ -126,11 +126,11 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
 
     Args:
         profile, use: throughput of the model, and token counts.
-        slots: samples generated at the same time; by default as many, of the profiled numbers, as cost a sample least.
+        slots: samples generated at the same time; by default the profiled number at which a sample costs least.
 
     Raises:
-        InputError: `slots` is outside of what was profiled, or no sample has a second token and the prompt is shared,
-            so that samples cost nothing.
+        InputError: `slots` is outside the profiled range, or no sample has a second token and the prompt is shared, so
+            that samples cost nothing.
     """
     steps = mean_over_problems([np.maximum(tokens - 1, 0) for tokens in use.completions])
 
@@ -172,7 +172,7 @@ def read_profile(path: str | Path) -> Profile:
 def parse_profile(tables: Mapping[str, Any], where: str) -> Profile:
     """A profile from its TOML or JSON: `model`, and a `[[slots]]` table for each number of slots.
 
-    Only `slots`, `prompt_tokens_per_second` and `completion_tokens_per_second` are needed in each, numbers above 0.
+    Each table needs only `slots`, `prompt_tokens_per_second` and `completion_tokens_per_second`: numbers above 0.
     """
     if (given := tables.get("format", _FORMAT)) != _FORMAT:
         raise InputError(f"{where}: format {given!r} is not supported; profile again, or use a newer isobudget")

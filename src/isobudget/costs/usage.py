@@ -22,7 +22,7 @@ from isobudget.costs.flops import completion_flops, prompt_flops
 from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 
-#: in place of a prompt of unknown length: every model starts from at least one token
+#: stands for a prompt of unknown length: every model starts from at least one token
 START_TOKEN_ONLY = 1
 
 
@@ -34,9 +34,9 @@ class TokenUse:
         prompt: tokens of each problem's prompt, shape (problems,), each >= 1.
         completions: per problem, tokens of each of its samples, each >= 0; at least one sample a problem.
         share_prompt: whether the samples of a problem share its prompt.
-        label: where the counts of completions come from, for the cost's source; of prompts too where both were
-            recorded.
-        prompt_label: what the cost's source says of prompts, after `label`.
+        label: where the counts of completions come from, and those of prompts if both were recorded; for the cost's
+            source.
+        prompt_label: where the counts of prompts come from, to follow `label` in the cost's source.
         prompt_known: whether `prompt` was recorded or stated; if not, it is a placeholder.
         bills: what a server billed for each problem's prompts, where it was recorded.
     """

@@ -66,7 +66,7 @@ def compare_counts(
     """Compare models of one benchmark by pass@k at equal budget, on the problems that all of them have.
 
     Args:
-        models, prices: counts per model, and what a sample costs, by the name of its counts (`ModelCounts.name`).
+        models, prices: counts per model, and what a sample of each costs, by `ModelCounts.name`.
         budgets, bootstrap, notes: see `compare`.
         stop: when sampling stops: `fixed`, or `first-pass`.
         extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
@@ -93,7 +93,11 @@ def _cut(models: Sequence[ModelCounts]) -> tuple[str, ...]:
 
 
 def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tuple[str, ...]]:
-    """The models on the problems that all have (at least one), in one order, and a note if that leaves some out."""
+    """The models' counts on the problems that all have, in one order, and a note if problems are left out.
+
+    Raises:
+        InputError: there are no models, or they have no problem in common.
+    """
     if not models:
         raise InputError("nothing to compare: no model has counts")
     common = common_tasks([counts.task_ids for counts in models])

@@ -1,8 +1,8 @@
-"""The best model at each budget, and the models than which it is clearly better.
+"""The best model at each budget, and the models that are clearly worse.
 
-At equal success the model that reaches it with the smaller total is the best. A model counts as clearly worse only if
-the difference is clear with all models tested together (see `statistics.winners`) and its recorded samples suffice for
-the budget. Where no model solves anything there is no best one.
+Of models with equal success, the one that reaches it at the smaller total cost is the best. A model counts as clearly
+worse only if the difference is clear with all models tested together (see `statistics.winners`) and its recorded
+samples suffice for the budget. Where no model solves anything there is no best one.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Best:
     """The best model at one budget.
 
     Attributes:
-        budget: per problem.
-        model: its label; None if the budget cannot afford one sample of any, or no model solves anything with it.
+        budget: the budget per problem.
+        model: label of the best model; None if no model affords a sample, or none solves anything at this budget.
         k, success, low, high: as in `Point`.
         clear_against: models that are clearly worse, all models of this budget judged together.
         unclear_against: models that afford a sample and are not clearly worse than `model`.

@@ -1,7 +1,7 @@
-"""Extrapolation of pass@k beyond the recorded samples, beside a curve but never part of it.
+"""Extrapolations of pass@k beyond the recorded samples: shown beside a curve, but never part of it.
 
 They are made only on request. No recommendation uses them: not the best model, not a flip, not a crossing.
-See `isobudget.statistics.extrapolation` for the two models, the beta-binomial and the power law.
+See `isobudget.statistics.extrapolation` for the two statistical models, the beta-binomial and the power law.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Beyond:
     Attributes:
         label: label of the curve.
         recorded: k_max of the curve, after which the extrapolation begins.
-        k: doublings of `recorded` up to the k that was asked for, and this k; shape (K,), empty if it was recorded.
+        k: doublings of `recorded` up to the requested k, and this k; shape (K,), empty if it was recorded.
         cost: what k samples of one problem cost, shape (K,).
-        guesses: both models' success with bands at these k; None where there is nothing to guess, or no fit.
+        guesses: success by both statistical models at these k; None if there is nothing to guess, or no fit.
         reason: why `guesses` is None, else empty.
     """
 
@@ -44,7 +44,7 @@ class Beyond:
     reason: str = ""
 
     def by_model(self) -> tuple[Guess, ...]:
-        """The guesses of each model; none where there is no fit."""
+        """The guesses of both statistical models; empty if there is no fit."""
         return () if self.guesses is None else (self.guesses.beta_binomial, self.guesses.power_law)
 
 
@@ -53,9 +53,9 @@ def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: 
 
     Args:
         curve: a pass@k curve whose k samples are all charged.
-        n, c: counts of its problems, in its order; shape (problems,).
+        n, c: counts of the curve's problems, in the same order; shape (problems,).
         last: the largest k.
-        bootstrap: level and seed of the bands; their replicates are 200.
+        bootstrap: level and seed of the bands, which have 200 replicates.
 
     Raises:
         InputError: the curve is not by tests, or sampling stops at the first pass: no cost is known beyond the samples.
@@ -84,7 +84,7 @@ def look_all_beyond(
     last: int | None,
     bootstrap: Bootstrap | None = None,
 ) -> list[Beyond]:
-    """`look_beyond` of each curve with its n and c; nothing for no `last`.
+    """`look_beyond` of each curve with its n and c; empty if `last` is None.
 
     Raises:
         InputError: as `look_beyond`, or every model has samples up to `last`.
@@ -100,7 +100,7 @@ def look_all_beyond(
 
 
 def beyond_json(beyond: Sequence[Beyond]) -> dict[str, Any]:
-    """The guesses as plain values, under their label and apart from all that was estimated."""
+    """The guesses as plain values for JSON, with their label and warning."""
     from isobudget.statistics.extrapolation import LABEL, WARNING
 
     return {"label": LABEL, "warning": WARNING, "models": {one.label: _plain(one) for one in beyond}}

@@ -1,4 +1,4 @@
-"""Models at equal budget: which is best at each, what each needs for a given success, and where the winner flips.
+"""Models at equal budget: which is best at each budget, what each needs for a success, and where the winner flips.
 
 All curves are on the same problems and in the same unit; budgets are per problem.
 """
@@ -28,7 +28,7 @@ from isobudget.errors import InputError
 from isobudget.grid import counted, json_value, picked
 from isobudget.results import Shown
 
-#: models that are named where a comparison is printed
+#: most models that the text of a comparison names
 _FEW = 4
 _BANDS = ("success", "low", "high")
 
@@ -49,12 +49,12 @@ class Reach:
 
     @property
     def cheapest(self) -> str | None:
-        """The model that gets there at least cost, None if none does."""
+        """The model that reaches the success at the lowest cost; None if none does."""
         reached = {label: budget for label, budget in self.budget.items() if not math.isnan(budget)}
         return min(reached, key=lambda label: reached[label]) if reached else None
 
     def saving(self, label: str) -> float:
-        """How much of that model's cost the cheapest one saves, in [0, 1]; NaN if either does not get there."""
+        """The share of a model's cost that the cheapest one saves, in [0, 1]; NaN if the model does not get there."""
         return math.nan if self.cheapest is None else 1 - self.budget[self.cheapest] / self.budget[label]
 
 
@@ -63,15 +63,15 @@ class Comparison(Shown):
     """Models at equal budget on one benchmark.
 
     Attributes:
-        benchmark: its name, empty if not stated.
+        benchmark: name of the benchmark, empty if not stated.
         unit: unit of all costs and budgets.
         curves: cheapest sample first.
         budgets: rising, per problem.
         best: one per budget.
-        flips: for every pair and every k of the more expensive model; of very many models see `curves.pairs`.
+        flips: for every pair and every k of the more expensive model; for very many models see `curves.pairs`.
         bootstrap: how the intervals were computed.
         notes: notes for the user, such as problems that were left out.
-        beyond: guesses beyond the samples, where they were asked for; nothing else here rests on them.
+        beyond: extrapolations, if they were requested; nothing else here depends on them.
     """
 
     benchmark: str
@@ -106,7 +106,7 @@ class Comparison(Shown):
         return recommend(self.curves, self.best, self.bootstrap.simultaneous is not False)
 
     def differences(self) -> tuple[Difference, ...]:
-        """For two models: success of the dearer less that of the cheaper at every budget, and the detectable one."""
+        """For two models: at every budget, the more expensive one's success less the other's; else empty."""
         if len(self.curves) != 2:
             return ()
         return differences(*self.curves, self.budgets, self.bootstrap)
@@ -119,11 +119,11 @@ class Comparison(Shown):
         return by_label[label]
 
     def points(self, budget: float) -> dict[str, Point]:
-        """Every model at one budget, by label."""
+        """The point of every model at one budget, by label."""
         return {curve.label: curve.at(budget) for curve in self.curves}
 
     def reach(self, targets: Sequence[float] | None = None) -> tuple[Reach, ...]:
-        """What each model needs for each success; by default for round steps of the recorded success."""
+        """What each model needs for each success in `targets`; by default for round steps of the recorded success."""
         chosen = default_targets(self.curves) if targets is None else targets
         return tuple(
             Reach(
@@ -139,7 +139,7 @@ class Comparison(Shown):
         return find_crossings(self.curve(one), self.curve(other))
 
     def all_crossings(self) -> dict[tuple[str, str], tuple[Crossing, ...]]:
-        """The crossings of every pair of models, cheaper sample first; of very many models see `curves.pairs`."""
+        """The crossings of every pair of models, cheaper sample first; for very many models see `curves.pairs`."""
         pairs = pairs_looked_at([curve.label for curve in self.curves], self.best)
         return {pair: self.crossings(*pair) for pair in pairs}
 
@@ -151,7 +151,7 @@ class Comparison(Shown):
         return f"{about}{size}, {counted(problems, 'problem')}: {', '.join(labels)}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that was estimated as plain values for JSON: NaN is None, success is in [0, 1].
+        """All estimates as plain values for JSON: NaN is None, success is in [0, 1].
 
         `models` (k, cost, success, low, high), `selection` and `costs` with sources, and the k up to which curves are
         trustworthy, by label; `best` with `clear_against` (as `simultaneous` says), `clear_at_all_budgets` and
@@ -203,7 +203,7 @@ def compare(
         curves: one or more, on the same problems in the same order, in one unit, with different labels.
         budgets: per problem, or as they were written; by default powers of two of the cheapest sample, see
             `default_budgets`.
-        benchmark: its name.
+        benchmark: name of the benchmark.
         bootstrap: how intervals are computed; use the same for the curves.
         notes, beyond: stored in the result.
 

@@ -1,4 +1,4 @@
-"""Where the lead changes between two models, on the exact budgets at which either affords one more sample."""
+"""Where the lead changes between two models, among the exact budgets at which either affords one more sample."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Lead:
 
 
 def find_crossings(one: Curve, other: Curve) -> tuple[Crossing, ...]:
-    """Where the lead changes, as far as both have samples."""
+    """The budgets at which the lead changes, as far as both models have samples."""
     crossings: list[Crossing] = []
     leader = None
     for lead in leads(one, other):
@@ -41,7 +41,7 @@ def find_crossings(one: Curve, other: Curve) -> tuple[Crossing, ...]:
 
 
 def leads(one: Curve, other: Curve) -> Iterator[Lead]:
-    """Who leads at each budget at which either affords one more sample, where both have samples for it, rising."""
+    """The leader at each budget at which either affords one more sample, rising, as far as both have samples."""
     start = max(one.cost[0], other.cost[0])
     end = min(one.cost_of_more, other.cost_of_more)
     budgets = np.unique(np.concatenate([one.cost, other.cost]))

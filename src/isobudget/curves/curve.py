@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-#: curves end here: what they need grows with k, however many samples were recorded
+#: curves end at this k, even with more recorded samples, because their time and memory grow with k
 DEEPEST = 10_000
 
 #: how one of k samples is chosen: all tests are run, and one that passes is kept
@@ -95,7 +95,7 @@ class Curve(Shown):
     """Success against budget for one model.
 
     Attributes:
-        model: its name, with a condition where there is one.
+        model: the model's name, with its condition if there is one.
         price: what a sample costs, with unit and source.
         selection: how one of the k samples is chosen, such as `tests` or `likelihood`.
         task_ids: the problems, in the order of the rows of `matrix`.
@@ -118,7 +118,7 @@ class Curve(Shown):
 
     @property
     def unit(self) -> Unit:
-        """What the costs are counted in."""
+        """The unit of the costs."""
         return self.price.unit
 
     @property
@@ -167,7 +167,7 @@ class Curve(Shown):
         return Point(budget, k, success, low, high, affordable > self.k_max, k <= self.trusted_k)
 
     def success_at(self, budgets: FloatArray) -> FloatArray:
-        """`at(budget).success` for many budgets, of their shape; NaN where none is affordable."""
+        """`at(budget).success` for many budgets, of their shape; NaN where no sample is affordable."""
         paid = np.array([self.price.samples(budget) for budget in budgets.tolist()])
         k = np.minimum(np.searchsorted(self.charged.samples, paid, side="right"), self.k_max)
         return np.where(k > 0, self.success[np.maximum(k, 1) - 1], math.nan)
@@ -187,11 +187,10 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
     """The pass@k curve of one model: one of k samples passes all tests.
 
     Args:
-        counts: n and c of every problem, of which there must be one; n may differ, the curve ends at the smallest, and
-            at `DEEPEST`.
+        counts: n and c of at least one problem. n may differ; the curve ends at the smallest n, or at `DEEPEST`.
         price, bootstrap: what a sample costs, and how intervals are computed.
-        stop: `fixed`, or `first-pass`: samples are then charged by their own length, where the counts list every
-            sample with its tokens and the price follows them, else every one at the mean price.
+        stop: `fixed` or `first-pass`. With the latter, samples are charged by their own length if the counts list every
+            sample with its tokens and the price depends on them, otherwise at the mean price.
     """
     if not counts.task_ids:
         raise InputError(f"{counts.name} has no problems; there is no curve")
@@ -231,7 +230,7 @@ def curve_from_matrix(
     """A curve from the success of each problem at each k, however the sample is chosen.
 
     Args:
-        model, task_ids: its name, and the problems, one per row.
+        model, task_ids: the model's name, and the problems, one per row.
         matrix: shape (problems, k_max), in [0, 1], such as each problem's rank-score curve; NaN is an `InputError`.
         price, bootstrap: what a sample costs, and how intervals are computed.
         selection: how the sample is chosen, for the label.
@@ -244,7 +243,7 @@ def curve_from_matrix(
         raise InputError(f"{model}: success is not defined for every problem and k; cut the curve at the smallest n")
     if charged is not None and charged.stop == FIRST_PASS and selection != TESTS:
         raise InputError(
-            f"{model}: sampling can stop at the first pass only where tests choose; by {selection} all k are needed"
+            f"{model}: sampling can stop at the first pass only if tests choose; selection by {selection} needs all k"
         )
     bootstrap = bootstrap or Bootstrap()
     low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from isobudget.curves.curve import Curve
 
 _MOST_DOUBLINGS = 40
-#: a power of two so near to the price of one sample of a model (as a ratio) gives way to it
+#: a power of two that is within this factor of the price of a model's sample is left out
 _NEAR = 1.05
 
 
 def default_budgets(curves: Sequence[Curve]) -> tuple[float, ...]:
     """Powers of two of the cheapest sample, and the price of one sample of every model, where the choice widens.
 
-    Up to the largest power at which two models (or the only one) still have samples, and at least up to the first that
-    affords one sample of every model.
+    The powers end with the largest one at which two models (or the only one) still have samples, but not before one
+    that affords a sample of every model.
     """
     cheapest = min(curve.price.cost(1) for curve in curves)
     dearest = max(curve.price.cost(1) for curve in curves)
@@ -32,7 +32,7 @@ def default_budgets(curves: Sequence[Curve]) -> tuple[float, ...]:
 
 
 def default_targets(curves: Sequence[Curve]) -> tuple[float, ...]:
-    """Up to about eight round percentages between the least single sample and the best that was recorded."""
+    """Up to about eight round percentages between the lowest success with one sample and the highest success."""
     least = min(float(curve.success[0]) for curve in curves)
     most = max(float(curve.success.max()) for curve in curves)
     step = next((step for step in (0.01, 0.02, 0.05) if (most - least) / step <= 8), 0.1)

@@ -52,9 +52,9 @@ class Difference:
 
 
 def differences(cheap: Curve, dear: Curve, budgets: Sequence[float], bootstrap: Bootstrap) -> tuple[Difference, ...]:
-    """The more expensive model less the cheaper one, at each budget that buys a sample of both.
+    """The success of the more expensive model less the cheaper one's, at each budget that buys a sample of both.
 
-    Empty for one problem.
+    Empty if there is only one problem.
     """
     problems = len(cheap.task_ids)
     points = [(cheap.at(budget), dear.at(budget)) for budget in budgets]

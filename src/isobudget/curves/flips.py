@@ -41,8 +41,8 @@ class Flip:
         k_cheap: fewest samples of the cheap one that do as well, None if the recorded ones do not.
         ratio: k_cheap / k_dear, or that of the samples generated on average until the first pass: the cheap model does
             as well or better while one dear sample costs at least this many cheap ones.
-        low, high: its interval, NaN where it has no end.
-        now: cheap samples that one dear sample pays for now, shared prompts counted.
+        low, high: interval of `ratio`; NaN for an end that the samples do not reach.
+        now: how many cheap samples the cost of one dear sample buys now, shared prompts counted.
         winner: who has the higher success at the present cost of k_dear dear samples: a label, `level`, or None if the
             cheap model's samples run out before that budget and the recorded ones do not decide it.
         reason: why `ratio` is NaN, else empty.
@@ -129,7 +129,8 @@ def _spread(
 ) -> FloatArray:
     """Ends of the interval of the ratio at each k of the dear curve, shape (2, dear k); NaN for ends not reached.
 
-    Success of both curves per replicate, (replicates, k), and the samples charged for it, of that shape or (1, k).
+    The arguments are the success of both curves in each replicate, shape (replicates, k), and the samples charged for
+    it, of the same shape or (1, k).
     """
     if math.isnan(tail):
         return np.full((2, dear.shape[1]), math.nan)

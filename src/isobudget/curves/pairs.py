@@ -16,7 +16,7 @@ from isobudget.errors import InputError
 
 #: up to this many models every pair has its flips and crossings
 ALL = 40
-#: models that are compared, about a minute
+#: most models of a comparison, which then takes about a minute
 _MOST = 500
 
 

@@ -29,7 +29,7 @@ class Segment:
     """A model, and the budgets at which it is recommended.
 
     Attributes:
-        model: its label.
+        model: label of the model.
         start: the smallest budget of the segment: the first budget in the table, or the exact budget at which the model
             takes the lead that becomes clear at the next budget in the table.
         rows: the budgets in the table that belong to the segment.

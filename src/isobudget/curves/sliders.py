@@ -1,10 +1,10 @@
 """The stops of a page's sliders over budgets and prices, and the differences of models at each of them.
 
-A page without Python behind it shows a comparison at any budget and at other prices. The data for it is computed here
-once. For each model there are at most `MOST` sample counts; all k if there are no more. In each unit there are the
-budgets at which the slider stops, each of which pays for one of these counts of every model. For every two models there
-is the interval of their difference: at the recorded prices, with the models of a budget tested together (as in tables),
-and at any price, with everything that can be reached tested together (`statistics.pairs`).
+A page without Python behind it shows a comparison at any budget and at other prices. Its data is computed here once.
+For each model, there are at most `MOST` numbers of samples; every k if there are no more. For each unit, there are the
+budgets at which the slider stops; each of them pays for one of these numbers of every model. For every two models,
+there is the interval of their difference: at the recorded prices, with the models of a budget tested together (as in
+tables), and at any price, with everything that can be reached tested together (`statistics.pairs`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from isobudget.statistics.winners import lead_intervals
 
 Floats = NDArray[np.float64]
 
-#: numbers of samples of a model, at most
+#: most numbers of samples of a model
 MOST = 64
 #: pairs of numbers of samples, over all pairs of models, that a page can hold; and the fewest numbers of a model
 _MOST_PAIRED, _FEWEST = 60_000, 16
-#: for any price the limit is one over very many differences: this many replicates suffice
+#: replicates of the test for any price: its limit is a maximum over very many differences, for which these suffice
 _MOST_REPLICATES = 1000
-#: budgets of a slider where every k of every model is kept
+#: most budgets of a slider if every k of every model is kept
 _MOST_BUDGETS = 128
 
 
@@ -61,7 +61,7 @@ class Sliders:
 
 
 def sliders(comparisons: Mapping[Unit, Comparison]) -> Sliders:
-    """The stops of comparisons of the same models and problems, one per unit, at least one."""
+    """The sliders for comparisons of the same models and problems, one comparison per unit, at least one."""
     first = next(iter(comparisons.values()))
     labels, curves = tuple(curve.label for curve in first.curves), first.curves
     most = numbers_of_samples(len(curves))
@@ -78,13 +78,16 @@ def sliders(comparisons: Mapping[Unit, Comparison]) -> Sliders:
 
 
 def numbers_of_samples(models: int) -> int:
-    """The maximum number of sample counts kept per model, given the number of models."""
+    """The most numbers of samples that are kept for each model, given the number of models."""
     pairs = max(models * (models - 1) // 2, 1)
     return max(_FEWEST, min(MOST, math.isqrt(_MOST_PAIRED // pairs)))
 
 
 def _budgets(comparison: Comparison, most: int) -> tuple[float, ...]:
-    """Budgets of the comparison, and those at which a model affords one more sample; with the first and the last."""
+    """At most `most` budgets: those of the comparison, and some at which a model affords one more sample.
+
+    The first and the last of the latter are included.
+    """
     steps = np.unique(np.concatenate([curve.cost for curve in comparison.curves])).tolist()
     own = {*_spaced(comparison.budgets, most - 2), steps[0], steps[-1]}
     return tuple(sorted({*own, *_spaced(steps, most - len(own))}))
@@ -104,7 +107,7 @@ def _spaced(values: Sequence[float], most: int) -> list[float]:
 def _numbers(
     curve: Curve, most: int, comparisons: Mapping[Unit, Comparison], budgets: Mapping[Unit, Sequence[float]]
 ) -> NDArray[np.int64]:
-    """Every k, or those that the budgets pay for with one sample, the trusted k and the last."""
+    """Every k; or, if there are too many, those that the budgets pay for, 1, the trusted k and the last."""
     if curve.k_max <= most:
         return curve.k
     paid = {comparisons[unit].curve(curve.label).at(budget).k for unit, own in budgets.items() for budget in own}

@@ -5,8 +5,8 @@ stop at the first sample that passes, `FIRST_PASS`: success is the same, and the
 
     E[N_k] = sum_{j<k} r_j        r_j: chance that j of the n samples all fail, r_0 = 1
 
-(`pass_at_k.expected_draws`). Of the E[N_k] samples that are generated 1 - r_k pass and the others fail, so that passing
-and failing samples of different price are charged as what they are (`pass_at_k.expected_cost`).
+(`pass_at_k.expected_draws`). Of the E[N_k] samples that are generated, 1 - r_k pass and the others fail, so that
+passing and failing samples are each charged at their own price (`pass_at_k.expected_cost`).
 
 Budgets are then expected spending, on average over problems: a single problem may cost more or less.
 """
@@ -45,8 +45,8 @@ class Charged:
 
     Attributes:
         stop: `fixed` or `first-pass`.
-        samples: shape (k_max + 1,), not falling, starting at 1. The last entry is that of one sample more than was
-            recorded; infinite where every problem is solved before, so that no further sample would be generated.
+        samples: shape (k_max + 1,), not falling, starting at 1. The last entry is for one sample more than recorded;
+            infinite if every problem is solved before, so that no further sample would be generated.
         by_problem: shape (problems, k_max), None where all problems are charged alike.
     """
 
@@ -56,12 +56,12 @@ class Charged:
 
     @classmethod
     def fixed(cls, k_max: int) -> Self:
-        """k samples are charged as k samples."""
+        """Charge k samples as k samples."""
         return cls(FIXED, np.arange(1.0, k_max + 2))
 
     @classmethod
     def first_pass(cls, success: FloatArray, if_passed: ArrayLike = 1.0, if_failed: ArrayLike = 1.0) -> Self:
-        """Sampling stops at the first pass.
+        """Charge the samples that are generated until the first pass.
 
         Args:
             success: each problem's pass@k for k = 1, 2, ..., shape (problems, k_max).
@@ -93,7 +93,7 @@ class Charged:
         return cls.first_pass(success, *(np.divide(one, mean) for one in means))
 
     def replicates(self, spent: FloatArray | None) -> FloatArray:
-        """The same for weighted problems, in samples of each replicate's own mean price.
+        """The charge in each bootstrap replicate, in samples of the replicate's own mean price.
 
         Args:
             spent: the means of `by_problem` in each replicate, shape (replicates, k_max); None where that is None.

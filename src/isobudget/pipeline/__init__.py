@@ -1,5 +1,5 @@
-"""The stages of a run: prepare, generate, judge, evaluate.
+"""The stages that make a run: prepare, generate, judge.
 
 Each stage reads the run folder and adds what is missing; each can be stopped and run again. The commands call these
-stages, and they use the other packages.
+stages, and the stages use the other packages.
 """

@@ -11,7 +11,7 @@ from isobudget.judge.references import is_checked, require_references, unchecked
 from isobudget.problems.problem import Problem
 from isobudget.progress import SILENT, Progress
 
-NOT_CHECKED = "--no-check: neither reference solutions nor a right and a wrong program were judged first"
+NOT_CHECKED = "--no-check: reference solutions, and a right and a wrong program, were not judged first"
 
 
 def check_problems(problems: Iterable[Problem], judge: Judge, check: bool, progress: Progress) -> None:

@@ -25,7 +25,7 @@ from isobudget.records.run import load_run
 from isobudget.study import Study, StudyModel
 from isobudget.study.resolve import ResolvedBenchmark, ResolvedModel
 
-#: problems and most new tokens of benchmarks whose data may be absent
+#: number of problems, and most new tokens, of benchmarks whose data may be absent
 _PUBLISHED = {
     "humaneval": (164, 512),
     "humaneval+": (164, 512),
@@ -82,12 +82,12 @@ class RecordedMeans:
     bytes: float
 
 
-#: what the run folder has: which samples, and what those of each benchmark and model were like
+#: what a run folder has: the keys of its samples, and their means by benchmark and model
 Known = tuple[SampleKeys, Mapping[tuple[str, str], RecordedMeans]]
 
 
 def absent(study: Study, model: StudyModel, benchmark: str, shape: Architecture | None = None) -> Expected:
-    """The estimate without the problems or the model: from the benchmark's published size and the shape."""
+    """The estimate without the problems or the model: from the benchmark's published size and the model's shape."""
     size, most = _PUBLISHED.get(benchmark, (None, None))
     n = model.samples(benchmark)
     if size is None or n is None:
@@ -219,7 +219,7 @@ def _bytes(samples: float, tokens: float) -> int:
 
 
 def known_of(path: Path) -> Known:
-    """The means recorded in the run folder, if it exists."""
+    """The keys and means of the samples in a run folder; empty if the run does not exist."""
     if not (path / RUN_FILE).is_file():
         return SampleKeys(), {}
     run = load_run(path)

@@ -32,10 +32,10 @@ from isobudget.records.run import Run
 from isobudget.study import Study
 from isobudget.study.resolve import ResolvedModel, resolve
 
-#: when this many different problems have failed in a row, with none coming back in between, the model is taken for lost
+#: after this many different problems have failed in a row, without a success in between, the model counts as down
 GONE_AFTER = 10
 
-#: in the run folder, until the same command has generated what failed
+#: file of the failed problems in the run folder; removed when the same command has generated their samples
 FAILURES_FILE = "failures.json"
 
 
@@ -102,9 +102,9 @@ class BegunRun:
     total: int
 
 
-#: entered while samples are generated; what it gives is called with every part of samples that is written
+#: makes a context that lasts while samples are generated; the function that it yields gets every part that is written
 Beside = Callable[[BegunRun], contextlib.AbstractContextManager[Callable[[Path], None] | None]]
-#: called with all problems before anything is fetched; what it raises stops the stage
+#: called with all problems before anything is fetched; an error that it raises stops the stage
 First = Callable[[Iterable[Problem]], None]
 
 

@@ -83,7 +83,7 @@ def _judge_beside(
 ) -> Iterator[Callable[[Path], None]]:
     """Judge parts in a thread while this context lasts: call the yielded function with each part.
 
-    Exit finishes the rest.
+    On exit, the samples in progress are finished; the others are left to the judging stage.
     """
     if not begun.models:
         yield lambda _part: None

@@ -25,7 +25,7 @@ from isobudget.records.facts import rules_note
 from isobudget.records.run import Run, load_run
 from isobudget.statistics.pass_at_k import pass_at_k, trusted_k
 
-#: errors that a summary has
+#: most errors that a summary lists
 MOST_ERRORS = 3
 #: pass@k is shown for these k
 TABLE_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -91,7 +91,7 @@ class JudgeSummary:
 
 
 def judge_folder(run: Run | str | Path, *, progress: Progress, **choices: Any) -> JudgeSummary:
-    """Judge a run's samples. Keywords, results and errors are those of `judge_run_samples`, and
+    """Judge a run's samples, with the keywords and errors of `judge_run_samples`.
 
     Raises:
         RunError: the run has no samples, or problems or samples are missing.
@@ -118,8 +118,8 @@ def _require_whole(run: Run) -> None:
         )
     if missing := samples.lacks(run.verdict_keys()):
         raise RunError(
-            f"{run.path}: lacks {missing} samples that it has verdicts on; restore its folder samples; or remove "
-            "its folder verdicts, then generate and judge again"
+            f"{run.path}: lacks {missing} samples for which it has verdicts; restore its folder samples, or remove "
+            "its folder verdicts and then generate and judge again"
         )
 
 
@@ -139,7 +139,7 @@ def judge_lines(
 ) -> JudgeSummary:
     """Judge a file of samples into a file of verdicts.
 
-    `modes` are options of the judge; errors are as for `judge_file`, and
+    `modes` are options of the judge. The errors of `judge_file` may be raised, too.
 
     Raises:
         InputError: the benchmark or the output is not stated, or the extraction rule is not known.

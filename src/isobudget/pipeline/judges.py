@@ -1,4 +1,4 @@
-"""Judging by a remote service, while generation stays here."""
+"""Judging by a remote service, while samples are generated on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from isobudget.judge import Judge, Limits
 from isobudget.pipeline.executor import Local
 from isobudget.study.resolve import ResolvedModel
 
-#: what a judge does unless it is set otherwise; a service decides that for itself
+#: the default options of a judge; a service sets these for itself
 _USUAL = {"unsafe": False, "one_process": True, "trust": "auto"}
 
 
@@ -44,4 +44,4 @@ class JudgedByService(Local):
 def decided_by_service(options: Sequence[str]) -> InputError:
     """An error that says that the service decides these options."""
     named = ", ".join(f"--{name.replace('_', '-')}" for name in options)
-    return InputError(f"{named}: the judge's service decides this; leave it out with --judge")
+    return InputError(f"{named}: the judge service decides this; leave it out when you use --judge")

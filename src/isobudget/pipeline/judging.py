@@ -108,9 +108,9 @@ def _judge_all(judging: Judging, judge: Judge, advance: Callable[[], None], anew
 
 
 def _state_anew(run: Run, limits: Limits, extraction: str | None, judge: Judge) -> None:
-    """State how the new verdicts are made that will replace all others.
+    """State how the new verdicts, which will replace all others, are made.
 
-    It takes effect when they do (`Run.settle_anew`).
+    The statement takes effect when the verdicts do (`Run.settle_anew`).
     """
     layers = {} if judge.layers is None else {JUDGE_LAYERS: {layer: layer in judge.layers for layer in LAYERS}}
     old = [path.name for path in part_paths(run.path / "verdicts")]

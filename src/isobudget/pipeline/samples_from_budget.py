@@ -41,9 +41,9 @@ from isobudget.study.study import MOST_SAMPLES, StudyBudget, StudyModel
 SampleCounts = Mapping[str, Mapping[str, int]]
 
 
-#: more samples than this cost what one more does, as amounts are shown
+#: beyond this number of samples, amounts are shown alike for k and k + 1 samples
 _MOST_DISTINCT = 1000
-#: tokens that begin a text, and that a chat template puts around each message, at most about
+#: about the most tokens that begin a text, or that a chat template puts around a message
 _TOKENS_AROUND = 8
 
 

@@ -6,10 +6,10 @@ groups. An error raised by a call counts as behaviour if some other call of the 
 only fail or return None are picked last, because empty bodies are the most common mistake of small models and would win
 by their number. Samples that never ran come after all others.
 
-`Votes` counts input by input instead: the sample that agrees with most others on most inputs. This minimizes the
-expected number of differing outputs, and tolerates a single deviating answer of a sample.
+The ranker `votes` counts input by input instead, and chooses the sample that agrees with most others on most inputs.
+This minimizes the expected number of differing outputs, and tolerates a single deviating answer of a sample.
 
-Both depend on the other drawn samples, so curves are estimated from random prefixes.
+Both rankers depend on the other drawn samples, so curves are estimated from random prefixes.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs
 #: the text of a call that did not return begins with this
 FAILED = "!"
 
-#: for each sample one text per input, the same inputs for all; empty if it never ran
+#: for each sample one text per input, the same inputs for all; an empty row if the sample never ran
 Texts = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupSelector(ScoreSelector):
-    """Chooses from the group with the highest score: its weight times the number of its members drawn to a power.
+    """Chooses from the group with the highest score: its weight times a power of the number of its drawn members.
 
     Attributes:
         groups: shape (n,), the group of each sample, from 0.
         weight: shape (groups,), at least 0.
-        tier: shape (groups,); a group is looked at only if none of a lower tier was drawn.
-        tie_break: shape (n,); within the best groups the highest wins, NaN last. None: all of them are tied.
-        power: of the number of members.
+        tier: shape (groups,); a group is considered only if no sample of a lower tier was drawn.
+        tie_break: shape (n,); among samples of the best groups the highest wins, NaN last. None: they stay tied.
+        power: exponent of the number of drawn members.
     """
 
     groups: Ints
@@ -50,7 +50,7 @@ class GroupSelector(ScoreSelector):
 
     @classmethod
     def of(cls, keys: Sequence[object], tier: Sequence[int], tie_break: Floats | None = None) -> GroupSelector:
-        """Groups of equal keys, all of weight 1; `tier` has one value per sample, equal for equal keys."""
+        """Group the samples by equal keys, with weight 1; `tier` has one value per sample, equal for equal keys."""
         names = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         groups = np.array([names[key] for key in keys], dtype=np.int64)
         tiers = np.zeros(len(names), dtype=np.int64)
@@ -58,7 +58,7 @@ class GroupSelector(ScoreSelector):
         return cls(groups, np.ones(len(names)), tiers, tie_break)
 
     def scores(self, drawn: Ints) -> Floats:
-        """The scores of the samples' groups; -inf where a lower tier was drawn."""
+        """The score of each drawn sample's group, shape (k,); -inf if a sample of a lower tier was drawn."""
         scores: Floats = self._score(self._counts(drawn))[self.groups[drawn]]
         return scores
 
@@ -81,7 +81,7 @@ class GroupSelector(ScoreSelector):
         return strength
 
     def confidence(self, drawn: Ints) -> float:
-        """The best group's share of the samples drawn."""
+        """The best group's share of the drawn samples."""
         counts = self._counts(drawn)
         return float(counts[np.argmax(self._score(counts))] / len(drawn))
 
@@ -89,7 +89,7 @@ class GroupSelector(ScoreSelector):
         return np.bincount(self.groups[drawn], minlength=len(self.weight)).astype(np.float64)
 
     def _score(self, counts: Floats) -> Floats:
-        """Scores of groups by how many of each were drawn, (..., groups); -inf where a lower tier was drawn."""
+        """Scores from the number of drawn members of each group, (..., groups); -inf if a lower tier was drawn."""
         tiers = np.where(counts > 0, self.tier, np.iinfo(np.int64).max)
         looked_at = tiers <= tiers.min(axis=-1, keepdims=True)
         return np.where(looked_at, self.weight * counts**self.power, -np.inf)
@@ -101,9 +101,9 @@ def says_nothing(text: str) -> bool:
 
 
 def agreement_selector(observed: Texts, tie_break: Floats | None = None) -> GroupSelector:
-    """Groups of equal behaviour; `tie_break` has shape (n,), higher is better.
+    """Groups of samples with equal behaviour; `tie_break` has shape (n,), higher is better.
 
-    Their tiers are 0 for what returned something for some input, 1 if every call failed or returned None, 2 if unknown.
+    A sample's tier is 0 if some call returned a value other than None, 1 if no call did, and 2 if it never ran.
     """
     tiers = [int(all(map(says_nothing, texts))) if texts else 2 for texts in observed]
     return GroupSelector.of([tuple(texts) for texts in observed], tiers, tie_break)
@@ -114,12 +114,12 @@ def agreement_selector(observed: Texts, tie_break: Floats | None = None) -> Grou
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VoteSelector(ScoreSelector):
-    """Chooses the sample that agrees with the drawn ones on most inputs, summed over them.
+    """Chooses the sample with the most agreements, counted over all drawn samples and all inputs.
 
     Attributes:
         agree: shape (n, n), on how many inputs two samples return the same; failures and None agree with nothing.
-        inputs: how many there are.
-        tie_break: shape (n,), higher is better, NaN last. None: all that are level are tied.
+        inputs: number of inputs.
+        tie_break: shape (n,), higher is better, NaN last. None: equal scores stay tied.
     """
 
     agree: Floats
@@ -128,7 +128,7 @@ class VoteSelector(ScoreSelector):
 
     @classmethod
     def of(cls, observed: Texts, tie_break: Floats | None = None) -> VoteSelector:
-        """From what the samples returned."""
+        """Create from the outputs of the samples."""
         inputs = max((len(texts) for texts in observed), default=0)
         agree = np.zeros((len(observed), len(observed)))
         for place in range(inputs):
@@ -139,7 +139,7 @@ class VoteSelector(ScoreSelector):
         return cls(agree, inputs, tie_break)
 
     def scores(self, drawn: Ints) -> Floats:
-        """The votes of the samples for each of them."""
+        """The agreements of each drawn sample with all drawn samples, itself included; shape (k,)."""
         votes: Floats = self.agree[np.ix_(drawn, drawn)].sum(axis=1)
         return votes
 
@@ -154,7 +154,7 @@ class VoteSelector(ScoreSelector):
         return score
 
     def confidence(self, drawn: Ints) -> float:
-        """The best one's share of all votes that the drawn samples could give."""
+        """The highest score as a share of the highest possible one: the number of inputs times the draws."""
         return float(self.scores(drawn).max() / max(self.inputs * len(drawn), 1))
 
 
@@ -188,13 +188,13 @@ class ByOutputs(Ranker):
 RANKERS = (
     ByOutputs(
         "agreement",
-        "run on inputs, grouped by outputs: the largest group, likelihood breaks ties",
+        "a sample of the largest group with equal outputs for the same inputs; likelihood breaks ties",
         EXECUTION,
         selector=agreement_selector,
     ),
     ByOutputs(
         "votes",
-        "the same input by input: the sample that agrees with most others on most inputs",
+        "the sample whose outputs agree with most others, counted input by input; likelihood breaks ties",
         EXECUTION,
         selector=VoteSelector.of,
     ),

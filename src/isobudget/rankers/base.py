@@ -1,10 +1,10 @@
 """The inputs and results of rankers, which choose one of several samples without the tests that decide.
 
 There are two kinds, and they are measured in different ways. A ranker that gives each sample a score by itself
-(`PerSample`) goes through rank-score@k, which is exact. One that looks at all drawn samples together (`BySet`) has no
-such score; its curve comes from random prefixes, see `isobudget.statistics.prefixes`.
+(`PerSample`) is measured by rank-score@k, which is exact. A ranker that looks at all drawn samples together (`BySet`)
+has no such score; its curve comes from random prefixes, see `isobudget.statistics.prefixes`.
 
-Lengths and orders follow the pool: problem p, sample i.
+Sequences per problem, and arrays per sample, have the order of the pool.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-#: the label of no ranker at all: one random sample
+#: the label of choosing a random sample, without a ranker
 RANDOM = "random"
 #: kinds of scores: log p(sample | prompt), log p(prompt | sample)
 FORWARD, BACKWARD = "likelihood", "review"
@@ -42,15 +42,16 @@ class Candidate:
 
     Attributes:
         index: its number among the samples of its problem, from 0.
-        text: what the model wrote.
+        text: the model's output.
         program: the whole program.
         passed: whether it is right; None if it was not judged. Rankers must not look at it, except to learn from
             problems that they do not score.
         cut_off: whether it ended at the token limit.
         completion_tokens: tokens that the model produced, 0 if unknown.
-        sum_logprob, mean_logprob: of its tokens under the model that wrote it, NaN if unknown.
+        sum_logprob, mean_logprob: log-probability under the model that wrote it: its tokens' sum and mean, NaN if
+            unknown.
         seconds: time of generating it, NaN if unknown.
-        token_ids: the writing model's ids of the text, empty if unknown.
+        token_ids: the text as token ids of the model that wrote it, empty if unknown.
     """
 
     index: int
@@ -85,7 +86,7 @@ class Candidates:
 
     @property
     def passed(self) -> Floats:
-        """1 for samples that are right, shape (n,).
+        """1 for right samples, 0 for wrong ones; shape (n,).
 
         Raises:
             InputError: a sample was not judged.
@@ -100,7 +101,7 @@ class Pool:
     """The samples of one benchmark by one model.
 
     Attributes:
-        ordered: whether the order of the samples is their own; not so where only counts were known.
+        ordered: whether the samples are in their original order; False if they were made from counts.
     """
 
     benchmark: str
@@ -110,7 +111,7 @@ class Pool:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Samples of each problem."""
+        """The number of samples of each problem."""
         return np.array([len(one.samples) for one in self.problems], dtype=np.int64)
 
     @property
@@ -119,7 +120,7 @@ class Pool:
         return tuple(one.problem.task_id for one in self.problems)
 
     def key(self, candidates: Candidates, index: int) -> tuple[str, str, str, bool, int]:
-        """What names per sample in a run's tables."""
+        """The key of a sample in a run's tables; see `isobudget.records.rows.SampleKey`."""
         return (self.benchmark, self.model, candidates.problem.task_id, False, index)
 
     def column(self, name: str) -> list[Floats]:
@@ -159,7 +160,7 @@ class RankerCost:
 
 
 #: costs nothing in any unit
-FREE = RankerCost(dict.fromkeys(Unit, Amount(0.0, 0.0)), "free: it is known once the sample is drawn")
+FREE = RankerCost(dict.fromkeys(Unit, Amount(0.0, 0.0)), "free: the score is known once the sample is drawn")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +169,7 @@ class PerSample:
 
     Attributes:
         scores: per problem, shape (n,); higher is better. NaN ranks last.
-        aside: per problem, shape (n,): samples that rank after all others, with those whose score is NaN.
+        aside: per problem, shape (n,): samples that are set aside, which rank after all others, as those with NaN do.
         is_log_probability: whether exp(score) claims to be a probability of being right.
     """
 
@@ -187,8 +188,8 @@ class BySet:
     """Selectors that look at all drawn samples, one per problem.
 
     Attributes:
-        selectors: they know the samples by their place in the pool.
-        strength: per problem, shape (n,): how strongly all n samples together speak for each, for AUC.
+        selectors: one per problem; a sample is given by its place among the problem's samples.
+        strength: per problem, shape (n,): the score of each sample when all n are drawn; AUC is computed from it.
         undefined: number of samples about which nothing is known; they are chosen only if nothing else was drawn.
     """
 
@@ -202,7 +203,7 @@ class Ranking:
     """The result of a ranker on a pool.
 
     Attributes:
-        ranker: its name, with the model that scores where there is one.
+        ranker: the ranker's name, with the scoring model if there is one.
         result: see `PerSample` and `BySet`.
         cost: cost of ranking itself.
         notes: what a reader should know.
@@ -223,15 +224,15 @@ def scored(
     notes: tuple[str, ...] = (),
     is_log_probability: bool = False,
 ) -> Ranking:
-    """The ranking by scores, shape (n,) a problem; NaN ranks last.
+    """The ranking by scores, shape (n,) for each problem; NaN ranks last.
 
-    Samples that ended at the token limit are set aside: the paper discards them, here they rank last and still cost.
+    Samples that ended at the token limit are set aside. The paper discards them; here they rank last and still cost.
 
     Raises:
-        InputError: not every sample has a value.
+        InputError: a sample has no score.
     """
     if len(scores) != len(pool.problems) or any(len(v) != n for v, n in zip(scores, pool.sizes, strict=True)):
-        raise InputError(f"{name}: one value for every sample of {pool.model} is needed")
+        raise InputError(f"{name}: every sample of {pool.model} needs a score; the numbers of both differ")
     aside = tuple(np.array([one.cut_off for one in p.samples], dtype=bool) for p in pool.problems)
     return Ranking(name, PerSample(tuple(scores), aside, is_log_probability), cost, notes)
 

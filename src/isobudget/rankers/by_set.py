@@ -1,7 +1,7 @@
-"""Shared by rankers that look at all drawn samples: a selector per problem, with likelihood to break ties.
+"""The common part of set rankers: a selector for each problem, with likelihood to break ties.
 
-A selector scores the drawn samples among each other, and the highest score wins. Of several with that score,
-the likeliest is chosen, if likelihoods are known; remaining ties are broken at random.
+A selector compares the drawn samples with each other and gives each a score; the highest score wins. Of several samples
+with that score, the likeliest is chosen, if likelihoods are known; remaining ties are broken at random.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from isobudget.rankers.base import FREE, BySet, Floats, Ints, Pool, RankerCost, 
 
 
 class ScoreSelector(ABC):
-    """A `PrefixSelector` by scores that depend on what else was drawn.
+    """A `PrefixSelector` by scores that depend on the other drawn samples.
 
     Attributes:
         tie_break: shape (n,), higher is better, NaN last. None means that equal scores stay tied.
@@ -30,18 +30,21 @@ class ScoreSelector(ABC):
 
     @abstractmethod
     def following(self, orders: Ints) -> Callable[[int], Floats]:
-        """Called with k = 0..n - 1 in turn: the scores of the first k + 1 samples of each order, (orders, k + 1)."""
+        """A function to call with k = 0..n - 1 in turn, which scores the first k + 1 samples of each order.
+
+        Each call returns shape (orders, k + 1).
+        """
 
     @abstractmethod
     def confidence(self, drawn: Ints) -> float:
-        """How much the samples drawn agree with the chosen one, in [0, 1]."""
+        """How much the drawn samples agree with the chosen one, in [0, 1]."""
 
     def strength(self, n: int) -> Floats:
-        """How strongly all n samples together speak for each, shape (n,)."""
+        """The score of each sample when all n are drawn, shape (n,)."""
         return self.scores(np.arange(n))
 
     def choose(self, drawn: Ints) -> Ints:
-        """The likeliest of the drawn samples with the highest score; see `SetSelector`."""
+        """Of the drawn samples with the highest score, the likeliest; several if they are tied. See `SetSelector`."""
         scores = self.scores(drawn)
         best = drawn[scores >= scores.max()]
         values = np.zeros(len(best)) if self.tie_break is None else _finite(self.tie_break[best])
@@ -61,7 +64,7 @@ class ScoreSelector(ABC):
 
 
 def _finite(tie_break: Floats) -> Floats:
-    """Finite numbers, NaN below all others."""
+    """The values as finite numbers, NaN below all others."""
     return np.nan_to_num(tie_break, nan=-1e300, neginf=-1e299, posinf=1e300)
 
 

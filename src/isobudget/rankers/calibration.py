@@ -1,15 +1,15 @@
-"""How far the chosen sample's probability of being right can be trusted.
+"""Calibration: how well a ranker can predict whether the sample that it chooses is right.
 
-What a ranker says of the sample that it chooses among k (its score, or the share of the drawn samples that agree with
-it) is turned into a probability by a rising step function, fitted by isotonic regression on other problems:
-cross-fitted by problem, so that no problem is predicted from itself. Only chosen samples are fitted and predicted,
-each weighed by its chance to be the chosen one of k. So the likeliest of many samples
-is compared with the likeliest of many samples of other problems.
+The ranker's signal is its score of the sample that it chooses among k, or the share of the drawn samples that agree
+with that sample. A rising step function turns the signal into a probability. It is fitted by isotonic regression on
+other problems (cross-fitted by problem), so that no problem is predicted from itself. Only chosen samples are fitted
+and predicted, each weighed by its chance to be the chosen one of k. Thus the likeliest of many samples is compared with
+the likeliest of many samples of other problems.
 
-    Brier = mean (p - right)^2          reference: that of the mean share of the other problems, without any score
+    Brier = mean (p - right)^2          reference: p is the mean share right of the other problems, whatever the signal
     ECE   = sum over bins |mean p - share right| x weight of the bin     (10 bins of equal width; Guo et al. 2017)
 
-Problems count alike. Fewer problems than folds cannot be cross-fitted: NaN.
+All problems have equal weight. A single problem cannot be cross-fitted: its results are NaN.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Chosen:
 
     Attributes:
         signal: shape (m,), the ranker's score of each; higher is better, NaN if it has none.
-        right: shape (m,), in [0, 1].
+        right: shape (m,), the chance that each is right: in [0, 1], since a choice may be a tie of several samples.
         weight: shape (m,), chance of each to be the choice; adds up to 1.
     """
 
@@ -57,11 +57,11 @@ class Calibration:
     """How well the probabilities of chosen samples match their verdicts.
 
     Attributes:
-        k: samples drawn.
+        k: number of samples drawn.
         brier, brier_reference: see the module.
         ece: expected calibration error.
-        bins: those that hold anything.
-        problems: how many were predicted.
+        bins: the bins that are not empty.
+        problems: number of problems that were predicted.
     """
 
     k: int
@@ -73,10 +73,10 @@ class Calibration:
 
 
 def isotonic(signal: Floats, target: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Weighted isotonic regression: the rising steps closest to the targets in squares (pool adjacent violators).
+    """Weighted isotonic regression: the rising step function with the least squared error (pool adjacent violators).
 
-    Targets of equal signals are pooled first: a step is one value for a signal.
-    Takes finite numbers of shape (m,), weights above 0. Gives the highest signal of each step, rising, and its value.
+    Targets of equal signals are averaged first, because a signal has one value. Arguments have shape (m,) and are
+    finite, with weights above 0. Returns the highest signal of each step, in rising order, and the value of each step.
     """
     levels, place = np.unique(signal, return_inverse=True)
     masses = np.bincount(place, weights=weight)
@@ -95,7 +95,8 @@ def isotonic(signal: Floats, target: Floats, weight: Floats) -> tuple[Floats, Fl
 def calibrate(problems: Sequence[Chosen], k: int, folds: int = FOLDS) -> Calibration:
     """Cross-fit, and compare the predictions with the samples' verdicts.
 
-    `k` samples were drawn, for the record; problem i is predicted from the problems of all folds but i mod `folds`.
+    Problem i is in fold i mod `folds`, and is predicted from all other folds. `k`, the number of samples drawn, is only
+    recorded.
     """
     folds = min(folds, len(problems))
     if folds < 2:
@@ -123,7 +124,7 @@ def calibrate(problems: Sequence[Chosen], k: int, folds: int = FOLDS) -> Calibra
 
 
 def _fit(problems: Sequence[Chosen]) -> tuple[Floats, Floats, float, float]:
-    """Steps, the probability where there is no signal, and the mean over everything."""
+    """The ends and values of the steps, the probability of samples without a signal, and the mean over all samples."""
     signal, right, weight = (
         np.concatenate([getattr(one, name) for one in problems]) for name in ("signal", "right", "weight")
     )

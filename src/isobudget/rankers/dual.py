@@ -6,13 +6,13 @@ sample is taken from the best set:
 
     f(S) = |samples of S| x |tests that they pass|
 
-Their released code takes other powers of the first factor too; `power` is 1 here unless it is asked otherwise. Samples
-that pass no test score 0 and win only where all others do. Nothing of a test is executed as code: a test is a call with
-literal arguments and the literal value that it must return.
+Their released code also allows other powers of the first factor; here `power` is 1 by default. Samples that pass no
+test score 0 and are chosen only if all drawn samples score 0. Nothing of a test is executed as code: a test is a call
+with literal arguments and the literal value that it must return.
 
-Tests of the samples' majority stand in where no model has written tests: the examples in the prompt with the values
-stated there, and for every other input the value that most of the drawn samples return. Such tests add no knowledge
-beyond the samples and the prompt.
+If no model has written tests, tests of the samples' majority take their place: the examples in the prompt with the
+values stated there, and for every other input the value that most of the drawn samples return. Such tests add no
+knowledge beyond the samples and the prompt.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from isobudget.rankers.ranker import EXECUTION, Ranker, RankerInputs, WrittenTes
 def pass_matrix(observed: Texts, expected: Sequence[tuple[int, str]]) -> Bools:
     """Which sample passes which test, shape (samples, tests).
 
-    For each test `expected` has the place of its input and the text that it expects.
+    For each test, `expected` has the place of its input and the text that must be returned.
     """
     passes = np.zeros((len(observed), len(expected)), dtype=bool)
     for row, texts in zip(passes, observed, strict=True):
@@ -45,9 +45,9 @@ def dual_selector(passes: Bools, tie_break: Floats | None = None, power: float =
     """Consensus sets as groups: samples with equal rows of `passes`, weighed by how many tests they pass.
 
     Args:
-        passes: shape (samples, tests), tests of equal input and value only once.
+        passes: shape (samples, tests); no two tests have the same input and the same value.
         tie_break: shape (n,), higher is better.
-        power: of the number of samples.
+        power: exponent of the number of samples.
     """
     rows = [row.tobytes() for row in passes]
     grouped = GroupSelector.of(rows, [0] * len(rows), tie_break)
@@ -58,14 +58,15 @@ def dual_selector(passes: Bools, tie_break: Floats | None = None, power: float =
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MajoritySelector(ScoreSelector):
-    """Dual agreement with tests made of the drawn samples' own majority, so that nothing undrawn is used.
+    """Dual agreement with tests made from the majority of the drawn samples, without the samples not drawn.
 
     Attributes:
-        observed: shape (samples, inputs): the number of each output among those of its input, -1 for a failed call.
-        expected: shape (inputs,): the number of the value stated in the prompt, -1 if none is stated, -2 if a value is
-            stated that no sample returns.
+        observed: shape (samples, inputs): each output as an integer, equal for equal outputs of an input; -1 for a
+            failed call.
+        expected: shape (inputs,): the value stated in the prompt as such an integer, -1 if none is stated, -2 if a
+            value is stated that no sample returns.
         tie_break: shape (n,), or None.
-        power: of the number of samples in the score.
+        power: exponent of the number of samples in the score.
     """
 
     observed: Ints
@@ -77,7 +78,7 @@ class MajoritySelector(ScoreSelector):
     def of(
         cls, observed: Texts, stated: Sequence[str | None], tie_break: Floats | None = None, power: float = 1.0
     ) -> MajoritySelector:
-        """Create from the values that the samples returned and the stated ones."""
+        """Create from the samples' outputs and the values stated in the prompt."""
         numbers = np.full((len(observed), len(stated)), -1, dtype=np.int64)
         expected = np.full(len(stated), -1, dtype=np.int64)
         for place, value in enumerate(stated):
@@ -88,7 +89,7 @@ class MajoritySelector(ScoreSelector):
         return cls(numbers, expected, tie_break, power)
 
     def scores(self, drawn: Ints) -> Floats:
-        """Like `dual_selector` on the drawn samples and the tests made of them."""
+        """The scores of `dual_selector` for the drawn samples and the tests made from them."""
         return self._dual(drawn).scores(np.arange(len(drawn)))
 
     def following(self, orders: Ints) -> Callable[[int], Floats]:
@@ -122,7 +123,7 @@ class MajoritySelector(ScoreSelector):
         return scores
 
     def confidence(self, drawn: Ints) -> float:
-        """The best consensus set's share of the samples drawn."""
+        """The best consensus set's share of the drawn samples."""
         return self._dual(drawn).confidence(np.arange(len(drawn)))
 
     def _dual(self, drawn: Ints) -> GroupSelector:
@@ -144,7 +145,7 @@ class DualAgreement(Ranker):
     """Dual agreement of samples and tests."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """Rank by the tests that were written, or by those of the samples' majority; see the module."""
+        """Rank by the tests of a file or model, or, if neither was named, by tests of the samples' majority."""
         written = inputs.written_tests()
         return _by_majority(inputs) if written is None else _by_written(inputs, written)
 
@@ -185,7 +186,7 @@ def _by_majority(inputs: RankerInputs) -> Ranking:
 RANKERS = (
     DualAgreement(
         "tests",
-        "dual agreement of samples and tests (from --tests, else from --model, else made: see docs/rankers.md)",
+        "dual agreement of samples and tests (from --tests, else by --model, else from the samples' majority)",
         (*EXECUTION, "--model", "--tests", "--power"),
     ),
 )

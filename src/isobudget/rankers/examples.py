@@ -1,11 +1,11 @@
-"""The calls that a prompt shows, with the values that it says they return: read, never executed.
+"""Reads the example calls in a prompt and the values that they should return, without executing anything.
 
-Read from the text of the prompt and in `shown_tests`, wherever the entry point is called with literal arguments:
+An example is a call of the entry point with literal arguments, in the text of the prompt or in `shown_tests`:
 
     >>> add(1, 2)            add(1, 2) == 3           add(1, 2) should return 3
     3                        add(1, 2) ➞ 3            assert add(1, 2) == 3
 
-A value that is not a literal, or that does not follow at once, is left out, and the call serves as an input alone.
+If the value is not a literal, or does not follow at once, it is left out, and the call serves as an input alone.
 Whole programs have no entry point: their examples are blocks of standard input, which are not read here.
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from isobudget.problems.problem import Problem
 from isobudget.syntax import expression, parsed, tolerantly
 
-#: letters of a call and of a value that are looked at
+#: a call, and a value, is read up to this many characters
 _LONGEST = 2000
 _LONGEST_VALUE = 600
 _SAYS = re.compile(
@@ -31,7 +31,7 @@ _GOES_ON = re.compile(r"[ \t]*[-+*/%=]+[ \t]*[\w(]")
 _NEXT_LINE = re.compile(r"[ \t]*\r?\n[ \t]*")
 
 
-#: stands for a value that the prompt does not state: None may be one
+#: stands for a value that the prompt does not state (None may be a stated value)
 NOT_GIVEN = object()
 
 
@@ -40,8 +40,8 @@ class Example:
     """A call of the entry point.
 
     Attributes:
-        arguments: plain values.
-        value: what the prompt says that it returns, or `NOT_GIVEN`.
+        arguments: the values of literals.
+        value: the value that it returns according to the prompt, or `NOT_GIVEN`.
     """
 
     arguments: tuple[object, ...]
@@ -54,11 +54,11 @@ class Example:
 
 
 def prompt_examples(problem: Problem, text: str | None = None) -> list[Example]:
-    """The calls in the prompt and the shown tests, in their order; of equal arguments the first that states a value.
+    """The calls in the prompt and the shown tests, in order; of calls with equal arguments, the first with a value.
 
     Args:
-        problem: whose entry point is looked for.
-        text: instead of the problem's prompt.
+        problem: the problem whose entry point is called.
+        text: the text to read instead of the problem's prompt.
     """
     if not problem.entry_point:
         return []
@@ -75,7 +75,7 @@ def prompt_examples(problem: Problem, text: str | None = None) -> list[Example]:
 def named_arguments(problem: Problem, names: tuple[str, ...], text: str | None = None) -> list[tuple[object, ...]]:
     """Arguments that the prompt gives by the parameters' names, as in ``Input: arr = [1, 2], k = 3``.
 
-    The i-th literal after each name makes the i-th input; an input lacks no argument.
+    The i-th literals after each of the names form the i-th input. Incomplete inputs are left out.
     """
     text = problem.prompt if text is None else text
     columns = []
@@ -128,7 +128,7 @@ def _calls(text: str, entry_point: str) -> Iterator[Example]:
 
 
 def _closed(text: str, start: int, entry_point: str) -> tuple[int, tuple[object, ...] | None]:
-    """Where the call that begins at `start` ends, and its arguments; None if it is not a literal call."""
+    """The end of the call that begins at `start`, and its arguments; None for arguments that are not literal."""
     for close in re.finditer(r"\)", text[start : start + _LONGEST]):
         end = start + close.end()
         node = expression(text[start:end])
@@ -149,9 +149,9 @@ def _value(after: str) -> object:
 
 
 def _longest_literal(text: str) -> object:
-    """The longest beginning of the text that is a literal and ends where a word ends.
+    """The longest beginning of the text that is a literal and ends where a word ends; `NOT_GIVEN` if there is none.
 
-    Values may run over several lines; one that closes no bracket ends with its line.
+    A value in brackets may extend over several lines; any other ends with its line.
     """
     line = text.split("\n", 1)[0]
     word = re.match(r"[a-z]+\b", line)

@@ -1,8 +1,8 @@
-"""Filters before any ranker: samples that obviously fail are kept only if nothing else was drawn.
+"""Filters that apply before any ranker: samples that obviously fail are chosen only if nothing else was drawn.
 
 - `executable`: the program compiles, and no call with the arguments of the prompt's own examples crashes.
-- `examples`: moreover each of these calls returns what the example states. Visible tests, as AlphaCode filters by
-  (Li et al. 2022, section 4.5). Hidden tests are never used.
+- `examples`: in addition, each of these calls returns the value that the example states. AlphaCode filters by visible
+  tests in this way (Li et al. 2022, section 4.5). Hidden tests are never used.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class KeepFirst:
     """A selector that sees only the kept samples among those drawn, or all of them if none is kept.
 
     Attributes:
-        inner: chooses among what is left.
-        kept: shape (n,).
+        inner: chooses among the samples that are left.
+        kept: shape (n,), whether the filter keeps a sample.
     """
 
     inner: SetSelector
@@ -41,7 +41,7 @@ class KeepFirst:
         return float(inner(self._left(drawn))) if inner is not None else float("nan")
 
     def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
-        """For every prefix of every order, shape (orders, n); see `PrefixSelector`."""
+        """Mean success of `choose` for every prefix of every order, shape (orders, n); see `PrefixSelector`."""
         if not isinstance(self.inner, PrefixSelector):
             return np.array([[right[self.choose(row[:k])].mean() for k in range(1, len(row) + 1)] for row in orders])
         seen = np.cumsum(self.kept[orders], axis=1)
@@ -55,7 +55,7 @@ class KeepFirst:
         return success
 
     def _following(self, orders: Ints, mask: Bools, right: Floats) -> Floats:
-        """Success of prefixes of the masked samples in each order; filled up with the others, which are not used."""
+        """Success of prefixes of the masked samples in each order; the columns after them are not used."""
         assert isinstance(self.inner, PrefixSelector)
         first = np.argsort(~mask[orders], axis=1, kind="stable")
         success: Floats = self.inner.success_of_prefixes(np.take_along_axis(orders, first, axis=1), right)
@@ -109,9 +109,9 @@ def kept_by(observed: Sequence[Sequence[str]], stated: Sequence[str | None], mus
     """Which samples the filter by the prompt's examples keeps, shape (n,).
 
     Args:
-        observed: for each sample one text per example; nothing for a sample that never ran.
-        stated: for each example the value that it states, or None where it states none.
-        must_match: whether stated values must be returned, or calls must only not fail.
+        observed: for each sample one text per example; empty for a sample that never ran.
+        stated: for each example the value that it states, or None if it states none.
+        must_match: whether calls must return the stated values; otherwise it is enough that they do not fail.
     """
     return np.array([_keeps(texts, stated, must_match) for texts in observed], dtype=bool)
 

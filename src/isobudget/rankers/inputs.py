@@ -1,7 +1,8 @@
 """The inputs on which samples are compared, and the values that the prompt states for some of them.
 
-First the examples of the prompt, then changes of them; where it shows none, arguments that it gives by name, and then
-made-up ones. Hidden tests are never looked at. Seeded by problem: the same inputs for every model and every call.
+First come the prompt's examples, then changed copies of them. If the prompt has no examples, they are replaced by
+arguments that it gives by name. If inputs are still missing, they are made up. Hidden tests are never looked at. Inputs
+are seeded by problem, so that they are the same for every model and every call.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from isobudget.problems.problem import Problem
 from isobudget.rankers.examples import NOT_GIVEN, Example, named_arguments, prompt_examples
 from isobudget.rankers.mutate import made_up, more_inputs, parameter_names, seeded
 
-#: inputs of one problem, unless asked otherwise
+#: default number of inputs of a problem
 INPUTS = 16
 
 
@@ -21,8 +22,8 @@ class Inputs:
     """Inputs of one problem.
 
     Attributes:
-        arguments: each the arguments of one call, as the source of a list literal; all different.
-        examples: the prompt's examples: the first of the arguments, in the same order.
+        arguments: for each input the arguments of a call, as the source of a list literal; all different.
+        examples: the prompt's examples; their arguments come first in `arguments`, in the same order.
     """
 
     arguments: tuple[str, ...]
@@ -41,11 +42,11 @@ def choose_inputs(
     """At most `count` inputs of a problem with an entry point; none for a whole program.
 
     Args:
-        problem: whose prompt is read.
-        count: of inputs; at least half of them are changed or made up.
-        seed: of what is changed or made up.
-        text: read instead of the problem's prompt, such as the prompt that the model got; None for the problem's own.
-        shown: whether what the prompt shows may be used; if not, all inputs are made up.
+        problem: the problem whose prompt is read.
+        count: largest number of inputs; at most half of it, but at least one, are the prompt's examples.
+        seed: seed of the changed and the made-up inputs.
+        text: the text to read instead of the problem's prompt, such as the prompt that the model got.
+        shown: whether arguments that the prompt shows may be used; if not, all inputs are made up.
     """
     if not problem.entry_point:
         return Inputs((), ())

@@ -1,12 +1,12 @@
 """Likelihood rankers: how probable a model finds a sample.
 
-- `Own`, `Likelihood`: log p(sample | prompt), as the mean per token (the paper, section 4) or as the sum; under the
-  model that wrote the sample, whose log-probabilities were recorded and cost nothing, or under any other.
+- `Own`, `Likelihood`: log p(sample | prompt), as the mean per token (the paper, section 4) or as the sum. `Own` takes
+  the model that wrote the sample, whose log-probabilities were recorded and cost nothing; `Likelihood` takes any model.
 - `Reviewer`: log p(sample | prompt) + log p(prompt | sample) (Zhang et al. 2023, "Coder Reviewer Reranking for Code
-  Generation", eq. 2): what explains its prompt well is not a degenerate answer. Each part is a mean per token or a sum.
+  Generation", eq. 2): a sample that explains its prompt well is not degenerate. Each part is a mean per token or a sum.
 
-Log-probabilities are natural, of the unmodified model at temperature 1; the prompt's own tokens are left out. A sample
-without tokens has none: NaN, which ranks last.
+Log-probabilities are natural logarithms under the unmodified model at temperature 1; the prompt's own tokens are left
+out. A sample without tokens has the score NaN, which ranks last.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Own(_Reduced):
     """log p(sample | prompt) under the model that wrote the sample, as recorded."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """Costs nothing."""
+        """Rank at no cost."""
         own = inputs.own(self.how)
         if own is None:
             raise InputError(
-                f"{inputs.pool.model}: no log-probabilities were recorded with these samples; score them by a model: "
+                f"{inputs.pool.model}: no log-probabilities were recorded with these samples; score them with a model: "
                 f"--ranker {self.name.replace('own', 'likelihood')} --model NAME"
             )
         return scored(inputs.pool, self.name, own, is_log_probability=True)
@@ -41,7 +41,7 @@ class Likelihood(_Reduced):
     """log p(sample | prompt) under a scoring model."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """Costs a pass over each sample."""
+        """Rank at the cost of one pass of the scoring model over each sample."""
         by = inputs.score(self.name, FORWARD)
         scores, name = by.reduced(self.how), f"{self.name} by {by.name}"
         return scored(inputs.pool, name, scores, cost=by.cost, is_log_probability=True)
@@ -51,7 +51,7 @@ class Reviewer(_Reduced):
     """log p(sample | prompt) + log p(prompt | sample) under a scoring model."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """The sum of both parts; NaN where either is NaN."""
+        """Rank by the sum of both parts; NaN where either is NaN."""
         forward, backward = inputs.score(self.name, FORWARD), inputs.score(self.name, BACKWARD)
         scores = added(forward.reduced(self.how), backward.reduced(self.how))
         return scored(inputs.pool, f"{self.name} by {forward.name}", scores, cost=forward.cost.plus(backward.cost))
@@ -62,11 +62,11 @@ _REVIEWER = "log p(sample | prompt) + log p(prompt | sample), means per token, u
 
 RANKERS = (
     Own("own", "mean log-probability per token under the model that wrote the sample, as recorded", how="mean"),
-    Own("own-sum", "the same, summed over the sample", how="sum"),
+    Own("own-sum", "like own, but the sum over the sample's tokens", how="sum"),
     Likelihood(
         "likelihood", "mean log-probability per token of the sample after its prompt, under --model", _MODEL, how="mean"
     ),
-    Likelihood("likelihood-sum", "the same, summed", _MODEL, how="sum"),
+    Likelihood("likelihood-sum", "like likelihood, but the sum over the sample's tokens", _MODEL, how="sum"),
     Reviewer("reviewer", _REVIEWER, _MODEL, how="mean"),
-    Reviewer("reviewer-sum", "the same, summed", _MODEL, how="sum"),
+    Reviewer("reviewer-sum", "like reviewer, but sums over tokens", _MODEL, how="sum"),
 )

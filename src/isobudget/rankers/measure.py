@@ -1,12 +1,13 @@
 """How good a ranking is: its success at every k, its AUC within problems, and the calibration of its probabilities.
 
-Per-sample scores go through rank-score@k, which is exact; selectors that look at the whole set go through random
-prefixes, whose own error is stated (`monte_carlo`).
+The success of per-sample scores is rank-score@k, which is exact. The success of set rankers is estimated from random
+prefixes; the standard error of this estimate is `monte_carlo`.
 
 AUC of a problem = chance that a random right sample of it scores higher than a random wrong one, ties counting half
-(Mann-Whitney U / (right x wrong)). Only problems with both kinds have one; they count alike. It is 0.5 for chance. The
-interval is a bootstrap over these problems. NaN scores are the lowest, tied among themselves, and so are samples that
-are set aside. Pooling samples of different problems would mix how hard a problem is with how good a sample is.
+(Mann-Whitney U / (right x wrong)). Only problems with right and wrong samples have an AUC; they have equal weight. An
+AUC of 0.5 is chance. The interval is a bootstrap over these problems. Samples with a NaN score and samples set aside
+are tied below all others. Pooling samples of different problems would mix a problem's difficulty with the samples'
+quality.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from isobudget.statistics.rank_score import SampleScores, pad, rank_score_curves
 
 #: random orders of the samples of each problem
 ORDERS = 200
-#: random subsets of k samples from which a set-dependent ranker's calibration is estimated
+#: random subsets of k samples from which a set ranker's calibration is estimated
 _SUBSETS = 50
 
 
@@ -35,8 +36,8 @@ class Success:
     """How often the chosen sample is right.
 
     Attributes:
-        matrix: shape (problems, k_max), k_max the smallest n.
-        monte_carlo: shape (k_max,), standard error of the mean from random prefixes; None where it is exact.
+        matrix: shape (problems, k_max), success at each k; k_max is the smallest n.
+        monte_carlo: shape (k_max,), standard error of the mean from random prefixes; None if the matrix is exact.
     """
 
     matrix: Floats
@@ -44,7 +45,7 @@ class Success:
 
 
 def success(pool: Pool, ranking: Ranking, *, orders: int = ORDERS, seed: int = 0) -> Success:
-    """Success of each problem at each k; all samples are judged. `orders` and `seed` are of random prefixes."""
+    """Success of each problem at each k, from judged samples; `orders` and `seed` are those of the random prefixes."""
     k_max = int(pool.sizes.min())
     passed = [one.passed for one in pool.problems]
     if isinstance(ranking.result, BySet):
@@ -71,7 +72,7 @@ class Auc:
     Attributes:
         value: mean over problems, NaN if none has both right and wrong samples.
         low, high: its interval over problems; NaN for fewer than two.
-        problems: how many count.
+        problems: number of problems that have an AUC.
     """
 
     value: float
@@ -125,7 +126,7 @@ def auc_within(
 
 
 def auc(pool: Pool, ranking: Ranking, *, level: float = 0.95, replicates: int = 10_000, seed: int = 0) -> Auc:
-    """AUC within problems; of a set-dependent ranker, by how strongly all n samples together speak for each."""
+    """AUC within problems; for a set ranker, by the score of each sample when all n are drawn."""
     passed = [one.passed for one in pool.problems]
     result = ranking.result
     scores, aside = (result.scores, result.aside) if isinstance(result, PerSample) else (result.strength, None)
@@ -169,7 +170,7 @@ def _left(n: int, first: int, k: int) -> float:
 
 
 def _chosen_of_subsets(right: Floats, selector: object, k: int, generator: np.random.Generator) -> Chosen:
-    """The choices among random draws of k, with the share of the draw that agrees with them."""
+    """The choices from random draws of k samples; the signal is the selector's confidence, or NaN if it has none."""
     confidence: Callable[[NDArray[np.int64]], float] | None = getattr(selector, "confidence", None)
     seen: dict[bytes, tuple[float, float]] = {}  # of few samples the same are drawn again and again
     drawn = []

@@ -1,9 +1,9 @@
-"""Inputs like those of a prompt: its examples' arguments, changed a little and kept of their type; seeded.
+"""Makes inputs like those of a prompt: the arguments of its examples, changed a little, with equal types; seeded.
 
-Without an example, arguments are made up from the annotations of the entry point's parameters, and from common names
-of parameters where there are none. Numbers stay small and collections short, so that slow programs end. An input may
-break what the task promises (a list that must be sorted is shuffled too): right programs then agree less, wrong ones
-too.
+Without an example, arguments are made up from the annotations of the entry point's parameters, or, without annotations,
+from the parameters' names. Numbers stay small and collections short, so that slow programs end. An input may violate
+what the task promises: a list that must be sorted may be shuffled. On such inputs right programs agree less often, and
+so do wrong ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WORDS = ("a", "b", "abc", "Hello", "hello world", "aba", "xyz123", "A man", "",
 
 
 def seeded(problem: Problem, seed: int = 0) -> random.Random:
-    """The random numbers of one problem: the same inputs whatever other problems there are."""
+    """The random generator of one problem, so that its inputs do not depend on which other problems there are."""
     text = f"{seed}\0{problem.benchmark}\0{problem.task_id}"
     return random.Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
 
@@ -51,7 +51,7 @@ def more_inputs(examples: Sequence[Arguments], count: int, rng: random.Random) -
 
 
 def made_up(problem: Problem, count: int, rng: random.Random, text: str | None = None) -> list[Arguments]:
-    """Up to `count` different inputs from the parameters of the entry point; none if it is not found."""
+    """Up to `count` different inputs from the parameters of the entry point; none if its definition is not found."""
     parameters = [maker for _, maker in _parameters(problem, text)]
     if not parameters:
         return []
@@ -174,7 +174,7 @@ def _pairs(key: Maker, value: Maker) -> Maker:
     return lambda rng: {key(rng): value(rng) for _ in range(rng.randint(0, 4))}
 
 
-#: what parameters without an annotation are by their names; the first pattern that fits decides
+#: makers of values for parameters without an annotation, by the parameter's name; the first pattern that fits decides
 _NAMES: tuple[tuple[str, Maker], ...] = (
     (r"^(s|str|string|text|word|sentence|message|name|prefix|substring|paragraph|date|txt)\d*$", _PLAIN["str"]),
     (r"^(l|lst|arr|array|list|nums?_?list|nums|numbers|values|xs|elements|operand|game|guess)\d*$", _several(_an_int)),
@@ -189,7 +189,7 @@ _NAMES: tuple[tuple[str, Maker], ...] = (
 
 
 def _maker(annotation: ast.expr | None) -> Maker:
-    """How to make a value of an annotated type; whole numbers for types that are not known."""
+    """A maker of values of the annotated type; of whole numbers if the type is not known."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         return _maker(expression(annotation.value))
     if isinstance(annotation, ast.BinOp):
@@ -223,7 +223,7 @@ def _name(node: ast.expr | None) -> str:
 
 
 def parameter_names(problem: Problem, text: str | None = None) -> tuple[str, ...]:
-    """The entry point's positional parameters; empty if it is not found."""
+    """The names of the entry point's positional parameters; empty if its definition is not found."""
     return tuple(name for name, _ in _parameters(problem, text))
 
 
@@ -244,7 +244,10 @@ def _parameters(problem: Problem, text: str | None) -> list[tuple[str, Maker]]:
 
 
 def _definition(problem: Problem, prompt: str) -> ast.FunctionDef | None:
-    """The entry point's definition: in the prompt, closed with an empty body, in the starter, or by its line alone."""
+    """The entry point's definition in the prompt, in the starter, or by its `def` line alone; None if not found.
+
+    A definition without a body is completed with `pass`.
+    """
     line = re.search(
         rf"^[ \t]*(def\s+{re.escape(problem.entry_point)}\s*\(.*?\)\s*(?:->[^:\n]*)?:)", prompt, re.M | re.S
     )

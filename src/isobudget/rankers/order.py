@@ -22,7 +22,7 @@ class Order(Ranker):
         """See `by_order`.
 
         Raises:
-            InputError: of the samples only counts were known.
+            InputError: only counts of the samples are known.
         """
         if not inputs.pool.ordered:
             raise InputError(
@@ -33,7 +33,7 @@ class Order(Ranker):
 
 
 def by_order(pool: Pool, name: str = "order") -> Ranking:
-    """Scores n, n - 1, ..., 1; nothing is set aside."""
+    """The ranking in the order of the pool, by scores n, n - 1, ..., 1; nothing is set aside."""
     scores = tuple(np.arange(n, 0, -1, dtype=np.float64) for n in pool.sizes)
     return Ranking(name, PerSample(scores, tuple(np.zeros(n, dtype=bool) for n in pool.sizes)))
 

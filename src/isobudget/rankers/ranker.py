@@ -1,7 +1,7 @@
 """A ranker is one class: its name, its help, the options that it uses, and how it ranks.
 
-It takes what it needs from `RankerInputs`. What only a model or the judge can compute (log-probabilities, outputs,
-tests) is computed when it is first asked for; `isobudget.ranking.inputs` does that, so that this room stays pure.
+A ranker takes its inputs from `RankerInputs`. Those that only a model or the judge can compute (log-probabilities,
+outputs, tests) are computed on first use, by `isobudget.ranking.inputs`, so that this package stays pure.
 A new ranker is a class in a file of this folder, listed in the file's `RANKERS`, and its name in `registry`.
 """
 
@@ -19,7 +19,7 @@ from isobudget.rankers.base import FREE, Floats, Pool, RankerCost, Ranking, Redu
 from isobudget.rankers.examples import NOT_GIVEN, Example
 from isobudget.rankers.inputs import INPUTS, Inputs, choose_inputs
 
-#: options of what runs samples
+#: options of rankers that run samples
 EXECUTION = ("--inputs", "--examples", "--workers", "--unsafe")
 
 _WHOSE_EXAMPLES = {"benchmark": "the benchmark's prompts", "given": "the prompts as given", "none": "no prompt"}
@@ -31,20 +31,20 @@ class Ranker(ABC):
 
     Attributes:
         name: as the user writes it.
-        help: what it stands for, in one line.
-        options: of `isobudget rank`, those that have an effect on it.
+        help: how it chooses, in one line.
+        options: the options of `isobudget rank` that affect it.
     """
 
     name: str
     help: str
     options: tuple[str, ...] = ()
 
-    #: whether it looks at the samples' texts
+    #: whether the ranker looks at the samples' texts
     needs_texts: ClassVar[bool] = True
 
     @property
     def runs_samples(self) -> bool:
-        """Whether samples are executed for it."""
+        """Whether the ranker executes samples."""
         return set(EXECUTION) <= set(self.options)
 
     @abstractmethod
@@ -52,7 +52,7 @@ class Ranker(ABC):
         """Rank the samples of `inputs.pool`.
 
         Raises:
-            InputError: something that it needs is not there.
+            InputError: an input that the ranker needs is missing.
         """
 
 
@@ -61,9 +61,9 @@ class Scored:
     """Log-probabilities of texts under a scoring model: one row per problem, shape (n,).
 
     Attributes:
-        name: the model's.
+        name: name of the scoring model.
         sums: log-probability of each text, NaN where there is none.
-        tokens: tokens of each text under the scoring model.
+        tokens: number of tokens of each text under the scoring model.
         cost: of scoring.
     """
 
@@ -85,7 +85,7 @@ class Observed:
     """What the samples of a pool returned.
 
     Attributes:
-        texts: by task_id, for each sample one text per input; empty for one that never compiled.
+        texts: by task_id, for each sample one text per input; empty for a sample that does not compile or is unknown.
         cost: CPU seconds.
         unknown: samples that could not be observed because of a fault of the judge.
     """
@@ -96,7 +96,7 @@ class Observed:
 
     @property
     def never_ran(self) -> int:
-        """Samples of which nothing is known."""
+        """The number of samples without outputs."""
         return sum(not texts for rows in self.texts.values() for texts in rows)
 
 
@@ -110,7 +110,7 @@ class WrittenTests:
     source: str
 
     def arguments(self, task_id: str) -> tuple[str, ...]:
-        """The different inputs of a problem's tests."""
+        """The distinct inputs of a problem's tests."""
         return tuple(dict.fromkeys(test.source for test in self.tests.get(task_id, ())))
 
     def expected(self, task_id: str, text_of: Callable[[object], str]) -> list[tuple[int, str]]:
@@ -143,8 +143,8 @@ class RankerInputs(ABC):
     Attributes:
         pool: the samples.
         options: as the user gave them.
-        train: other pools, to learn from.
-        scorer: the model that scores or writes tests, None if none was named.
+        train: other pools to learn from.
+        scorer: the model that scores samples or writes tests, None if none was named.
     """
 
     pool: Pool
@@ -168,15 +168,15 @@ class RankerInputs(ABC):
 
     @abstractmethod
     def run(self, arguments: Mapping[str, Sequence[str]]) -> Observed:
-        """Run every sample on its problem's arguments, by task_id, each the source of a list literal.
+        """Run every sample on the arguments of its problem: by task_id, each the source of a list literal.
 
         Raises:
-            InputError: there are none.
+            InputError: no problem has arguments.
         """
 
     @abstractmethod
     def written_tests(self) -> WrittenTests | None:
-        """The tests of a file, or of the model that writes some; None where neither was named."""
+        """The tests from a file, or by a model that writes them; None if neither was named."""
 
     @abstractmethod
     def text_of(self, value: object) -> str:
@@ -189,7 +189,7 @@ class RankerInputs(ABC):
         return [None if value is NOT_GIVEN else self.text_of(value) for value in self.chosen[task_id].stated]
 
     def own(self, how: Reduce) -> tuple[Floats, ...] | None:
-        """The writing model's own log-probabilities as they were recorded; None where no sample has one."""
+        """The recorded log-probabilities under the model that wrote the samples; None if no sample has one."""
         rows = tuple(self.pool.column(f"{how}_logprob"))
         return rows if any(np.isfinite(row).any() for row in rows) else None
 
@@ -210,7 +210,11 @@ class RankerInputs(ABC):
         return self.run({task: one.arguments for task, one in self.chosen.items()})
 
     def of_examples(self) -> tuple[Mapping[str, Sequence[Sequence[str]]] | None, RankerCost | None]:
-        """The samples' outputs for the prompt's examples (None without examples); a cost if they ran only for this."""
+        """The samples' outputs for the prompt's examples, and their cost unless it is part of `observed`.
+
+        If `observed` is known, its texts are used, which go on after the examples, and the cost is None. Otherwise the
+        samples are run on the examples alone; without any examples, both results are None.
+        """
         if "observed" in self.__dict__:
             return self.observed.texts, None
         shown = {task: one.arguments[: len(one.examples)] for task, one in self.chosen.items()}
@@ -220,7 +224,7 @@ class RankerInputs(ABC):
         return ran.texts, ran.cost
 
     def input_notes(self, observed: Observed) -> tuple[str, ...]:
-        """Notes for readers on the inputs, and on the observed outputs."""
+        """Notes for the user on the inputs and the observed outputs."""
         chosen = self.chosen.values()
         shown = sum(bool(one.examples) for one in chosen)
         whose = _WHOSE_EXAMPLES[self.options.examples]

@@ -1,6 +1,6 @@
-"""The rankers by name. A new one is a file of this folder and a line here.
+"""The rankers by name. A new ranker is a class in a file of this folder, and its name here.
 
-Only names stand here, so that the command line can list them without loading what they compute with.
+This module holds names alone, so that the command line can list them without loading the rankers' libraries.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from isobudget.errors import InputError
 if TYPE_CHECKING:
     from isobudget.rankers.ranker import Ranker
 
-#: file and what its `RANKERS` are called, in the order of help texts
+#: each file with the names of its `RANKERS`, in the order of help texts
 FILES: Mapping[str, tuple[str, ...]] = {
     "likelihood": ("own", "own-sum", "likelihood", "likelihood-sum", "reviewer", "reviewer-sum"),
     "verifier": ("verifier", "verifier-alone", "classifier"),

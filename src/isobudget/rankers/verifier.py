@@ -1,12 +1,12 @@
 """A learned verifier: the probability that a sample is right, from features of its text, added to the likelihood.
 
 As in LEVER (Ni et al. 2023), a classifier learns from samples with verdicts, and its log p(right) is added to the
-log-likelihood; as in the paper's second ranker (section 4) nothing is executed. Here the classifier is a gradient
-boosting of shallow trees on the features of `features`, each made comparable within its problem's samples as well.
-Trees do not extrapolate: the best-scored of many samples is an extreme one, and a linear model is too sure of those.
+log-likelihood. As in the paper's second ranker (section 4), nothing is executed. The classifier is gradient boosting
+of shallow trees on the numbers of `features`, and on their differences from the mean of the problem's samples. Trees do
+not extrapolate: the best-scored of many samples is an extreme one, of which a linear model would be too sure.
 
-It never learns from the problems that it scores: it is fitted on other problems (cross-fitted in folds by problem), or
-on another pool, from which problems of the same name and benchmark are left out.
+The verifier never learns from the problems that it scores. It is fitted on other problems (cross-fitted in folds by
+problem), or on another pool, from which problems of the same name and benchmark are left out.
 
 Needs scikit-learn: `pip install 'isobudget[verifier]'`.
 """
@@ -28,7 +28,7 @@ from isobudget.rankers.features import feature_table
 from isobudget.rankers.ranker import Ranker, RankerInputs
 
 FOLDS = 5
-#: no probability is taken for certain
+#: least probability, so that every logarithm is finite
 _LEAST = 1e-6
 
 #: benchmark and task_id
@@ -42,11 +42,11 @@ def log_probabilities(
 
     Args:
         pool: the samples to score.
-        train: other pools to learn from; none: the pool itself, cross-fitted by problem in `folds`.
+        train: other pools to learn from. If empty, the pool itself is cross-fitted by problem, in `folds` folds.
         table: per problem, shape (n, features), instead of `feature_table`.
 
     Raises:
-        InputError: fewer than two problems to learn from, or all of their samples are right, or wrong.
+        InputError: there are too few problems to learn from, or all of their samples are right, or all are wrong.
         MissingExtraError: scikit-learn is not installed.
     """
     rows = within_problems(feature_table(pool) if table is None else table)
@@ -77,8 +77,8 @@ def _by_others(pool: Pool, table: list[Floats], train: Sequence[Pool]) -> list[F
                 right.append(one.passed)
     if not rows:
         raise InputError(
-            "the runs to learn from (--train) have only problems that are ranked, and a verifier does not "
-            "learn from what it scores; leave --train out to cross-fit by problem"
+            "the runs to learn from (--train) have only problems that are ranked here, and a verifier must not "
+            "learn from problems that it scores; leave out --train to cross-fit by problem"
         )
     model = fit(rows, right)
     return [_probability(model, row) for row in table]
@@ -91,7 +91,7 @@ class Verifier(Ranker):
     alone: bool
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """The scoring model's likelihood is added, else the writing model's own, else none."""
+        """Rank by log p(right), plus the likelihood under the scoring model, or else the recorded one, if any."""
         label, likelihood, cost = self._likelihood(inputs)
         probabilities = log_probabilities(inputs.pool, inputs.train)
         others = f"learned from {len(inputs.train)} other pools"
@@ -116,19 +116,19 @@ class Verifier(Ranker):
 
 
 class Classifier(Ranker):
-    """log p(right | prompt, sample) by a classifier that somebody else trained, plus the own likelihood if known."""
+    """log p(right | prompt, sample) by a classifier trained elsewhere, plus the recorded likelihood if there is one."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
-        """The sum of both parts; NaN where either is NaN."""
+        """Rank by the sum of both parts; NaN where either is NaN."""
         by, own = inputs.classify(), inputs.own("mean")
         label = f"classifier {by.name}"
-        note = f"{label}: what the classifier was trained on is not known here; it must not be these problems"
+        note = f"{label}: its training data is unknown; it must not have been trained on these problems"
         scores = added(by.sums, own)
         return scored(inputs.pool, label, scores, cost=by.cost, notes=(note,), is_log_probability=own is None)
 
 
 def within_problems(table: Sequence[Floats]) -> list[Floats]:
-    """The features, and beside them how far each lies from the mean of its problem's samples."""
+    """The features, followed by each feature's difference from its mean over the problem's samples."""
     return [np.hstack([row, row - row.mean(axis=0)]) for row in table]
 
 
@@ -142,10 +142,10 @@ def group_folds(problems: int, folds: int) -> NDArray[np.int64]:
 
 
 def fit(table: Sequence[Floats], right: Sequence[Floats]) -> Any:
-    """Boosted trees, the same for the same data; problems count alike however many samples they have.
+    """Fit boosted trees, deterministically; every problem has equal weight, however many samples it has.
 
     Raises:
-        InputError: there is nothing to learn from.
+        InputError: there are no samples, or all are right, or all are wrong.
         MissingExtraError: scikit-learn is not installed.
     """
     try:
@@ -184,14 +184,14 @@ def _probability(model: Any, rows: Floats) -> Floats:
 RANKERS = (
     Verifier(
         "verifier",
-        "a classifier learned from other problems' verdicts, added to the likelihood (--model's, else its own)",
+        "a classifier learned from other problems' verdicts, plus the likelihood (under --model, else as recorded)",
         ("--model", "--train"),
         alone=False,
     ),
     Verifier("verifier-alone", "the classifier alone", ("--train",), alone=True),
     Classifier(
         "classifier",
-        "a sequence classifier of the Hugging Face hub (--model), added to the own likelihood",
+        "a sequence classifier of the Hugging Face hub (--model), plus the recorded likelihood",
         ("--model",),
     ),
 )

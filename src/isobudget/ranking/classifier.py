@@ -1,9 +1,10 @@
 """A sequence classifier of the Hugging Face hub as a verifier: log p(right | prompt, sample), without execution.
 
-Any model of `AutoModelForSequenceClassification` with two labels or one: the last label is taken for "right", or the
-one that is called so (`right`, `correct`, `passed`, `positive`, `true`, in any case); a single output is a logit. It
-gets the prompt as first and the sample as second text, cut from the front to the model's length. It must not have been
-trained on the problems that are ranked: isobudget cannot know, and says so.
+Any model of `AutoModelForSequenceClassification` can be used. A label called `right`, `correct`, `passed`, `positive`
+or `true`, in any case, stands for "right"; without such a label, the last one does, of at most two. A single output is
+a logit. The classifier gets the prompt as first and the sample as second text, cut from the front to the length that it
+takes, at most 4,096 tokens. It must not have been trained on the ranked problems: isobudget cannot check that, and a
+note says so.
 
 Needs `pip install 'isobudget[transformers]'`.
 """
@@ -31,12 +32,12 @@ _RIGHT = ("right", "correct", "passed", "positive", "true")
 
 
 def classify_pool(pool: Pool, name: str, folder: Path | None, progress: Progress) -> Rows:
-    """log p(right) of every sample by the classifier `name`; what is recorded is not computed again.
+    """log p(right) of every sample by the classifier `name`; recorded values are not computed again.
 
     Raises:
         MissingExtraError: PyTorch or transformers is not installed.
         ModelError: the classifier cannot be loaded.
-        InputError: it has more than two labels, none of which stands for "right".
+        InputError: the classifier has more than two labels, none of which stands for "right".
     """
     kept = kept_scores(pool, name, KIND, folder)
     items = {
@@ -54,7 +55,7 @@ def classify_pool(pool: Pool, name: str, folder: Path | None, progress: Progress
 
 
 def _classified(name: str, items: Sequence[tuple[SampleKey, str, str]]) -> Iterator[list[ScoreRow]]:
-    """Rows, a batch at a time."""
+    """The rows of the scores, one batch at a time."""
     model, tokenizer, torch = _load(name)
     right = _right_label(name, model.config)
     known = [tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", math.inf) or math.inf]
@@ -105,8 +106,8 @@ def _right_label(name: str, config: Any) -> int:
         return named[0]
     if len(labels) > 2:
         raise InputError(
-            f"{name}: none of its labels ({', '.join(labels.values())}) stands for right; a verifier has two, or one "
-            f"that is called {' or '.join(_RIGHT)}"
+            f"{name}: none of its labels ({', '.join(labels.values())}) stands for right; use a classifier with two "
+            f"labels, or with one that is called {' or '.join(_RIGHT)}"
         )
     return len(labels) - 1
 

@@ -1,6 +1,6 @@
 """Computes the inputs of rankers: scores by a model, outputs by the judge, tests by a model or from a file.
 
-What is recorded in the folder's tables is not computed again; see `isobudget.records.ranking_rows`.
+Inputs that are recorded in the folder's tables are not computed again; see `isobudget.records.ranking_rows`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from isobudget.ranking.written_tests import read_written_tests, write_tests
 
 @dataclass
 class ComputedInputs(RankerInputs):
-    """What rankers of one model's samples may ask for.
+    """The inputs that rankers may use for one model's samples, computed unless they are recorded.
 
     Attributes:
-        folder: where tables are kept; None keeps none.
+        folder: the folder of the tables in which inputs are recorded; None: they are not recorded.
         progress: shows the progress.
     """
 
@@ -41,7 +41,7 @@ class ComputedInputs(RankerInputs):
         """The ranking of the samples by the ranker of that name, after the filter if one was requested.
 
         Raises:
-            InputError: it lacks what it needs.
+            InputError: an input that the ranker or the filter needs is missing.
         """
         ranker, kind = find_ranker(name), self.options.filter
         if ranker.needs_texts or kind is not None:
@@ -52,12 +52,12 @@ class ComputedInputs(RankerInputs):
         """Refuse rankers that need texts if the source has none: lists of verdicts can only be ranked by order."""
         if not any(sample.text for one in self.pool.problems for sample in one.samples):
             raise InputError(
-                f"{self.pool.model}: there are no texts of the samples, which {what} needs; verdicts alone can be "
+                f"{self.pool.model}: the samples have no texts, which {what} needs; verdicts alone can be "
                 "ranked in the order of the file: --ranker order"
             )
 
     def score(self, ranker: str, direction: str) -> Scored:
-        """By the scoring model."""
+        """The scores by the scoring model."""
         scorer = self.scorer
         if scorer is None:
             raise InputError(f"the ranker {ranker!r} needs a model that scores the samples: --model NAME")
@@ -65,7 +65,7 @@ class ComputedInputs(RankerInputs):
         return scored_by(self.pool, rows, scorer.name, direction, scorer.architecture)
 
     def classify(self) -> Scored:
-        """By the sequence classifier."""
+        """The scores by the sequence classifier."""
         if self.options.model is None:
             raise InputError(
                 "the ranker 'classifier' needs a sequence classifier of the Hugging Face hub: --model NAME"
@@ -75,7 +75,7 @@ class ComputedInputs(RankerInputs):
         return scored_by(self.pool, rows, name, KIND)
 
     def run(self, arguments: Mapping[str, Sequence[str]]) -> Observed:
-        """By the judge."""
+        """The outputs that the judge observes."""
         if not any(arguments.values()):
             raise InputError(
                 f"{self.pool.benchmark or self.pool.model}: no problem has a function to call with inputs; use "
@@ -93,7 +93,7 @@ class ComputedInputs(RankerInputs):
         )
 
     def written_tests(self) -> WrittenTests | None:
-        """From the file, or by the model."""
+        """The tests from the file, or by the model; None without either."""
         if self.options.tests is not None:
             return read_written_tests(self.options.tests, self.pool)
         if self.scorer is None:
@@ -102,7 +102,7 @@ class ComputedInputs(RankerInputs):
         return write_tests(self.pool, self.scorer, chat, self._table("tests"), self.progress, seed=self.options.seed)
 
     def text_of(self, value: object) -> str:
-        """As the judge writes it."""
+        """The value as the judge writes it."""
         return canonical(value)
 
     def _table(self, name: str) -> Path | None:

@@ -1,7 +1,7 @@
 """What each ranker achieves on one model's samples: success at each k and at each budget, AUC, calibration.
 
-Success against budget comes without the ranker's own cost and with it. A random sample and the model's greedy outputs
-stand beside (the paper, section 4, figures 8 and 9).
+Success against budget is computed without and with the ranker's own cost. For comparison, there are a random sample and
+the model's greedy outputs (the paper, section 4, figures 8 and 9).
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class Ranked:
     """One ranker on the samples of one model.
 
     Attributes:
-        ranker: its label; `random` stands for a single random sample.
+        ranker: label of the ranker; `random` stands for a single random sample.
         exact: whether the curve is exact for these samples (rank-score), or estimated from random prefixes.
         success, low, high: mean over problems and interval at k = 1..k_max.
         matrix: shape (problems, k_max).
-        monte_carlo: standard error from the finite number of prefixes, shape (k_max,); None where exact.
-        free: curves by unit, the ranker's own cost not charged.
-        charged: the same with it charged; a unit in which it is not known is not there.
+        monte_carlo: standard error from the finite number of prefixes, shape (k_max,); None if exact.
+        free: curves by unit, without the ranker's own cost.
+        charged: curves by unit, with the ranker's own cost, for the units in which it is known.
         auc, calibration: see `isobudget.rankers`; None for `random`.
         undefined: samples without a score (NaN), or of which nothing is known: they rank last.
         set_aside: samples that rank last for another reason: cut off at the token limit, or filtered.
-        cost: of ranking itself.
+        cost: cost of ranking itself.
         notes: what a reader should know.
     """
 
@@ -59,7 +59,7 @@ class Ranked:
 
     @property
     def k_max(self) -> int:
-        """The most samples chosen from."""
+        """The largest number of samples that the ranker chooses from."""
         return len(self.success)
 
 
@@ -68,8 +68,8 @@ class RankedModel:
     """All rankers on the samples of one model.
 
     Attributes:
-        samples: what was ranked, with prices and greedy outputs.
-        ranked: `random` first.
+        samples: the ranked samples, with prices and greedy outputs.
+        ranked: the results, `random` first.
     """
 
     samples: RankingInput
@@ -77,7 +77,7 @@ class RankedModel:
 
     @property
     def model(self) -> str:
-        """Its name."""
+        """The model's name."""
         return self.samples.pool.model
 
 
@@ -93,7 +93,7 @@ def measured_ranking(samples: RankingInput, ranking: Ranking, options: RankOptio
 
 
 def random_sample(samples: RankingInput, bootstrap: Bootstrap) -> Ranked:
-    """A single random sample, whatever k is: pass@1."""
+    """The result of a single random sample: its success is pass@1, whatever k is."""
     matrix = np.array([[one.passed.mean()] * int(samples.pool.sizes.min()) for one in samples.pool.problems])
     return _ranked(samples, Ranking(RANDOM, PerSample((), ())), Success(matrix), bootstrap)
 

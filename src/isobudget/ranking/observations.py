@@ -1,6 +1,7 @@
-"""What samples return for inputs without a right answer, as the judge observes them.
+"""Has the judge run samples on inputs, and observes what they return; no right answer is known.
 
-Equal programs (but for layout and comments) are run once. Recorded outputs are valid only for these inputs and limits.
+Programs that differ only in layout and comments are run once. Recorded outputs are valid only for their inputs and
+limits.
 A call that takes too long ends at the limit, which is shorter than for tests, because here a timeout is a result, too.
 """
 
@@ -27,9 +28,9 @@ from isobudget.records.ranking_rows import KeptRows, ObservationRow
 from isobudget.records.rows import SampleKey
 from isobudget.syntax import parsed
 
-#: of one call; tests of benchmarks seldom need a tenth of it
+#: the limits of one call; tests of benchmarks seldom need a tenth of them
 LIMITS = Limits(cpu_seconds=0.5, wall_seconds=10.0)
-#: CPU time is not counted in these: work that no model does
+#: source of the cost, which is known in seconds alone: no model does this work
 SOURCE = "running the samples on {inputs} inputs, CPU seconds"
 
 
@@ -44,11 +45,11 @@ def observe(
     limits: Limits = LIMITS,
     executor: Executor | None = None,
 ) -> Observed:
-    """Run every sample on its problem's inputs; what is recorded already is not run again.
+    """Run every sample on its problem's inputs, unless its outputs are recorded.
 
-    Arguments are by task_id, each the source of a list literal; problems without any are not run. `folder` is that of
-    the table of observations, None keeps none; `workers`, `unsafe` and `limits` are the judge's, which the
-    `executor` makes.
+    `arguments` are by task_id, each the source of a list literal; problems without arguments are not run. `folder` is
+    the table of observations; None: they are not recorded. The `executor` makes the judge, with `workers`, `limits` and
+    `unsafe`.
 
     Raises:
         JudgeError: samples cannot be confined here.
@@ -72,7 +73,7 @@ def observe(
 def kept_observations(
     pool: Pool, arguments: Mapping[str, Sequence[str]], folder: Path | None, limits: Limits = LIMITS
 ) -> KeptRows[SampleKey, ObservationRow]:
-    """What is recorded in the table in `folder` of a pool's samples on these inputs."""
+    """The recorded observations of a pool's samples on these inputs; `folder` is their table."""
     digests = _digests(arguments, limits)
     mine = {"benchmark": pool.benchmark, "model": pool.model}
     return KeptRows(
@@ -83,7 +84,7 @@ def kept_observations(
 def _work(
     pool: Pool, arguments: Mapping[str, Sequence[str]], have: Mapping[SampleKey, object]
 ) -> Iterator[tuple[list[SampleKey], Problem, str]]:
-    """Programs, each with its problem and the samples that it stands for."""
+    """Each program to run, with its problem and the keys of the samples that have it."""
     for candidates in pool.problems:
         inputs = tuple(arguments[candidates.problem.task_id])
         if not inputs:
@@ -98,7 +99,7 @@ def _work(
 
 
 def form(program: str) -> str:
-    """Equal for programs that differ in layout and comments alone; a program that does not parse is its own form."""
+    """A form that is equal for programs that differ only in layout and comments; the program if it does not parse."""
     tree = parsed(program)
     return program if tree is None else ast.dump(tree)
 
@@ -113,7 +114,7 @@ def _digest(inputs: Sequence[str], limits: Limits) -> str:
 
 
 def observed(pool: Pool, arguments: Mapping[str, Sequence[str]], rows: Mapping[SampleKey, ObservationRow]) -> Observed:
-    """What the pool's samples returned, by rows that there are."""
+    """What the pool's samples returned, from the rows; samples without a row are counted as unknown."""
     texts: dict[str, list[Sequence[str]]] = {}
     seconds, unknown = [], 0
     for candidates in pool.problems:

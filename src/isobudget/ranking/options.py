@@ -13,27 +13,28 @@ from isobudget.rankers.ranker import EXECUTION, RankerOptions
 from isobudget.rankers.registry import NAMES, find_ranker
 from isobudget.study import StatedModel
 
-#: more than these fill the memory and say no more
+#: larger numbers need much memory without adding information
 _MOST_INPUTS, _MOST_ORDERS = 1_000, 100_000
-#: beyond it a number of samples to this power is not a number any more
+#: with a larger exponent, the power of a number of samples may overflow
 _LARGEST_POWER = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class RankOptions(RankerOptions):
-    """How samples are ranked and measured; `RankerOptions` are among them.
+    """How samples are ranked and measured, including `RankerOptions`.
 
     Attributes:
         rankers: names, see `isobudget.rankers.registry`.
         model: scores samples, or writes tests, for the rankers that need a model.
         filter: `executable`, `examples` or None.
-        tests: a file of tests for the ranker `tests`; None: the model writes them, or, without one, they are made.
-        train: run folders that the verifier learns from; none: the ranked one, cross-fitted by problem.
-        orders: random prefixes of each problem's samples.
-        k: at which calibration is measured; None for half the samples.
-        workers, unsafe: of the judge.
+        tests: a file of tests for the ranker `tests`. None: the model writes them, or, without a model, they are made
+            from the samples' majority.
+        train: run folders that the verifier learns from. If empty, it is cross-fitted by problem on the ranked run.
+        orders: number of random orders of each problem's samples.
+        k: number of samples at which calibration is measured; None for half the samples.
+        workers, unsafe: options of the judge.
         executor: where samples are run.
-        check: first judge the references of own problems.
+        check: whether to judge the references of your own problems first.
         bootstrap: how intervals are computed.
     """
 
@@ -57,12 +58,12 @@ class RankOptions(RankerOptions):
 
     @property
     def writes(self) -> bool:
-        """Whether something is computed that belongs in the run folder."""
+        """Whether results are computed that belong in the run folder."""
         return self.model is not None or self.runs_samples
 
 
 def check_options(options: RankOptions) -> None:
-    """Raise `InputError` for a name that is not known, a number out of range, or an option that has no effect."""
+    """Raise `InputError` for an unknown name, a number out of range, or an option that has no effect."""
     _check_names(options)
     if not 1 <= options.inputs <= _MOST_INPUTS or not 2 <= options.orders <= _MOST_ORDERS:
         raise InputError(
@@ -84,7 +85,7 @@ def _check_names(options: RankOptions) -> None:
     if options.filter not in (None, "executable", "examples"):
         raise InputError(f"unknown filter {options.filter!r}; choose executable or examples")
     if options.examples not in ("benchmark", "given", "none"):
-        raise InputError(f"unknown examples {options.examples!r}; choose benchmark, given (the prompt) or none")
+        raise InputError(f"unknown value of --examples: {options.examples!r}; choose benchmark, given or none")
 
 
 def _check_use(options: RankOptions) -> None:

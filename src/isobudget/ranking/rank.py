@@ -40,7 +40,7 @@ ScorerFactory = Callable[[StatedModel, Sequence[Pool], Progress], Scorer]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BenchmarkRanking(Shown):
-    """What ranking achieves on one benchmark."""
+    """The results of all rankers on one benchmark."""
 
     benchmark: str
     models: tuple[RankedModel, ...]
@@ -65,25 +65,26 @@ def rank(
     make_scorer: ScorerFactory = open_scorer,
     progress: Progress = SILENT,
 ) -> list[BenchmarkRanking]:
-    """Rank the judged samples of a run folder, or of files, and measure it.
+    """Rank the judged samples of a run folder, or of files, and measure the rankers.
 
     Args:
-        source: a run folder; files of results of any known format, ranked as a run that is made of them; or, for the
-            ranker `order`, verdicts without texts, whose order is taken as given.
-        options: what to do.
-        from_: the format of the files, where it should not be guessed from their content.
-        benchmark: only this one.
+        source: a run folder; files of results in any known format, which are imported into a temporary run; or, for the
+            ranker `order`, verdicts without texts, in the order of the file.
+        options: the rankers and how they are measured.
+        from_: the format of the files; None: guessed from their content.
+        benchmark: the only benchmark to rank; None: all.
         problems, verdicts, first, out: for files with programs: their benchmark, a file with verdicts if they have
-            none themselves, how many problems to take, and a folder for what is computed; a run folder keeps its own.
+            none themselves, how many problems to take, and a folder for computed results. (Those of a run folder are
+            kept in it.)
         make_scorer: finds the scoring model.
-        progress: shows how far it is, and what was left out of files.
+        progress: shows progress, and notes on what was left out of files.
 
     Raises:
-        InputError: a ranker, model or file is not known or wrong, what a ranker needs is not there, or an argument
-            cannot be combined with the source or the rankers.
+        InputError: a ranker, model or file is unknown or wrong, an input of a ranker is missing, or an argument cannot
+            be combined with the source or the rankers.
         RunError: the folder is not a run, or nothing in it is judged.
-        StorageError: what was computed cannot be kept.
-        BackendError: the scoring model did not answer; what was scored before is kept.
+        StorageError: results cannot be written.
+        BackendError: the scoring model did not answer; earlier scores are kept.
         JudgeError: samples cannot be confined here.
     """
     options = options or RankOptions()
@@ -139,7 +140,7 @@ def _check_place(stated: Mapping[str, object], fitting: Sequence[str], why: str)
 def _listed(
     files: Sequence[Any], benchmark: str | None, from_: str | None, progress: Progress
 ) -> list[list[RankingInput]]:
-    """The models of files of verdicts by benchmark."""
+    """The models of files of verdicts: one list for each benchmark."""
     groups: dict[str, list[RankingInput]] = {}
     for one in counts_inputs(files, from_, progress):
         groups.setdefault(one.pool.benchmark, []).append(one)
@@ -156,7 +157,7 @@ class _Ranking:
     progress: Progress
 
     def of_benchmark(self, inputs: Sequence[RankingInput]) -> BenchmarkRanking:
-        """Every ranker asked for on the samples of every model."""
+        """The results of all requested rankers on the samples of every model."""
         options = self.options
         if not inputs:
             raise InputError("there is nothing to rank")
@@ -175,7 +176,7 @@ class _Ranking:
 
 
 def _training(options: RankOptions, benchmark: str) -> tuple[Pool, ...]:
-    """The pools that the verifier learns from: of the same benchmark if the other run has it, else of all."""
+    """The pools that the verifier learns from: of the other run's other benchmarks, or, if it has none, of all."""
     pools: list[Pool] = []
     for path in options.train:
         loaded = load_samples(path, texts=True)

@@ -1,9 +1,9 @@
 """Measures a ranked run again from its records, without a model and without running samples.
 
-A run keeps scores, observations and written tests (`records.ranking_rows`), not what was asked for. Every ranker is
-measured for which the records cover all judged samples of a model, and also `own` if the model's own likelihood is
-known. Not covered: sums in place of means, filters, tests of files, the verifier (which is learned anew), and
-observations of inputs by another seed.
+A run keeps scores, observations and written tests (`records.ranking_rows`), but not which rankers were requested. Every
+ranker is measured for which the records cover all judged samples of a model, and also `own` if the model's own
+likelihood is known. Not covered: sums instead of means, filters, tests from files, the verifier (which would have to
+learn again), and observations of inputs by another seed.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from isobudget.records.parts import read_each
 from isobudget.records.ranking_rows import ObservationRow, ScoreRow, TestRow
 from isobudget.records.run import Run
 
-#: what each kind of recorded rows may be enough for
+#: the rankers for which recorded scores of each kind, and recorded outputs, may suffice
 _BY_SCORES = {FORWARD: "likelihood", BACKWARD: "reviewer", KIND: "classifier"}
 _BY_OUTPUTS = ("agreement", "votes", "tests")
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One way in which a ranker may have been used: its name, whose scores or tests it had, and its options."""
+    """One way in which a ranker may have been used: its name, the model whose scores or tests it used, its options."""
 
     ranker: str
     scorer: str | None
@@ -49,7 +49,7 @@ class _Asked:
 
 
 def recorded_ranking(run: Run, benchmark: str, bootstrap: Bootstrap | None = None) -> BenchmarkRanking | None:
-    """The rankers of a benchmark that a run's records suffice for; None where it was never ranked.
+    """The results of the rankers for which a run's records suffice, on one benchmark; None if there are none.
 
     Raises:
         RunError: a part is damaged.
@@ -65,7 +65,7 @@ def recorded_ranking(run: Run, benchmark: str, bootstrap: Bootstrap | None = Non
 
 
 def _asked(path: Path, benchmark: str, options: RankOptions) -> Iterator[_Asked]:
-    """Every ranker that the tables may be enough for, those by scores first."""
+    """Every ranker for which the tables may suffice, those by scores first."""
     scores = _different(path / "scores", ScoreRow, benchmark, "ranker", "scorer")
     for kind, name in _BY_SCORES.items():
         yield from (_Asked(name, scorer, options) for known, scorer in sorted(scores) if known == kind)
@@ -80,7 +80,7 @@ def _asked(path: Path, benchmark: str, options: RankOptions) -> Iterator[_Asked]
 
 
 def _different(folder: Path, row_type: type[Any], benchmark: str, *columns: str) -> set[tuple[str, ...]]:
-    """The different values of a benchmark's rows in these columns of a table."""
+    """The distinct values of these columns in a table's rows of one benchmark."""
     blocks = read_each(folder, row_type, list(columns), _of(benchmark))
     rows = (row for block in blocks for row in block.group_by(columns).aggregate([]).to_pylist())
     return {tuple(row[name] for name in columns) for row in rows}
@@ -102,7 +102,7 @@ def _of(benchmark: str) -> Any:
 
 
 def _ranked_model(loaded: LoadedRun, samples: RankingInput, asked: list[_Asked]) -> RankedModel | None:
-    """What the recorded rankers achieve on one model's samples; None where nothing recorded suffices for all."""
+    """What the recorded rankers achieve on one model's samples; None if the records suffice for no ranker."""
     ranked: dict[str, Ranked] = {}
     inputs: dict[tuple[str | None, str], _Kept] = {}  # what several rankers need is read once
     done: set[tuple[str, str | None]] = set()
@@ -132,24 +132,24 @@ class _Kept(ComputedInputs):
 
     @classmethod
     def of(cls, loaded: LoadedRun, pool: Pool, asked: _Asked) -> _Kept:
-        """For one ranker on one model's samples."""
+        """Create for one ranker on one model's samples."""
         scorer = None
         if asked.scorer is not None:
             scorer = Scorer(asked.scorer, _not_opened, _shape(loaded.run.facts, asked.scorer))
         return cls(pool, asked.options, (), scorer, loaded.run.path, SILENT)
 
     def score(self, ranker: str, direction: str) -> Scored:
-        """As recorded."""
+        """The recorded scores."""
         assert self.scorer is not None, ranker
         return self._scored(direction, self.scorer)
 
     def classify(self) -> Scored:
-        """As recorded."""
+        """The recorded scores of the classifier."""
         assert self.scorer is not None
         return self._scored(KIND, replace(self.scorer, architecture=None))
 
     def run(self, arguments: Mapping[str, Sequence[str]]) -> Observed:
-        """As recorded; programs are not even parsed where they were not run on these inputs."""
+        """The recorded outputs; no program is parsed if some were not run on these inputs."""
         pool = self.pool
         kept = kept_observations(pool, arguments, self._table("observations"))
         keys = (pool.key(one, s.index) for one in pool.problems if arguments[one.problem.task_id] for s in one.samples)
@@ -166,6 +166,6 @@ class _Kept(ComputedInputs):
 
 
 def _shape(facts: Mapping[str, Any], scorer: str) -> Architecture | None:
-    """The scoring model's shape: as the run has it, or by its name."""
+    """The scoring model's architecture: as the run states it, or else by the model's name."""
     stated = facts.get("models", {}).get(scorer, {})
     return Architecture(**stated["architecture"]) if "architecture" in stated else find_named(scorer)

@@ -1,4 +1,4 @@
-"""The samples to rank of a run folder, with what is known of their costs. Those of files are in `sample_files`."""
+"""Reads the samples to rank from a run folder, with their known costs; `sample_files` reads them from files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from isobudget.records.facts import COUNTED
 
 #: units in which samples of a run may be priced
 UNITS = (Unit.FLOPS, Unit.SECONDS, Unit.TOKENS)
-#: what samples and candidates both have, one by one
+#: the fields that both samples and candidates have
 _FIELDS = (
     "text", "index", "passed", "cut_off", "completion_tokens", "sum_logprob", "mean_logprob", "seconds",
 )  # fmt: skip
@@ -26,13 +26,13 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankingInput:
-    """The samples of one model with what is known of their costs.
+    """The samples of one model, with their known costs.
 
     Attributes:
-        pool: the samples; all of them judged.
-        greedy: None where not every problem has a judged greedy output.
-        prices: of one sample, by unit; a unit that is not known is not there.
-        unpriced: by unit, why there is no price.
+        pool: the samples; all of them are judged.
+        greedy: the greedy outputs; None unless every problem has a judged one.
+        prices: cost of a sample by unit, for the units in which it is known.
+        unpriced: for every other unit, why the cost is not known.
         left_out: samples that are left out.
     """
 
@@ -44,12 +44,12 @@ class RankingInput:
 
 
 def run_inputs(loaded: LoadedRun, benchmark: str, bootstrap: Bootstrap, first: int | None = None) -> list[RankingInput]:
-    """The judged samples of one benchmark of a run, on the `first` problems (all) that all models have samples for.
+    """The judged samples of one benchmark of a run, on the problems that all models have samples for.
 
-    `loaded` has the texts of its samples.
+    With `first`, only so many of these problems are taken. `loaded` must have the texts of its samples.
 
     Raises:
-        RunError: no such benchmark, or nothing of it is judged.
+        RunError: there is no such benchmark, or the models have no judged problem in common.
     """
     run, models = loaded.run, loaded.samples(benchmark)
     common = common_tasks([one.task_ids for one in models])

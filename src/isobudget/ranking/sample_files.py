@@ -1,4 +1,4 @@
-"""Finds what can be ranked in files: samples with texts, which are ranked as a run, or only ordered verdicts."""
+"""Finds what can be ranked in files: samples with texts, which are imported into a run, or only ordered verdicts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from isobudget.ranking.run_samples import RankingInput
 
 
 class Contents(NamedTuple):
-    """Whether files have the text of a sample, and whether they have the verdict of one."""
+    """Whether files have the text of any sample, and the verdict of any sample."""
 
     texts: bool = False
     verdicts: bool = False
 
 
 def contents_of(sources: Any, from_: str | None = None) -> Contents:
-    """What files hold, read as far as that takes; errors as `find_sources`."""
+    """What the files contain; they are read only as far as necessary. Raises the errors of `find_sources`."""
     seen = Contents()
     for source in find_sources(sources, from_)[0]:
         for record in source.records(ImportTally()):
@@ -37,7 +37,7 @@ def contents_of(sources: Any, from_: str | None = None) -> Contents:
 
 
 def counts_inputs(sources: Any, from_: str | None = None, progress: Progress = SILENT) -> list[RankingInput]:
-    """The problems of files with `passed` lists or graded samples, whose order is taken as given; without texts.
+    """The samples of files with `passed` lists or graded samples, without texts, in the order of the file.
 
     Raises:
         InputError: the file is wrong, or a line has no `passed` list.

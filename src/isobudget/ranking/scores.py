@@ -1,8 +1,7 @@
-"""Scores by a model: how likely it finds each sample after its prompt, and each prompt after its sample.
+"""Scores by a model: the likelihood of each sample after its prompt, and of each prompt after its sample.
 
 The samples of one prompt are scored together, so that a backend can compute the prompt once. Equal texts are scored
-once. The ids that a sample was generated as are handed on where the scoring model wrote it itself; other models
-tokenize the text.
+once. A model that wrote the samples itself scores the token ids that it generated; other models tokenize the text.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ class Scorer:
     """A scoring model.
 
     Attributes:
-        name: the model's, for labels and tables.
-        open: makes its backend.
-        architecture: its shape, to count flops; None if it is not known.
+        name: name of the model, for labels and tables.
+        open: makes the model's backend.
+        architecture: the model's architecture, to count flops; None if it is not known.
     """
 
     name: str
@@ -51,7 +50,7 @@ class Scorer:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """Texts to score after one prompt, and the samples that each stands for."""
+    """Texts to score after one prompt, and for each text the keys of the samples that have it."""
 
     prompt: Prompt
     texts: tuple[str, ...]
@@ -60,19 +59,19 @@ class _Job:
 
 
 def kept_scores(pool: Pool, scorer: str, kind: str, folder: Path | None) -> KeptRows[SampleKey, ScoreRow]:
-    """The scores of a pool's samples by a model that are recorded in the table in `folder`."""
+    """The recorded scores of a pool's samples by a model; `folder` is their table."""
     mine = {"ranker": kind, "scorer": scorer, "benchmark": pool.benchmark, "model": pool.model}
     return KeptRows(folder, ScoreRow, lambda row: row.key, mine)
 
 
 def score_pool(pool: Pool, scorer: Scorer, kind: str, folder: Path | None, progress: Progress) -> Rows:
-    """The scores of a pool's samples by a model, those that are missing computed now.
+    """The scores of a pool's samples by a model, computed unless they are recorded.
 
-    `kind` is `FORWARD` or `BACKWARD`, `folder` that of the table of scores; None keeps none.
+    `kind` is `FORWARD` or `BACKWARD`. `folder` is the table of scores; None: they are not recorded.
 
     Raises:
         InputError: the backend cannot score.
-        BackendError: the model did not answer; what was scored before is kept.
+        BackendError: the model did not answer; earlier scores are kept.
     """
     kept = kept_scores(pool, scorer.name, kind, folder)
     jobs = [job for one in pool.problems for job in _jobs(pool, one, kind, scorer.name == pool.model, kept.rows)]
@@ -108,7 +107,7 @@ def _scored(jobs: Sequence[_Job], scorer: Scorer, kind: str) -> Iterator[list[Sc
 
 
 def _in_parallel(backend: Backend, jobs: Sequence[_Job]) -> Generator[tuple[_Job, list[Score]], None, None]:
-    """Scores in the order of the jobs, several calls under way at the same time if the backend likes that."""
+    """Scores in the order of the jobs, by as many concurrent calls as the backend takes, at most 16."""
     calls = max(1, min(backend.concurrency, 16))
     waiting: deque[tuple[_Job, Future[list[Score]]]] = deque()
 
@@ -116,7 +115,7 @@ def _in_parallel(backend: Backend, jobs: Sequence[_Job]) -> Generator[tuple[_Job
         job, future = waiting.popleft()
         scores = future.result()
         if len(scores) != len(job.texts):
-            raise BackendError(f"{len(job.texts)} texts were to be scored, and the backend gave {len(scores)} scores")
+            raise BackendError(f"for {len(job.texts)} texts, the backend returned {len(scores)} scores")
         return job, scores
 
     with ThreadPoolExecutor(max_workers=calls) as threads:
@@ -133,7 +132,7 @@ def _in_parallel(backend: Backend, jobs: Sequence[_Job]) -> Generator[tuple[_Job
 
 
 def _jobs(pool: Pool, candidates: Candidates, kind: str, own: bool, have: Rows) -> Iterator[_Job]:
-    """What is left to score of one problem, equal texts once, in groups that share what comes before."""
+    """The texts of one problem that have no score yet, equal texts once, in groups that follow the same prompt."""
     texts: dict[tuple[str, tuple[int, ...]], list[SampleKey]] = {}
     for sample in candidates.samples:
         key = pool.key(candidates, sample.index)
@@ -159,12 +158,12 @@ def _text(candidates: Candidates, text: str, kind: str) -> str:
 
 
 def review_prompt(text: str) -> str:
-    """The sample with a line that asks what it does; the prompt is scored after it."""
+    """The sample and a line that introduces its task; the prompt is scored after this text."""
     return f"{text.rstrip()}\n\n# The task that the code above solves:\n"
 
 
 def plain(prompt: Prompt) -> str:
-    """A prompt as one text; of a conversation, what the user said last."""
+    """A prompt as one text; for a conversation, the last message of the user."""
     if isinstance(prompt, Chat):
         texts = [message.content for message in prompt.messages if message.role == "user"]
         return texts[-1] if texts else ""
@@ -175,7 +174,7 @@ def plain(prompt: Prompt) -> str:
 
 
 def scored_by(pool: Pool, rows: Rows, name: str, kind: str, architecture: Architecture | None = None) -> Scored:
-    """The scores in the pool's order, and what they cost by the scoring model's shape and token counts.
+    """The scores in the pool's order, and their cost from the scoring model's architecture and token counts.
 
     The samples of a problem share its prompt, which is computed once (`FORWARD`). Samples without tokens cost nothing.
     """
@@ -194,13 +193,13 @@ def scored_by(pool: Pool, rows: Rows, name: str, kind: str, architecture: Archit
         passes = [_passes(architecture, one, shared) for one in table]
         amounts[Unit.FLOPS] = Amount(float(np.mean(first)), _mean(passes))
     engines = ", ".join(sorted({row.engine for one in table for row in one} - {"none"}))
-    known = "" if architecture is not None else "; its shape is not known, so neither are flops"
+    known = "" if architecture is not None else "; flops are not known, because its architecture is not"
     what = {FORWARD: "sample", BACKWARD: "prompt"}.get(kind, "pair of prompt and sample")
     return Scored(name, sums, tokens, RankerCost(amounts, f"one pass by {name} over each {what} ({engines}){known}"))
 
 
 def _passes(shape: Architecture, rows: Sequence[ScoreRow], shared: bool) -> list[float]:
-    """Flops of scoring each sample of a problem; 0 for one without tokens."""
+    """Flops of scoring each sample of a problem; 0 for a sample without tokens."""
     tokens = np.array([row.tokens for row in rows], dtype=np.int64)
     prompts = np.maximum(np.array([row.prompt_tokens for row in rows], dtype=np.int64), 1)
     first = 0.0 if shared else np.array([prompt_flops(shape, prompt) for prompt in prompts.tolist()])

@@ -1,4 +1,4 @@
-"""Models that score samples or write tests for `isobudget rank`, by name."""
+"""Finds the model that scores samples or writes tests for `isobudget rank`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from isobudget.ranking.scores import Scorer, plain
 from isobudget.study import StatedModel, flagged_fields, stated_model
 from isobudget.study.resolve import find_architecture, resolve_model
 
-#: tokens that a test-writing model may add
+#: tokens that a test-writing model may add to its prompt
 _WRITTEN = 512
-#: slots of the embedded engine, if none are stated
+#: slots of the embedded engine, if no number is stated
 _SLOTS = 8
 
 
@@ -26,23 +26,23 @@ def state_scorer(
     """The model that the options of a command state; None if there is no name.
 
     Args:
-        name: its name, as `--model` has it.
-        settings: any setting of its backend, as ``NAME=VALUE``.
-        options: those with an option of their own, by field; None where not stated.
+        name: name of the model, as for `--model`.
+        settings: any settings of its backend, as ``NAME=VALUE``.
+        options: settings that have an option of their own, by field; None if not stated.
 
     Raises:
-        InputError: options without a name, or of another backend.
+        InputError: settings are stated without a name, or belong to another backend.
     """
     fields = flagged_fields(None if name is None else {"name": name}, settings, options or {})
     return stated_model(fields, f"--model {name}") if fields else None
 
 
 def as_recorded(model: StatedModel, models: Mapping[str, Mapping[str, Any]]) -> StatedModel:
-    """The model as a run had it, if it is one of the run's: the same weights in the same number format.
+    """The model with the settings that a run recorded, if it is one of the run's, so that its weights are the same.
 
     Args:
-        model: as it is stated; its own settings come first.
-        models: what the run states of each of its models, by name.
+        model: the model as stated; its stated settings take precedence.
+        models: what the run states about each of its models, by name.
     """
     for name, facts in models.items():
         known = recorded_fields(facts)
@@ -59,7 +59,7 @@ def open_scorer(stated: StatedModel, pools: Sequence[Pool], progress: Progress) 
 
     Raises:
         InputError: the model is not known.
-        MissingExtraError: a part that its backend needs is not installed.
+        MissingExtraError: a package that its backend needs is not installed.
         ModelError: weights are not available.
     """
     slots = MOST_SLOTS if "slots" in stated.settings.model_fields_set else _SLOTS

@@ -1,8 +1,8 @@
 """Tests that a model writes for the problems, and files of such tests.
 
-The model gets the prompt, an empty body, and the beginning of an assert statement to go on with; only lines of its
-output that parse as `assert f(literals) == literal` count. They are read, never executed. A tests file has JSON lines
-`{"task_id": ..., "tests": ["assert f(1) == 2", ...]}`.
+The model gets the prompt, an empty body, and the beginning of an assert statement, which it continues. Of its output,
+only lines that parse as `assert f(literals) == literal` count. They are read, never executed. A tests file has JSON
+lines `{"task_id": ..., "tests": ["assert f(1) == 2", ...]}`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from isobudget.rankers.ranker import WrittenTests
 from isobudget.ranking.scores import Scorer, plain
 from isobudget.records.ranking_rows import KeptRows, TestRow
 
-#: how tests are written: warm, short, several texts a problem
+#: settings for sampling tests, and the number of texts per problem
 SAMPLING = Sampling(0.8, 0.95, 256, ("\ndef ", "\nclass ", "\nif ", "\nprint(", "\n#", "\n```"))
 TEXTS = 8
-#: tests of one problem that are used, those written most often first
+#: most tests of a problem that are used; those written most often come first
 MOST_TESTS = 60
 
 
 def prompt_for_tests(candidates: Candidates, chat: bool) -> Prompt:
-    """What the test-writing model is given, in a conversation or as source."""
+    """The prompt of the test-writing model, as a conversation or as source."""
     problem, name = candidates.problem, candidates.problem.entry_point
     if chat:
         ask = f"Write tests of {name} for the task above: lines of the form assert {name}(...) == ..."
@@ -48,7 +48,7 @@ def prompt_for_tests(candidates: Candidates, chat: bool) -> Prompt:
 
 
 def parse_tests(texts: Sequence[str], problem: Problem) -> tuple[Example, ...]:
-    """The literal tests in what a model wrote, those written most often first."""
+    """The literal tests in a model's outputs, those written most often first."""
     counted: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], Example] = {}
     for text in texts:
@@ -64,7 +64,7 @@ def parse_tests(texts: Sequence[str], problem: Problem) -> tuple[Example, ...]:
 def write_tests(
     pool: Pool, writer: Scorer, chat: bool, folder: Path | None, progress: Progress, *, seed: int = 0
 ) -> WrittenTests:
-    """Tests of every problem by a model, asked in a conversation or not; what is recorded is not written again.
+    """The tests of every problem by a model, written unless they are recorded; with `chat`, in a conversation.
 
     Raises:
         BackendError: the model did not answer.
@@ -112,7 +112,7 @@ def _written(backend: Backend, pool: Pool, candidates: Candidates, writer: str, 
 
 
 def _cost(rows: Sequence[Sequence[TestRow]], writer: Scorer) -> RankerCost:
-    """Once a problem, however many samples there are; its texts share the prompt."""
+    """The cost of the tests, once per problem, however many samples there are; a problem's texts share the prompt."""
     shape, each = writer.architecture, {Unit.SECONDS: [sum(row.seconds for row in one) for one in rows]}
     each[Unit.TOKENS] = [float(sum(row.completion_tokens for row in one) + _prompt_tokens(one)) for one in rows]
     if shape is not None:
@@ -132,10 +132,10 @@ def _flops(shape: Architecture, rows: Sequence[TestRow]) -> float:
 
 
 def read_written_tests(path: Path, pool: Pool) -> WrittenTests:
-    """Tests from a file, see the module; problems without a line have none.
+    """The tests from a file, see the module; problems without a line have none.
 
     Raises:
-        InputError: a line is wrong, or no line is of this pool's problems.
+        InputError: a line is wrong, or no line is for a problem of the pool.
     """
     problems = {one.problem.task_id: one.problem for one in pool.problems}
     tests_by_task: dict[str, tuple[Example, ...]] = {}
@@ -149,5 +149,5 @@ def read_written_tests(path: Path, pool: Pool) -> WrittenTests:
         if task_id in problems:
             tests_by_task[task_id] = parse_tests(tests, problems[task_id])
     if not tests_by_task:
-        raise InputError(f"{path}: no tests of these problems, such as {next(iter(problems))}")
+        raise InputError(f"{path}: no tests for the ranked problems, such as {next(iter(problems))}")
     return WrittenTests("tests", tests_by_task, None, f"tests from {path.name}")

@@ -5,7 +5,8 @@ it, so they are computed block by block, in one of two ways, whichever is the fa
 
 - *by problem*: the same random numbers as the whole matrix, a few replicates at a time;
 - *by kind*: problems that are alike in everything a call looks at, such as those with the same n and c of every model,
-  are drawn together: how often each kind is drawn is multinomial. The same distribution from other random numbers.
+  are drawn together: how often each kind is drawn is multinomial. The distribution is the same, the random numbers are
+  not.
 
 All columns of one call are drawn together, so that comparisons stay paired. A second call by kind draws new numbers.
 """
@@ -23,24 +24,24 @@ from isobudget.errors import InputError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-#: with more problems than this their weights are not held, and problems that are alike may be drawn together
+#: with more problems than this, the matrix is not kept in memory, and problems that are alike may be drawn together
 MANY = 5000
-#: nor with more weights than these, some 100 MB, for which many replicates of few problems may be asked
+#: with more weights than this, some 100 MB, the matrix is not kept in memory either
 _HELD = 50_000_000
-#: weights that are worked on at once
+#: number of weights that are computed at once
 _BLOCK = 4_000_000
 #: one draw of a kind takes as long as this many draws of a problem, as measured
 _KIND = 20
-#: draws of a call, about a minute's
+#: most draws of a call, about a minute's
 _MOST = 6_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class BlockwiseWeights:
-    """The weights of a bootstrap over problems, not held; it stands for the matrix where means are taken of it.
+    """The weights of a bootstrap over problems, computed when means are taken; replaces a matrix that is too large.
 
     Attributes:
-        problems, replicates, seed: as of `intervals.bootstrap_weights`.
+        problems, replicates, seed: as in `intervals.bootstrap_weights`.
     """
 
     problems: int
@@ -49,7 +50,7 @@ class BlockwiseWeights:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(replicates, problems), as of the matrix."""
+        """The shape of the matrix that it replaces: (replicates, problems)."""
         return self.replicates, self.problems
 
     def __len__(self) -> int:
@@ -66,7 +67,7 @@ class BlockwiseWeights:
             Shape (replicates, points).
 
         Raises:
-            InputError: that would take too long.
+            InputError: the computation would take too long.
         """
         distinct, many = kinds(values) if self.problems > MANY else (values, np.ones(len(values), dtype=np.int64))
         self._check(len(many))
@@ -94,23 +95,23 @@ class BlockwiseWeights:
         if each * self.replicates > _MOST:
             raise InputError(
                 f"intervals over {self.problems:,} problems, {different:,} of them different, would take too long with "
-                f"{self.replicates:,} bootstrap replicates; {_MOST // each:,} replicates fit, or fewer problems or "
-                "models at a time"
+                f"{self.replicates:,} bootstrap replicates; use at most {_MOST // each:,} replicates, or fewer "
+                "problems or models at a time"
             )
 
 
 def held(problems: int, replicates: int) -> bool:
-    """Whether the weights of this many problems are few enough to be held as one matrix."""
+    """Whether the weights are few enough to be kept in memory as one matrix."""
     return problems <= MANY and problems * replicates <= _HELD
 
 
 def block_rows(columns: int) -> int:
-    """How many rows of this many columns are worked on at once."""
+    """The number of rows of this many columns that are computed at once."""
     return max(_BLOCK // columns, 1)
 
 
 def problem_blocks(problems: int, replicates: int, seed: int, rows: int | None = None) -> Iterator[Ints]:
-    """How often each replicate draws each problem, some replicates at a time; the same numbers whatever the blocks.
+    """How often each replicate draws each problem, some replicates at a time; `rows` does not change the numbers.
 
     Yields:
         Shape (up to `rows`, problems); every row adds up to `problems`.
@@ -122,14 +123,14 @@ def problem_blocks(problems: int, replicates: int, seed: int, rows: int | None =
 
 
 def kind_blocks(many: Ints, replicates: int, generator: np.random.Generator, rows: int) -> Iterator[Ints]:
-    """How often each replicate draws problems of each kind, given how many there are; blocks as `problem_blocks`."""
+    """How often each replicate draws each kind of problems, of which there are `many`; blocks as `problem_blocks`."""
     whole = many.sum()
     for start in range(0, replicates, rows):
         yield generator.multinomial(whole, many / whole, size=min(rows, replicates - start))
 
 
 def kinds(values: Floats) -> tuple[Floats, Ints]:
-    """The different rows of values, and how many there are of each."""
+    """The distinct rows of values, and the number of each."""
     rows = np.ascontiguousarray(values)
     if not rows.shape[1]:
         return rows[:1], np.array([len(rows)])

@@ -6,8 +6,8 @@ products are exact. A product of many factors p_k = p_{k-1} q_k then carries alo
 
     p_k = p_{k-1} q_k (1 + e_k),    q_k = (a_k / b_k) (1 + d_k),    a_1 ... a_k / b_1 ... b_k = p_k (1 - sum (e + d))
 
-up to squares of roundings. Not for numbers beyond 1e+-290, whose halves over- or underflow; a product that has become
-that small is left as it is.
+up to squares of roundings. This does not hold for numbers beyond 1e+-290, whose halves over- or underflow; a product
+below 1e-200 is not corrected.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def product_excess(a: Floats, b: Floats, rounded: Floats) -> Floats:
 
 
 def _halves(value: Floats) -> tuple[Floats, Floats]:
-    """A float as the sum of two of 26 bits each (Veltkamp)."""
+    """A float as the sum of two floats of 26 bits each (Veltkamp)."""
     scaled = _SPLITTER * value
     high = scaled - (scaled - value)
     return high, value - high

@@ -1,4 +1,4 @@
-"""Extrapolations of pass@k beyond n, from two models. They are not estimates: both assume how problems behave.
+"""Extrapolations of pass@k beyond n, by two statistical models. They are guesses: both assume how problems behave.
 
 - **Beta-binomial**: each problem has its own chance p to pass, drawn from one Beta(a, b); a and b by maximum likelihood
   over the counts. Beyond n each problem has, given its own count, the failure
@@ -7,10 +7,10 @@
   log(-log pass@k) on log k over the last doublings that the samples can be trusted for, n/16 to n/2.
 
 Each has a band from a bootstrap over problems, which assumes that its model holds; since neither does, both are given
-the band that spans the two. On public results it covered the held-out samples' pass@k in more than 90 % of cases. Both
-models treat a problem that never passed as a hard one. If some problems can never be solved, both guesses are too high,
-and the band does not show this (docs/estimators.md). Nothing else in isobudget uses these numbers: they appear only
-where extrapolation is asked for, under `LABEL`.
+the band that spans the two. On public results this band covered the held-out samples' pass@k in more than 90 % of
+cases. Both models treat a problem that never passed as a hard one. If some problems can never be solved, both guesses
+are too high, and the band does not show this (docs/estimators.md). Nothing else in isobudget uses these numbers: they
+appear only if extrapolation is requested, under `LABEL`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from isobudget.statistics.pass_at_k import failure_curve, trusted_k
 Floats = NDArray[np.float64]
 
 LABEL = "a model's guess beyond the samples, not an estimate"
-#: said wherever guesses are shown
+#: shown with all guesses
 WARNING = "Where some problems never pass, both guesses tend to be too high, by 1 to 3 points and more."
 
-#: log a and log b stay within this: a and b from 1e-8 to 1e8
+#: largest absolute value of log a and log b: a and b stay within 1e-8 and 1e8
 REACH = 18.4
 STEPS = 100
-#: how many fits are kept, and for how many samples a problem at most: the folds of a plan meet the same counts again
+#: number of cached fits, and their most samples per problem: the folds of a plan fit the same counts again
 KEPT, KEPT_SIZE = 512, 4096
 
 
@@ -50,7 +50,7 @@ class BetaFit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guess:
-    """One model's curve beyond n: success, and the band that spans both models', each of shape (K,), in [0, 1]."""
+    """One statistical model's curve beyond n: success, and the band of both models; each of shape (K,), in [0, 1]."""
 
     model: str
     success: Floats
@@ -60,7 +60,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extrapolation:
-    """Both guesses at the same k, shape (K,), with the label that must stand beside them."""
+    """Both guesses at the same k, shape (K,), with the label that must be shown with them."""
 
     k: NDArray[np.int64]
     beta_binomial: Guess
@@ -129,7 +129,7 @@ def fit_beta_binomial(n: ArrayLike, c: ArrayLike, weights: ArrayLike | None = No
 def _fitted(mean: float, backwards: bytes) -> BetaFit:
     """The fit to a mean and to weights above each count, as three rows in bytes, the last count first.
 
-    The rows are turned in place: with these strides `@` adds one by one, and no BLAS decides on the last digit.
+    The rows are reversed as views: with such strides `@` adds one by one, so that the last digit depends on no BLAS.
     """
     above = np.frombuffer(backwards).reshape(3, -1)[:, ::-1]
     at = _within_reach(np.log([mean + 1e-9, 1.0 - mean + 1e-9]))
@@ -186,7 +186,7 @@ def _fit_points(samples: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _power_law(points: NDArray[np.int64], success: Floats, k: NDArray[np.int64]) -> Floats:
-    """exp(-s k^-t) fitted to success at points, at k. NaN where success is 0 or 1: its logarithm is then no line."""
+    """exp(-s k^-t) at k, fitted to success at points; NaN if a success is 0 or 1, since log(-log) is not finite."""
     if success.min() <= 0 or success.max() >= 1:
         return np.full(len(k), np.nan)
     slope, intercept = np.polyfit(np.log(points), np.log(-np.log(success)), 1)
@@ -194,7 +194,7 @@ def _power_law(points: NDArray[np.int64], success: Floats, k: NDArray[np.int64])
 
 
 def _banded(model: str, rows: list[Floats], level: float) -> Guess:
-    """The first row is the fit to the data, the others those to the replicates."""
+    """The guess of the first row, the fit to the data, with the band of the other rows, the fits to the replicates."""
     replicates = np.stack(rows[1:] or rows)
     defined = replicates[~np.isnan(replicates).any(axis=1)]
     if not len(defined):
@@ -204,7 +204,7 @@ def _banded(model: str, rows: list[Floats], level: float) -> Guess:
 
 
 def _spanning(one: Guess, other: Guess) -> tuple[Guess, Guess]:
-    """Both guesses with the band that holds both bands; NaN where there is no guess."""
+    """Both guesses with the band that spans both bands; NaN where there is no guess."""
     low, high = np.fmin(one.low, other.low), np.fmax(one.high, other.high)
     known = (np.where(np.isnan(guess.success), np.nan, 0.0) for guess in (one, other))
     first, second = (
@@ -246,7 +246,7 @@ def _slopes(at: Floats, terms: Floats, above: Floats) -> tuple[Floats, Floats]:
 
 
 def _newton_step(gradient: Floats, hessian: Floats) -> Floats:
-    """An uphill step of at most 2 in either logarithm: Newton's, its curvature made downward where it is not."""
+    """An uphill step of at most 2 in either logarithm: Newton's, with any upward curvature turned downward."""
     values, vectors = np.linalg.eigh(hessian)
     curvature = np.maximum(np.abs(values), 1e-10)
     step = vectors @ ((vectors.T @ gradient) / curvature)

@@ -18,7 +18,7 @@ from isobudget.errors import InputError
 
 Floats = NDArray[np.float64]
 
-#: success closer to 0 or 1 than this is taken to be this close
+#: success is taken to be at least this far from 0 and from 1
 _EDGE = 1e-9
 
 
@@ -31,7 +31,7 @@ def success_between(k: ArrayLike, success: ArrayLike, at: ArrayLike) -> Floats:
         at: of any shape, within the range of `k`.
 
     Returns:
-        Of the shape of `at`; NaN outside the range of `k`. Exact at the known ones.
+        Success, of the shape of `at`; exact at the known numbers of samples, NaN outside the range of `k`.
     """
     known = np.asarray(success, dtype=np.float64)
     chance = np.clip(known, _EDGE, 1 - _EDGE)

@@ -2,16 +2,16 @@
 
 Two questions have different answers:
 
-- *Would it hold on other problems like these?* A bootstrap over problems. All models share one matrix of weights, so
-  that a difference is judged on the same problems (paired). The interval is the percentile one, its levels widened for
-  few problems, at each point by itself: it is not a band that holds for all budgets at once (what is said of several
-  models or budgets together: `winners`). Where only a few problems
-  decide (nearly all pass, nearly all fail, two models nearly alike: `effective_problems` under `FEW`) no bootstrap can
-  see what was not drawn; the interval is then stretched to Wilson's, which is at least long enough. Samples are never
-  resampled with replacement: repeats make k draws look alike, and pass@k comes out too low at large k.
-- *Would it hold on these problems with other samples?* The variance over the samples alone. r_k^2 is larger on average
-  than the square it estimates by exactly the variance of r_k, and r_2k is unbiased for that square, so that
-  r_k^2 - r_2k is an unbiased estimate of Var(r_k): it needs 2k <= n.
+- *Would it hold on other problems like these?* A bootstrap over problems answers this. All models share one matrix of
+  weights, so that a difference is judged on the same problems (paired). The interval is the percentile interval, with
+  levels widened for few problems. It holds at each point by itself and is not a band for all budgets at once; see
+  `winners` for statements about several models or budgets together. Where only a few problems decide (nearly all pass,
+  nearly all fail, two models nearly alike: `effective_problems` under `FEW`), a bootstrap cannot see outcomes that did
+  not occur. The interval is then stretched to Wilson's, which is at least long enough. Samples are never resampled with
+  replacement: repeats make k draws look alike, and pass@k comes out too low at large k.
+- *Would it hold on these problems with other samples?* The variance over the samples alone answers this. On average,
+  r_k^2 exceeds the square that it estimates by exactly the variance of r_k, and r_2k is unbiased for that square. So
+  r_k^2 - r_2k is an unbiased estimate of Var(r_k); it needs 2k <= n.
 
 Resampling whole problems carries the noise of their samples along, so that the first kind of interval covers both.
 Neither covers how a prompt, a judge or a sampling temperature was chosen.
@@ -34,22 +34,22 @@ from isobudget.statistics.pass_at_k import failure_curve
 Floats = NDArray[np.float64]
 Weights = NDArray[np.uint16] | NDArray[np.uint32] | BlockwiseWeights
 
-#: curve points that are worked on at once, to bound memory and to stay in the cache
+#: curve points that are computed at once, to bound memory and to stay in the cache
 POINTS = 256
-#: Weights of at most _KEPT (problems times replicates, 60 MB) are kept for the next curve; up to _SMALL, some 4 MB,
-#: those of eight sizes at once.
+#: Up to _KEPT weights (problems times replicates, 60 MB), the last matrix is cached; up to _SMALL weights, some 4 MB,
+#: the last eight matrices are.
 _KEPT, _SMALL = 30_000_000, 2_000_000
-#: below this many effective problems an interval is stretched; by simulation, see docs/estimators.md
+#: below this many effective problems an interval is stretched; chosen by simulation, see docs/estimators.md
 FEW = 10
 
 
 def bootstrap_weights(
     problems: int, replicates: int = 10_000, seed: int = 0
 ) -> NDArray[np.uint16] | NDArray[np.uint32]:
-    """How often each replicate draws each problem: `problems` draws with replacement. One matrix serves all models.
+    """How often each replicate draws each problem: `problems` draws with replacement. All models share one matrix.
 
     Returns:
-        Whole numbers, shape (replicates, problems); every row adds up to `problems`. The same for the same seed.
+        Whole numbers, shape (replicates, problems), equal for equal seeds; every row adds up to `problems`.
     """
     _check_sizes(problems, replicates)
     kind = np.uint16 if problems <= np.iinfo(np.uint16).max else np.uint32
@@ -110,7 +110,7 @@ def bootstrap_curve(curves: ArrayLike, weights: Weights, level: float = 0.95) ->
 def stretched(
     low: Floats, high: Floats, few: NDArray[np.bool_], mean: Floats, problems: int, level: float
 ) -> tuple[Floats, Floats]:
-    """An interval of success with Wilson's ends at least where few problems decide; all of shape (points,)."""
+    """The interval of mean success, stretched to Wilson's where `few` problems decide; arrays of shape (points,)."""
     wilson_low, wilson_high = _wilson(mean, problems, level)
     low, high = np.where(few, np.minimum(low, wilson_low), low), np.where(few, np.maximum(high, wilson_high), high)
     # rounding of the replicates may leave [0, 1] by a hair, which would be shown as -0.0
@@ -122,9 +122,9 @@ def bootstrap_difference(
 ) -> tuple[Floats, Floats]:
     """Paired interval of the mean of `curves - others`: two models on the same problems, column by column.
 
-    Choose the columns first so that they are at the same budget. Where few problems tell the models apart, what one
-    wins and what the other wins get Wilson intervals each, put together by squares (as Newcombe 1998 does with paired
-    proportions). Shapes and errors as in `bootstrap_curve`.
+    Each column must be at the same budget for both models. Where few problems tell the models apart, the wins of each
+    model get a Wilson interval, and both are combined by squares (as Newcombe 1998 does with paired proportions).
+    Shapes and errors are as in `bootstrap_curve`.
     """
     one, other = np.asarray(curves, dtype=np.float64), np.asarray(others, dtype=np.float64)
     if one.shape != other.shape:
@@ -139,7 +139,7 @@ def bootstrap_difference(
 
 
 def newcombe_difference(difference: Floats, level: float) -> tuple[Floats, Floats]:
-    """Interval of the mean of a paired difference from Wilson's of what is won and of what is lost (Newcombe 1998).
+    """Interval of the mean of a paired difference, by Wilson's intervals of wins and of losses (Newcombe 1998).
 
     Args:
         difference: shape (problems, points), in [-1, 1].
@@ -158,7 +158,8 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
     """Percentile interval, over problems, of the mean of each column of any quantity: success, cost, a difference.
 
     The levels are those of `widened_tail`. Replicates are held in float32 as deviations from the mean: their rounding,
-    some 1e-7 of the spread, is far below the noise of 10,000 replicates. Arguments and errors as in `bootstrap_curve`.
+    some 1e-7 of the spread, is far below the noise of 10,000 replicates. Arguments and errors are as in
+    `bootstrap_curve`.
     """
     matrix = np.asarray(values, dtype=np.float64)
     replicates, problems = weights.shape
@@ -181,13 +182,13 @@ def bootstrap_mean(values: ArrayLike, weights: Weights, level: float = 0.95) -> 
 
 
 def check_level(level: float) -> None:
-    """Raise `InputError` unless this is a level of intervals."""
+    """Raise `InputError` unless the level lies between 0 and 1."""
     if not 0 < level < 1:
         raise InputError(f"the level of intervals lies between 0 and 1, such as 0.95, not {level!r}")
 
 
 def tail_places(replicates: int, problems: int, level: float) -> int:
-    """Which of the sorted replicates, from either end, are the ends of the interval: 1 is the outermost.
+    """The place of the interval's ends among the sorted replicates, counted from either end: 1 is the outermost.
 
     Raises:
         InputError: too few replicates for the level.
@@ -221,7 +222,7 @@ def weighted_means(matrices: Sequence[Floats], weights: Weights) -> list[Floats]
     """The mean of every column in every replicate, of several matrices of shape (problems, points), paired.
 
     Returns:
-        Of each matrix shape (replicates, points).
+        For each matrix, shape (replicates, points).
     """
     if isinstance(weights, BlockwiseWeights):
         ends = np.cumsum([matrix.shape[1] for matrix in matrices])[:-1]
@@ -230,8 +231,8 @@ def weighted_means(matrices: Sequence[Floats], weights: Weights) -> list[Floats]
     return [shares @ matrix for matrix in matrices]
 
 
-#: takes values of shape (problems, points) and a buffer, and gives means of the replicates less the mean, (points,
-#: replicates), in the buffer's first rows
+#: takes values of shape (problems, points) and a buffer; returns the replicates' means less the mean of the data, shape
+#: (points, replicates), in the buffer's first rows
 _Deviations = Callable[[Floats, NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -252,9 +253,9 @@ def _deviations_of(weights: Weights, *, compared: bool = True) -> _Deviations:
 
 
 def effective_problems(values: ArrayLike) -> Floats:
-    """How many problems a mean rests on: (sum |v|)^2 / sum v^2 per column (Kish); 0 where all are 0.
+    """The number of problems on which a mean rests: (sum |v|)^2 / sum v^2 per column (Kish); 0 where all are 0.
 
-    Of success it tells how few problems carry what is passed, of 1 - success what is failed.
+    For success, it is the number of problems that carry the passes; for 1 - success, the failures.
 
     Args:
         values: shape (problems, points).
@@ -270,9 +271,9 @@ def effective_problems(values: ArrayLike) -> Floats:
 def widened_tail(problems: int, level: float) -> float:
     """The share of replicates to leave out at either end, less than (1 - level) / 2 for few problems.
 
-    The plain percentile interval of a mean is too short twice: replicates spread by sqrt((P-1)/P) too little, and the
-    normal distribution stands in for Student's t. The level Phi(-t sqrt(P/(P-1))) mends both (Hesterberg 2015, "What
-    Teachers Should Know About the Bootstrap", on expanded percentile intervals). t is `student_limit`.
+    The plain percentile interval of a mean is too short for two reasons: replicates spread by sqrt((P-1)/P) too little,
+    and it uses the normal distribution instead of Student's t. The tail Phi(-t sqrt(P/(P-1))) corrects both (Hesterberg
+    2015, "What Teachers Should Know About the Bootstrap", on expanded percentile intervals). t is `student_limit`.
     """
     return NormalDist().cdf(-student_limit(problems, level) * math.sqrt(problems / (problems - 1)))
 
@@ -294,7 +295,7 @@ def fixed_benchmark_variance(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats
         k: one number or shape (K,), at least 1.
 
     Returns:
-        Of the shape of k; never negative, and NaN where 2k exceeds some n: no unbiased estimate is possible there.
+        Variances of the shape of k, never negative; NaN where 2k exceeds some n, since no unbiased estimate exists.
     """
     draws = np.asarray(k, dtype=np.int64)
     if draws.size == 0:
@@ -317,7 +318,7 @@ def fixed_benchmark_interval(n: ArrayLike, c: ArrayLike, k: ArrayLike, level: fl
 
 
 def _wilson(mean: Floats, problems: int, level: float) -> tuple[Floats, Floats]:
-    """Wilson's score interval of a proportion; too long rather than too short for anything less varied than 0 and 1."""
+    """Wilson's score interval of a proportion; for values that vary less than 0 and 1, it is rather too long."""
     z = -NormalDist().inv_cdf((1 - level) / 2)
     mean = np.clip(mean, 0.0, 1.0)
     centre = (mean + z * z / (2 * problems)) / (1 + z * z / problems)

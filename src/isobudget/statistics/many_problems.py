@@ -1,9 +1,9 @@
 """The bootstrap over very many problems, many of which are equal: a million problems in megabytes.
 
-The mean of P problems drawn with replacement depends only on how often each different value is drawn, which follows a
-multinomial distribution with P draws. The interval is that of `intervals.bootstrap_curve`, in distribution; a seed
-gives other random numbers. Values of a column that are all different are first put into bins, each with its mean, which
-takes at most 1 / 4,096 squared from their variance.
+The mean of P problems drawn with replacement depends only on how often each distinct value is drawn, which follows a
+multinomial distribution with P draws. The interval has the same distribution as that of `intervals.bootstrap_curve`,
+but a seed gives other random numbers. If a column has more than 4,096 distinct values, they are first put into as many
+bins, and each is replaced by the mean of its bin, which lowers the variance by at most (1 / 4,096)^2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from isobudget.statistics.intervals import FEW, stretched, tail_places
 
 Floats = NDArray[np.float64]
 
-#: different values of a column that are kept apart, and replicates that are worked on at once
+#: most distinct values of a column, and number of replicates that are computed at once
 _BINS, _REPLICATES = 4096, 256
 
 
@@ -26,9 +26,9 @@ def bootstrap_distinct(
     """Interval, over problems, of mean success at each point, each column by itself.
 
     Args:
-        values: shape (different, points), success in [0, 1] of the problems that are alike.
-        problems: how many those are, shape (different,); two or more in all.
-        replicates, seed, level: of the bootstrap.
+        values: success in [0, 1] of each group of equal problems, shape (groups, points).
+        problems: number of problems in each group, shape (groups,); two or more in all.
+        replicates, seed, level: those of the bootstrap.
 
     Returns:
         Low and high, each of shape (points,); NaN where a column holds NaN.
@@ -50,7 +50,7 @@ def bootstrap_distinct(
 
 
 def _binned(column: Floats, many: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
-    """The different values of a column and how many problems have them, at most `_BINS`."""
+    """The distinct values of a column, at most `_BINS`, and the number of problems that have each."""
     values, back = np.unique(column, return_inverse=True)
     if len(values) > _BINS:
         back = np.minimum((column * _BINS).astype(np.int64), _BINS - 1)
@@ -68,6 +68,6 @@ def _means(values: Floats, counts: NDArray[np.int64], replicates: int, rng: np.r
 
 
 def _effective(values: Floats, many: NDArray[np.int64]) -> Floats:
-    """`intervals.effective_problems` of problems that are alike in groups."""
+    """`intervals.effective_problems` of groups of equal problems."""
     squares = many @ values**2
     return np.asarray((many @ values) ** 2 / np.where(squares == 0, 1.0, squares))

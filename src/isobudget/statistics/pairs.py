@@ -5,9 +5,9 @@ with any k of another. So the limit is taken over all of these differences at on
 
     T* = max over pairs and over k_i, k_j of |D*_ij(k_i, k_j) - D_ij(k_i, k_j)| / s_ij(k_i, k_j),
 
-in words: a lead that is clear here stays clear with all comparisons that a reader could make tested together. It is
-stricter than a row of a table. As there, the limit is widened for few problems, and Newcombe's interval stands in where
-few problems decide.
+in words: a lead that is clear here stays clear with all comparisons that a reader could make tested together. This test
+is stricter than that of a table's row. As in `winners`, the limit is widened for few problems, and the interval is
+stretched to Newcombe's where few problems decide.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def pair_intervals(success: Sequence[Floats], weights: Weights, level: float = 0
     """The lead of the first model of every pair over the second, at each of their numbers of samples.
 
     Args:
-        success: of each model, shape (problems, its sample numbers), the same problems in the same rows.
+        success: for each model, shape (problems, its numbers of samples), the same problems in the same rows.
         weights: from `bootstrap_weights`, shape (replicates, problems).
-        level: that no lead that looks clear is a false one.
+        level: confidence that no clear lead is a false one.
 
     Returns:
         Low and high ends for each pair as `combinations` gives them, of shape (numbers of the first, of the second);
@@ -50,7 +50,10 @@ def pair_intervals(success: Sequence[Floats], weights: Weights, level: float = 0
 
 
 def _spread(one: NDArray[np.float32], other: NDArray[np.float32], largest: NDArray[np.float32]) -> Floats:
-    """Standard errors of all differences of two models; `largest` rises to the largest of them in each replicate."""
+    """Standard errors of all differences of two models.
+
+    In each replicate, `largest` is raised to the largest standardized difference.
+    """
     errors = np.empty((len(one), len(other)))
     for at, own in enumerate(one):
         moved = own - other

@@ -103,11 +103,11 @@ def _compensated_block(
 
     Args:
         block: shape (rows, problems), to be filled.
-        left_failed, left: of that shape; what is left before each draw.
+        left_failed, left: of the same shape; the failed samples, and all samples, that are left before each draw.
         before, excess: shape (problems,); the plain product so far, and its relative error.
 
     Returns:
-        Both after the last row.
+        The plain product and its relative error after the last row.
     """
     numerator, denominator = np.maximum(left_failed, 0.0), np.maximum(left, 1.0)
     ratio = numerator / denominator
@@ -147,7 +147,7 @@ def failure_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
 def _long_product(samples: int, factors: int, most: int) -> float:
     """The product of 1 - most / (samples - step) over all steps below `factors`, by the sum of its logarithms.
 
-    The rounding of the sum, some 1e-16 of it, is what r is off by relative to itself: 1e-16 absolute at most.
+    The relative error of r is the rounding error of the sum, some 1e-16 of it; the absolute error is at most 1e-16.
     """
     if factors > samples - most:
         return 0.0
@@ -180,7 +180,7 @@ def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
 
 
 def pass_at_k_from_histogram(n: int, problems_by_c: ArrayLike, k: ArrayLike) -> Floats:
-    """Mean pass@k of a benchmark of which only the histogram of c is known, all problems with the same n.
+    """Mean pass@k of a benchmark from the histogram of c; all problems have the same n.
 
     Args:
         n: samples per problem.
@@ -231,7 +231,7 @@ def trusted_k(n: ArrayLike) -> int:
 
 
 def why_undefined(n: ArrayLike, k: int) -> str | None:
-    """Why success at k is NaN over problems with n samples each, in words for a user; None where it is defined."""
+    """Why success at k is NaN over problems with n samples each, in words for the user; None if it is defined."""
     samples = np.atleast_1d(_integers(np.asarray(n), "n"))
     if not samples.size:
         return "there are no problems"
@@ -301,7 +301,7 @@ class CascadeOutcome:
 
 
 def cascade(n: ArrayLike, c: ArrayLike, k: ArrayLike, cost_per_sample: ArrayLike) -> CascadeOutcome:
-    """Stages of different models, in order, each drawing up to its k samples; all stops at the first pass.
+    """A cascade of different models: each stage in turn draws up to its k samples; everything stops at the first pass.
 
     Args:
         n, c: shape (stages, problems), counts of each stage's model on the same problems.

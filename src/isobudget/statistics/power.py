@@ -6,8 +6,8 @@ Each of P problems gives a difference d_i = a_i - b_i of the models' success, wi
 
 and the mean has the standard error sqrt(S^2 / P). More problems lower all of it, more samples only W. The variance of
 1 - r_k over samples is estimated without bias by r_k^2 - r_2k (see `intervals`), so W is known where 2k <= n for both
-models; B is what is left. With m times the samples W becomes W / m, to first order (a little less in fact, since the
-higher orders fall faster: what is said to be needed is rather too much than too little).
+models; B is the rest. With m times the samples, W becomes W / m to first order. (In fact it becomes a little less,
+since the higher orders fall faster, so that the stated need is rather too high than too low.)
 
 A difference is detected with power 1 - beta if it is z_beta standard errors above the limit of the test at its level,
 
@@ -30,24 +30,24 @@ from isobudget.statistics.intervals import student_limit
 
 Floats = NDArray[np.float64]
 
-#: the power that is asked for unless said otherwise
+#: the default power
 POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What a paired comparison of two models can find. Shares in [0, 1], variances per problem.
+    """What a paired comparison of two models can detect. Shares are in [0, 1], variances are per problem.
 
     Attributes:
         difference: mean of the first model's success less the second's.
-        error: its standard error over problems and samples.
-        between: variance of the true difference between problems, 0 or more; NaN where `within` is.
-        within: variance of a problem's difference by the chance of its samples; NaN where it cannot be estimated.
-        detectable: the smallest true difference that is detected with the power asked for.
-        problems: of this kind, with as many samples each, that would find a true difference as large as the one seen;
-            infinite for none.
-        samples: times as many samples of each problem that would find it on these problems; 1 or less where these do,
-            infinite where none would, NaN where `within` is.
+        error: standard error of `difference` over problems and samples.
+        between: variance of the true difference between problems, 0 or more; NaN if `within` is.
+        within: variance of a problem's difference by the chance of its samples; NaN if it cannot be estimated.
+        detectable: the smallest true difference that is detected with the requested power.
+        problems: how many such problems, with as many samples each, would detect a true difference as large as
+            `difference`; infinite if that is 0.
+        samples: by what factor the samples of each problem must grow to detect such a difference on these problems; 1
+            or less if the present ones suffice, infinite if no number does, NaN if `within` is.
     """
 
     difference: float
@@ -60,7 +60,7 @@ class Power:
 
 
 def paired_power(difference: ArrayLike, within: ArrayLike, level: float = 0.95, power: float = POWER) -> Power:
-    """What the differences of two models on the same problems can find.
+    """The power of a paired comparison of two models, from their differences on the same problems.
 
     Args:
         difference: of success, first less second model; shape (problems,), two or more.
@@ -94,7 +94,7 @@ def paired_power(difference: ArrayLike, within: ArrayLike, level: float = 0.95, 
 
 
 def _times(left: float, noise: float) -> float:
-    """How many times the samples bring their chance down to what the difference leaves for it."""
+    """The factor by which samples must grow until `noise`, their part of the variance, is at most `left`."""
     if math.isnan(noise):
         return math.nan
     return noise / left if left > 0 else math.inf

@@ -1,9 +1,9 @@
 """Success of selectors that look at the whole set of k samples: majority of the answers, agreement between samples.
 
-What such a selector chooses among k samples depends on all of them, so no place in one ranking stands for a sample,
-and the closed form of rank-score does not apply. Its curve is estimated from random orders of the recorded samples
-instead: the first k of an order are k draws without replacement. The Monte Carlo error of doing so is stated with the
-result; it shrinks with the number of orders and says nothing of how many problems or samples there are (see
+The choice of such a selector among k samples depends on all of them, so a sample has no fixed rank, and the closed form
+of rank-score does not apply. Instead, the curve is estimated from random orders of the recorded samples: the first k of
+an order are k draws without replacement. The Monte Carlo error of this estimate is stated with the result. It shrinks
+with the number of orders, and does not include the error from the number of problems and samples (see
 `isobudget.statistics.intervals`).
 
 Scores that a sample has by itself belong in `isobudget.statistics.rank_score`, which is exact.
@@ -28,27 +28,27 @@ class SetSelector(Protocol):
     """Chooses among drawn samples of one problem by looking at all of them together, not by a score per sample."""
 
     def choose(self, drawn: Ints) -> Ints:
-        """Which of the samples `drawn` (their indices, at least one) it would choose.
+        """The chosen ones among the samples `drawn` (indices, at least one).
 
-        Several mean a tie, broken at random: their mean success counts. The answer must not depend on the order of
-        `drawn`.
+        Several chosen samples are a tie, which is broken at random: their mean success counts. The choice must not
+        depend on the order of `drawn`.
         """
         ...
 
 
 @runtime_checkable
 class PrefixSelector(SetSelector, Protocol):
-    """A `SetSelector` that can follow many orders at once, which is far faster than asking it for every prefix."""
+    """A `SetSelector` that can follow many orders at once, which is far faster than a call for every prefix."""
 
     def success_of_prefixes(self, orders: Ints, right: Floats) -> Floats:
-        """Mean success of its choice among the first k of each order, for k = 1..n.
+        """Mean success of the choice among the first k of each order, for k = 1..n.
 
         Args:
             orders: shape (orders, n), each row a permutation of the samples.
             right: shape (n,), whether each sample passed.
 
         Returns:
-            Shape (orders, n): what `choose` gives for every prefix.
+            Shape (orders, n): the mean success of what `choose` returns for every prefix.
         """
         ...
 
@@ -58,8 +58,8 @@ class MajorityVote:
     """Chooses the samples whose answer (a class of equal behaviour) is the most frequent among those drawn.
 
     Attributes:
-        answers: shape (n,); equal numbers are equal answers, negative ones are samples without an answer: they are
-            drawn and paid for, and chosen only where no drawn sample has one.
+        answers: shape (n,); equal numbers are equal answers. A negative number is a sample without an answer, which is
+            drawn and paid for, but chosen only if no drawn sample has an answer.
     """
 
     answers: Ints
@@ -77,13 +77,13 @@ class MajorityVote:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrefixCurve:
-    """A curve by random prefixes.
+    """A success curve, estimated from random prefixes.
 
     Attributes:
         k: shape (K,).
         success: shape (K,), mean over problems, in [0, 1]; NaN where k exceeds some problem's samples.
         standard_error: shape (K,), Monte Carlo error of `success` from the finite number of orders alone.
-        per_problem: shape (problems, K), to put into a bootstrap over problems.
+        per_problem: success of each problem, shape (problems, K), for a bootstrap over problems.
     """
 
     k: Ints
@@ -99,13 +99,13 @@ def prefix_curve(
 
     Args:
         passed: per problem, shape (n,), whether each sample passed; n may differ.
-        selectors: one per problem, knowing its samples by the same indices.
+        selectors: one per problem, with the same indices of samples.
         k: one number or shape (K,), each at least 1.
         orders: random orders per problem, at least 2.
         seed: of the orders.
 
     Raises:
-        InputError: no problems, as many selectors as problems are not given, or a k or number of orders too small.
+        InputError: there are no problems, not one selector per problem, fewer than 2 orders, or a k below 1.
     """
     sizes = np.atleast_1d(np.asarray(k, dtype=np.int64))
     if not passed or len(passed) != len(selectors):

@@ -8,8 +8,8 @@ By recurrence w_k1 = k/n, w_k,i+1 = w_ki (n-i-k+1) / (n-i): no binomial is ever 
 curves are a matrix of weights times the samples in rank order. As the formula is linear, samples with equal scores in
 random order get their exact expectation when each of them is replaced by the mean of its group.
 
-It holds only for a score that each sample has by itself, whichever others were drawn: hence `SampleScores`. What looks
-at the whole set (majority, agreement) goes to `isobudget.statistics.prefixes`.
+The formula holds only for a score that each sample has by itself, whichever others were drawn: hence `SampleScores`.
+For selectors that look at the whole set (majority, agreement), see `isobudget.statistics.prefixes`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from isobudget.errors import InputError
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: k's whose weights, and problems whose samples, are worked on at once: sized for the processor's cache
+#: number of k whose weights, and of problems whose samples, are computed at once: sized for the processor's cache
 BLOCK = 64
 #: weights that add up to less than this are left out of a curve
 NEGLIGIBLE = 1e-20
@@ -51,7 +51,7 @@ class SampleScores:
 
     @classmethod
     def lower_is_better(cls, values: ArrayLike) -> Self:
-        """From values where less is better: a mean negative log-likelihood, as in the paper, section 5."""
+        """Create from values where less is better: a mean negative log-likelihood, as in the paper, section 5."""
         return cls(-np.asarray(values, dtype=np.float64))
 
 
@@ -111,7 +111,7 @@ def rank_score_curves(
     Args:
         passed: shape (problems, n_max), whether each sample passed.
         scores: of the same shape.
-        n: samples of each problem, shape (problems,); what lies beyond in a row is ignored. By default all n_max.
+        n: samples of each problem, shape (problems,); later entries of a row are ignored. By default n_max.
         discarded: same shape; samples that the ranker sets aside (in the paper, those cut off at the length limit).
             They rank after all others, as one tie group: they cost a draw, and are chosen only if nothing else was.
         drop: leave discarded samples out altogether, as the paper words it: n and k then count kept samples, which
@@ -164,7 +164,7 @@ def _must_be_scores(scores: object) -> None:
 def _masks(
     right: Floats, scores: SampleScores, n: ArrayLike | None, discarded: ArrayLike | None
 ) -> tuple[Floats, Bools, Bools]:
-    """Scores, the samples there are, and those that are not discarded; all of shape (problems, n_max)."""
+    """Scores, which entries are samples, and which of these are not discarded; all of shape (problems, n_max)."""
     _must_be_scores(scores)
     values = scores.higher_is_better
     sizes = np.full(len(right), right.shape[-1]) if n is None else np.asarray(n)

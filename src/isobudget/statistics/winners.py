@@ -12,8 +12,8 @@ results (Tukey's range, by resampling). The replicates are shared by all models 
 move together cost little: the limit lies above Bonferroni's by its Monte Carlo error at most. Taken over the rows of a
 table as well, it holds for every statement about the table.
 
-The share of replicates is widened for few problems, and where few problems decide a difference Newcombe's interval at
-the limit without that widening stands in, both as in `intervals`.
+The share of replicates is widened for few problems. Where few problems decide a difference, its interval is stretched
+to Newcombe's, at the limit without that widening. Both are as in `intervals`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from isobudget.statistics.intervals import (
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-#: success that differs by no more than this is the same
+#: successes that differ by no more than this are equal
 _LEVEL = 1e-12
 
 
@@ -49,12 +49,12 @@ class Winner:
     """Which model is best at one budget.
 
     Attributes:
-        model: the one with the highest mean success; None where no model can afford a sample.
-        success: its mean success in [0, 1], NaN where there is none.
-        low, high: its interval over problems, by itself.
-        clear_against: models that it is clearly better than, all models of this budget judged together.
+        model: the model with the highest mean success; None if no model can afford a sample.
+        success: its mean success in [0, 1]; NaN if `model` is None.
+        low, high: interval of its success over problems, without regard to the other models.
+        clear_against: models that are clearly worse, all models of this budget judged together.
         unclear_against: models that could be as good.
-        clear_in_table: those of `clear_against` that stay clear where all budgets are judged together as well.
+        clear_in_table: those of `clear_against` that stay clear if all budgets are judged together as well.
         out_of_reach: models without a value at this budget.
     """
 
@@ -76,15 +76,15 @@ def best_per_budget(
 ) -> tuple[Winner, ...]:
     """The best model at each budget, and against which others the difference is clear.
 
-    Of models that are level (within 1e-12) the one that spends least wins, else the first one named; it is not clear
-    against the others.
+    Of models with equal success (within 1e-12), the one that spends least wins, or else the first one named; its lead
+    over the others is not clear.
 
     Args:
         success: model name to shape (problems, budgets), the same problems in the same rows; a column of NaN where the
             model cannot afford one sample or k > n.
         weights: from `bootstrap_weights`, one matrix for all models.
-        level: of every interval, and of what is clear in a row and in the table.
-        spent: what each model needs for that success at each budget, shape (budgets,) in one unit; nothing by default.
+        level: confidence level of every interval, and of the clear leads in a row and in the table.
+        spent: what each model needs for that success at each budget, shape (budgets,) in one unit; 0 by default.
 
     Returns:
         One `Winner` per budget, in order.
@@ -104,7 +104,7 @@ def best_per_budget(
 
 
 def _winner(names: list[str], best: int, means: Floats, interval: Floats, clear: Flags) -> Winner:
-    """The verdict at one budget. `means` is (models,); `clear`, (2, models), what the best is clear of: row, table."""
+    """The winner at one budget. `means` is (models,); `clear` is (2, models): whom the best beats, in row and table."""
     absent = tuple(name for name, mean in zip(names, means, strict=True) if math.isnan(mean))
     if math.isnan(means[best]):
         return Winner(None, math.nan, math.nan, math.nan, (), (), (), absent)
@@ -129,12 +129,12 @@ def clear_leads(
     Args:
         success: shape (models, problems, budgets); a column of NaN where a model cannot afford one sample.
         weights: from `bootstrap_weights`, shape (replicates, problems).
-        level: that no clear difference is a false one, in a row or in the table.
-        of: the models that are held against the others; by default all. It changes nothing but what is told.
+        level: confidence that no clear difference is a false one, in a row or in the table.
+        of: the models whose pairs are reported; by default all. The tests are the same in any case.
 
     Returns:
-        Two arrays of shape (models, models, budgets): [i, j, b] says that i is clear of j at budget b, in its row, and
-        in the whole table. All false for fewer than two problems, and where neither is one of `of`.
+        Two arrays of shape (models, models, budgets), for the row alone and for the whole table: [i, j, b] is whether i
+        is clearly better than j at budget b. False for fewer than two problems, and if neither model is one of `of`.
     """
     models, _, budgets = success.shape
     flags = np.zeros((2, models, models, budgets), dtype=bool)
@@ -154,8 +154,8 @@ def lead_intervals(
 
     Returns:
         Low and high ends of the first one's success less the second's, each of shape (2, pairs, budgets): with the
-        models of each budget judged together, and with all budgets tested together as well; pairs as `combinations`
-        gives them. NaN for fewer than two problems, where a model has no value, and for pairs with none of `of`.
+        models of each budget tested together, and with all budgets tested together as well. Pairs are in the order of
+        `combinations`. NaN for fewer than two problems, where a model has no value, and for pairs with none of `of`.
     """
     models, problems, budgets = success.shape
     pairs = list(combinations(range(models), 2))
