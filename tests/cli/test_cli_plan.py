@@ -53,7 +53,7 @@ def test_tables_and_a_sentence(file: Path) -> None:
     assert "b: 24 problems" in table
     assert "run codellama-" in sentence
     assert "more than the best single model" in sentence or "not clear" in sentence
-    assert sentence.endswith("known from 24 problems, each by schedules learned without it.")
+    assert sentence.endswith("measured on 24 problems, each with schedules learned without it.")
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
