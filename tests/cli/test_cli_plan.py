@@ -147,7 +147,7 @@ def test_what_cannot_be_planned_is_exit_code_2(file: Path) -> None:
         (("--budget", "0.1x"), "no budget pays for a sample"),
         (("--budget", "eight"), "is not a budget"),
         (("--budget", "8s", "--unit", "flops"), "cannot be combined with --unit flops"),
-        (("--arms", "codellama-7b,x"), "no arm 'x'"),
+        (("--arms", "codellama-7b,x"), "no arm matches 'x'; arms: codellama-7b"),
     ):
         done = isobudget("plan", file, "--costs", "paper", *arguments)
         assert done.returncode == 2
