@@ -117,7 +117,7 @@ def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem
 
 
 def _same_start(one: str, other: str) -> int:
-    """The number of characters at the beginning that two texts have in common."""
+    """The length of the common beginning of two texts; that of `one` if they differ nowhere before an end."""
     return next((at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), len(one))
 
 
