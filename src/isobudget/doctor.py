@@ -1,6 +1,6 @@
-"""What this machine can do: the checks behind `isobudget doctor`.
+"""Checks what this machine can do, for `isobudget doctor`.
 
-Nothing is downloaded, installed or changed, and no network is used.
+The checks download, install and change nothing, and use no network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isobudget.models.catalog import PathSource, load_catalog, user_catalog_path
 from isobudget.models.weights import local_weights, weights_folder
 from isobudget.records.facts import processor_name
 
-#: what each extra is for; which there are, and what they need, is in the package's metadata
+#: what each extra is for; the extras and their packages are read from the package's metadata
 PURPOSES = {
     "local": "models inside this process",
     "humaneval": "the HumanEval problems",
@@ -42,7 +42,7 @@ PURPOSES = {
 }
 
 _FOR_DEVELOPERS = {"all", "dev", "docs"}
-#: a requirement as metadata states it: name, extras of it, and the extra that it belongs to
+#: parts of a requirement in the metadata: name and extras of the package, and the extra that requires it
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([^\]]*)\])?")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 
@@ -67,7 +67,7 @@ class Check:
 
 
 def doctor() -> list[Check]:
-    """Look at the machine, the extras, the judge's confinement and the models."""
+    """Check the machine, the extras, the judge's confinement and the models."""
     return [*_machine(), *_extras(), *_judge(), *_models()]
 
 
@@ -76,7 +76,7 @@ def _machine() -> list[Check]:
     gpu, linux = shutil.which("nvidia-smi"), platform.system() == "Linux"
     return [
         Check("machine", "python", sys.version_info >= (3, 11), python, "isobudget needs Python 3.11 or newer"),
-        Check("machine", "system", linux, platform.platform(), "the judge confines on Linux only"),
+        Check("machine", "system", linux, platform.platform(), "the judge can confine samples on Linux only"),
         Check("machine", "processor", None, f"{processor_name()}, {usable_cores()} usable"),
         Check("machine", "memory", None, _memory()),
         Check("machine", "disk for models", None, _free(weights_folder())),
@@ -97,7 +97,7 @@ def _extras() -> list[Check]:
 
 
 def needed_packages() -> dict[str, list[str]]:
-    """The packages of each extra, those of extras that it includes as well; extras for developers are left out."""
+    """The packages of each extra, including those of extras in it; extras for developers are left out."""
     stated = importlib.metadata.requires("isobudget") or []
     direct: dict[str, list[str]] = {}
     for requirement in stated:

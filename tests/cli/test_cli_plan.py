@@ -53,7 +53,7 @@ def test_tables_and_a_sentence(file: Path) -> None:
     assert "b: 24 problems" in table
     assert "run codellama-" in sentence
     assert "more than the best single model" in sentence or "not clear" in sentence
-    assert sentence.endswith("known from 24 problems, each by schedules learned without it.")
+    assert sentence.endswith("measured on 24 problems, each with schedules learned without it.")
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_planned_is_exit_code_2(file: Path) -> None:
         (("--budget", "0.1x"), "no budget pays for a sample"),
         (("--budget", "eight"), "is not a budget"),
         (("--budget", "8s", "--unit", "flops"), "cannot be combined with --unit flops"),
-        (("--arms", "codellama-7b,x"), "no arm 'x'"),
+        (("--arms", "codellama-7b,x"), "no arm matches 'x'; arms: codellama-7b"),
     ):
         done = isobudget("plan", file, "--costs", "paper", *arguments)
         assert done.returncode == 2

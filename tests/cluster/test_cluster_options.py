@@ -157,8 +157,11 @@ def test_no_actor_is_divided_between_machines() -> None:
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [
-        (ActorNeeds("big", 1, 16), "big asks for 16 GPUs and 1 CPU on one machine, and no machine .* 12 GPUs"),
-        (ActorNeeds("big", 1, 8, replicas=2), "for each of 2; the cluster has room for 1: 3 machines with 36 CPUs"),
+        (ActorNeeds("big", 1, 16), "big needs 16 GPUs and 1 CPU on one machine, and no machine .* 12 GPUs"),
+        (
+            ActorNeeds("big", 1, 8, replicas=2),
+            "for each of 2 replicas; the cluster has room for 1: 3 machines with 36 CPUs",
+        ),
         (ActorNeeds("wide", 64, 0), "no machine of the cluster has them"),
     ],
 )

@@ -93,7 +93,7 @@ def test_code_eval(files: tuple[str, str]) -> None:
     ]
     assert results[0][1] == (1, {"task_id": 0, "passed": True, "result": "passed", "completion_id": 1})
     assert results[2][0][1]["result"].startswith("failed: ")
-    with pytest.raises(InputError, match="1 lists of predictions for 2"):
+    with pytest.raises(InputError, match="1 predictions, but 2 references"):
         compute([["x"]], ["assert 1", "assert 2"])
 
 

@@ -66,9 +66,9 @@ def test_k_is_a_list_of_whole_numbers(call: Callable[..., Any], k: Any, files: d
     [
         ({"programs": RIGHT}, r"\[0\]: pass a list of programs, not 'def add"),
         ({"programs": None}, r"\[0\]: pass a list of programs, not None"),
-        ({"programs": [RIGHT, None]}, r"\[0\]\[1\]: a program is a string, not None"),
-        ({"programs": [b"x"]}, r"\[0\]\[0\]: a program is a string"),
-        ({"timeout": 0}, "timeout must be CPU seconds above 0"),
+        ({"programs": [RIGHT, None]}, r"\[0\]\[1\]: a program must be a string, not None"),
+        ({"programs": [b"x"]}, r"\[0\]\[0\]: a program must be a string"),
+        ({"timeout": 0}, "timeout must be a number of CPU seconds above 0"),
         ({"timeout": float("nan")}, "timeout must be"),
         ({"timeout": float("inf")}, "timeout must be"),
         ({"timeout": "3"}, "timeout must be"),
@@ -121,7 +121,7 @@ def test_a_folder_that_the_list_does_not_have() -> None:
     with pytest.raises(InputError, match="prob_index 3 is out of range: problem_list has 1 folders"):
         apps.run_test(problem_list=["x"], prob_index=3, test="x")
     for given in ({"prob_path": {"inputs": []}}, {"problem_list": [3], "prob_index": 0}):
-        with pytest.raises(InputError, match=r"name a problem by its folder, not by a (dict|int)"):
+        with pytest.raises(InputError, match=r"a problem must be the path of its folder, not a (dict|int)"):
             apps.run_test(**given, test="x")
     with pytest.raises(InputError, match="problem_list: pass a list"):
         apps.run_test(problem_list=5, prob_index=0, test="x")  # type: ignore[arg-type]
@@ -133,13 +133,13 @@ def test_a_file_is_named_by_a_path(odd: Any) -> None:
         evaluate_functional_correctness(odd)
     with pytest.raises(InputError, match="samples: pass a path"):
         evaluate("humaneval", odd)
-    with pytest.raises(InputError, match="dataset is humaneval or mbpp"):
+    with pytest.raises(InputError, match="dataset must be humaneval or mbpp"):
         evaluate(odd, "samples.jsonl")
 
 
 def test_a_place_that_cannot_be_written_is_said_first(files: dict[str, str]) -> None:
     Path(f"{files['sample_file']}_results.jsonl").mkdir()
-    with pytest.raises(StorageError, match="a folder is in the way"):
+    with pytest.raises(StorageError, match="is a folder, but the results go to a file of this name"):
         evaluate_functional_correctness(**files, k=[1])
 
 
@@ -182,7 +182,7 @@ def test_tests_of_apps_that_are_damaged_and_a_place_that_is_none(tmp_path: Path)
     for test in (None, "x"):
         with pytest.raises(InputError, match="is not JSON"):
             apps.run_test(str(tmp_path), test=test)
-    with pytest.raises(InputError, match="prob_index: must be a place"):
+    with pytest.raises(InputError, match="prob_index: must be an index of problem_list"):
         apps.run_test(problem_list=[str(tmp_path)], prob_index="a", test="x")  # type: ignore[arg-type]
 
 

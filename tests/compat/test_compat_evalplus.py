@@ -121,7 +121,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, data: str, line: str, why: 
     samples.write_text(line + "\n")
     with pytest.raises(InputError, match=why):
         evaluate("humaneval", str(samples), data_file=data)
-    with pytest.raises(InputError, match="dataset is humaneval or mbpp"):
+    with pytest.raises(InputError, match="dataset must be humaneval or mbpp"):
         evaluate("apps", str(samples))  # type: ignore[arg-type]
 
 

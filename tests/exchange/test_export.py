@@ -162,7 +162,7 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
         api.export(tmp_path / "run", "evalpls")
     with pytest.raises(InputError, match="no model 'x' in this run"):
         api.export(tmp_path / "run", "jsonl", model="x")
-    with pytest.raises(InputError, match="no samples that evalplus files hold"):
+    with pytest.raises(InputError, match="has no samples that evalplus files can hold"):
         api.export(tmp_path / "run", "evalplus")
 
 

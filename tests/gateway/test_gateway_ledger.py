@@ -400,7 +400,7 @@ def test_a_store_that_cannot_be_written_is_said_once(store: SqliteStore, caplog:
         store.asked("SELECT 1")
         store._connection.execute("PRAGMA query_only = ON")
         for _ in range(5):
-            with pytest.raises(RefusedRequestError, match="nothing was called"):
+            with pytest.raises(RefusedRequestError, match="no model was called"):
                 await ledger.reserve(account(), "r", "m", MOST)
         store._connection.execute("PRAGMA query_only = OFF")
         ledger.settle(await ledger.reserve(account(), "r", "m", MOST), CAME)

@@ -74,8 +74,8 @@ def refused(gateway: Running, body: Any) -> tuple[str, str | None]:
     ("options", "said", "param"),
     [
         ({"smaples": 2}, f"isobudget.smaples: unknown key. Did you mean 'samples'? Known keys: {OPTIONS}", "smaples"),
-        ({"tests": 5}, "isobudget.tests: must be source as one text, or an object with fields such as", "tests"),
-        ({"tests": ["assert f()"]}, "isobudget.tests: must be source as one text, or an object", "tests"),
+        ({"tests": 5}, "isobudget.tests: must be source code as one string, or an object with fields such as", "tests"),
+        ({"tests": ["assert f()"]}, "isobudget.tests: must be source code as one string, or an object", "tests"),
         ({"budget": 5}, "isobudget.budget: must be a string with an amount and its unit, such as 0.01usd", "budget"),
         ({"samples": "3"}, "isobudget.samples: must be a whole number", "samples"),
     ],
@@ -94,7 +94,8 @@ def test_options_that_are_no_object_are_told_the_fields(gateway: Running, option
 
 def test_models_and_roles_are_named(gateway: Running) -> None:
     message, param = refused(gateway, {"messages": ASK})
-    assert (message, param) == ("model must be a string; GET /v1/models lists what there is", "model")
+    assert message == "model must be a non-empty string; GET /v1/models lists the models and policies"
+    assert param == "model"
     message, _ = refused(gateway, {"model": "m", "messages": [{"role": "boss", "content": "x"}]})
     assert message == "messages.0.role must be one of system, developer, user, assistant, tool, function"
     error = error_of("GET", f"{gateway.url}/models/mm")

@@ -169,8 +169,8 @@ def test_a_scorer_beyond_0_to_1_gives_no_verdicts_in_the_whole_log(tmp_path: Pat
     assert [one.passed for one in found] == [None] * 4
     assert {one.others for one in found} == {(("tests/all", True), ("tests/lines", None))}
     said = str(read_results(log).taken[0])
-    assert "4 not judged; scores of 'grade' go beyond 0 to 1 (such as " in said
-    assert "scores of 'tests/lines' go beyond" in said
+    assert "4 not judged; scores of 'grade' lie outside 0 to 1 (such as " in said
+    assert "scores of 'tests/lines' lie outside" in said
 
 
 @pytest.mark.parametrize("wrong", [-1, 1e400, 3.5, "7", 2**40, True])

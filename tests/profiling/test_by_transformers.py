@@ -67,7 +67,7 @@ def test_a_profile_by_transformers_prices_samples(tmp_path: Path) -> None:
 
 
 def test_what_does_not_go_together(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"by llama\.cpp or transformers, not by 'vllm'"):
+    with pytest.raises(InputError, match=r"must be llama\.cpp or transformers, not 'vllm'"):
         profile("codellama-7b", SHORT, backend="vllm")
     with pytest.raises(InputError, match="writes no file"):
         profile("codellama-7b", SHORT, backend="transformers", keep=True)

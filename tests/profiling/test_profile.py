@@ -185,7 +185,7 @@ def test_the_engine_runs_random_weights_at_exact_lengths(tmp_path: Path, shape: 
     prompts = np.random.default_rng(0).integers(0, shape.vocabulary, (3, 20))
     with LlamaCpp(LlamaCppSettings(model=str(path), slots=3, context_tokens=64, threads=1)) as engine:
         assert _time(engine, prompts, 12) > 0
-        with pytest.raises(BackendError, match="asked for"):
+        with pytest.raises(BackendError, match="each of 3 slots was to process"):
             _time(engine, prompts, 400)  # more than there is room for
 
 
@@ -227,11 +227,11 @@ def test_a_file_is_profiled_and_kept_weights_stay(scratch: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("model", "form", "error", "message"),
     [
-        ("codelama-7b", None, InputError, "no model of the catalogue .*nearest known names: codellama-7b"),
+        ("codelama-7b", None, InputError, "not a model of the catalogue .*nearest known names: codellama-7b"),
         ("absent.gguf", None, ModelError, "absent.gguf: no such file"),
         ("absent/config.json", None, InputError, "absent/config.json: cannot be read: No such file"),
         ("smollm2-135m", Quantisation.F16, InputError, "leave --quantisation out"),
-        ("short-sighted.json", None, InputError, "looks back 16 tokens only"),
+        ("short-sighted.json", None, InputError, "has a sliding window of 16 tokens"),
         ("damaged.gguf", None, ModelError, "damaged.gguf"),
     ],
 )

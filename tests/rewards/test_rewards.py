@@ -115,10 +115,10 @@ def test_tests_that_cannot_be_read_are_said() -> None:
         (b"bytes", TESTS, "not a bytes"),
         ({"content": RIGHT}, TESTS, "not a dict"),
         (None, TESTS, "not a NoneType"),
-        ([5], TESTS, "a completion is a string or a list of messages, not 5"),
-        ([None], TESTS, "a completion is a string or a list of messages, not None"),
-        ([[]], TESTS, "a completion is a string or a list of messages"),
-        ([b"bytes"], TESTS, "a completion is a string or a list of messages"),
+        ([5], TESTS, "must be a string or a list of messages, not 5"),
+        ([None], TESTS, "must be a string or a list of messages, not None"),
+        ([[]], TESTS, "must be a string or a list of messages"),
+        ([b"bytes"], TESTS, "must be a string or a list of messages"),
         ([RIGHT], None, "tests: pass one for each completion, or one for all, not NoneType"),
         ([RIGHT], [None], "must be source or an object with fields, not NoneType"),
         ([RIGHT], 5, "tests: pass one for each"),
@@ -221,7 +221,7 @@ def test_a_reward_says_at_once_what_is_wrong_with_its_settings() -> None:
     for one in settings:
         with pytest.raises(InputError, match=next(iter(one))):
             Reward(**one)
-    with pytest.raises(InputError, match="completion 1: a completion is a string"):
+    with pytest.raises(InputError, match="completion 1: must be a string"):
         reward([RIGHT, None], TESTS)  # type: ignore[list-item]
 
 

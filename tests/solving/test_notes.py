@@ -25,7 +25,7 @@ def learned(arms: Sequence[Arm], budgets: Sequence[float], *policies: Policy) ->
 def test_fixed_k_spends_less_where_another_sample_does_not_fit_or_none_is_left() -> None:
     rows = learned([HALF], [1.0, 2.5, 3.0, 9.0], Policy.FIXED_K)
     assert unspent_notes(rows, [HALF], "seconds") == [
-        "Spending stays below the budget with fixed k at 2.5 s: another whole sample does not fit in it.",
+        "Spending stays below the budget with fixed k at 2.5 s: another whole sample does not fit.",
         "Spending stays below the budget with fixed k at 9 s: all recorded samples are drawn.",
     ]
     assert unspent_notes(learned([HALF], [1.0, 3.0], Policy.FIXED_K), [HALF], "seconds") == []
@@ -63,8 +63,8 @@ def test_a_policy_of_one_model_that_was_measured_with_two_says_so() -> None:
     arms = [Arm.of(name, 1, c, price) for name, c, price in zip("ab", passed, (1.7, 8.6), strict=True)]
     rows = learned(arms, [2.0, 13.0], Policy.FIRST_PASS)
     assert other_model_notes(rows, "seconds") == [
-        "The numbers of first pass at 13 s are from more than one model: learned on some of the problems, it "
-        "runs another model than learned on all of them."
+        "The numbers of first pass at 13 s are from more than one model: learned from a part of the problems, the "
+        "policy chooses another model than learned from all of them."
     ]
     assert other_model_notes(learned(arms[:1], [2.0, 13.0], Policy.FIRST_PASS), "seconds") == []
 

@@ -172,7 +172,7 @@ def test_the_gateway_says_that_requests_have_no_labels(tmp_path: Path, costs: Pa
     counted = written(tmp_path / "c.jsonl", rows)
     api.plan(counted, costs=costs, unit="seconds", budget="2x", policy="by_label", replicates=200, write=file)
     for named in (file, f"{file}#a"):
-        with pytest.raises(InputError, match="it depends on labels of problems, which requests do not have"):
+        with pytest.raises(InputError, match="the policy depends on labels of problems, which requests do not have"):
             make_offer(ServeSettings(policies=(str(named),)))
 
 
@@ -181,5 +181,6 @@ def test_the_most_that_a_target_may_be_is_never_above_what_is_reached(tmp_path: 
     source = tmp_path / "c.jsonl"
     lines = [{"model": "m", "task_id": f"t{at}", "n": 8, "c": 4 * (at < 2)} for at in range(3)]
     source.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(InputError, match=r"no policy reaches 66.67% with the recorded samples; the most is 66.66%"):
+    said = r"no policy reaches 66.67% with the recorded samples; the best reaches 66.66%"
+    with pytest.raises(InputError, match=said):
         api.plan(source, unit="tokens", completion_tokens=10, target=0.6667)

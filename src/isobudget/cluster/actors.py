@@ -1,6 +1,6 @@
-"""The classes that run on the cluster, one that judges and one that generates; `ray_fleet` makes actors of them.
+"""The classes that run on the cluster, one that judges and one that generates; `ray_fleet` turns them into actors.
 
-Each holds one worker of its kind, receives batches of plain data, and returns a result for every item. If it cannot
+Each holds one judge or one backend, receives batches of plain data, and returns a result for every item. If it cannot
 work, its `Hello` says why, because an error in an actor's constructor reaches the driver only as the text of another
 error.
 """
@@ -28,19 +28,19 @@ from isobudget.judge.judge import Judge
 from isobudget.judge.verdict import Limits
 from isobudget.problems.problem import Problem
 
-#: why a call has no samples, where the actor was stopped before its turn
+#: the error of a call that was not started because the actor was stopped
 NOT_BEGUN = "stopped before it began"
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """An actor's message when it is ready.
+    """An actor's report that it is ready, or why it is not.
 
     Attributes:
-        process: its process id on its node.
-        error: why it cannot work; empty if it can.
-        description: description of its backend.
-        layers: active layers of confinement of its judge.
+        process: the actor's process id on its node.
+        error: why the actor cannot work; empty if it can.
+        description: description of a generating actor's backend.
+        layers: active layers of confinement of a judging actor.
     """
 
     process: int
@@ -105,7 +105,7 @@ class _Timed:
 
 
 class JudgeActor:
-    """One worker of the judge, on a core that no other such actor of this user on this node uses."""
+    """A judge with one worker, on a core that it shares with no other such actor if there are enough cores."""
 
     def __init__(self, limits: Limits, modes: dict[str, Any]) -> None:
         self._timed, self._error = _Timed(), ""
@@ -147,9 +147,11 @@ class JudgeActor:
 
 
 def claim_core() -> tuple[int, int]:
-    """A core that this process may use and no other actor of this user has, and the descriptor that locks it.
+    """Lock a core that this process may use and no other actor of this user has locked.
 
-    If none is left, any core, and the descriptor -1. The lock ends with the process, however it ends.
+    Returns:
+        The core, and the file descriptor that locks it; if no core is left, any core and -1. The lock ends with the
+        process, however it ends.
     """
     cores = sorted(os.sched_getaffinity(0))
     folder = Path(tempfile.gettempdir()) / f"isobudget-cores-{os.getuid()}"
@@ -206,7 +208,7 @@ class GenerationActor:
             return [one.result() for one in futures]
 
     def _begin(self, call: PromptCall) -> Any:
-        """Wait until the engine has room for a call, then return the running call."""
+        """Wait until the engine has room for a call, and take the room; returns the function that makes the call."""
         weight = 1 if self._by_calls else min(len(call.seeds), self._most)
         self._room.take(weight)
 
@@ -232,7 +234,7 @@ class GenerationActor:
 
 
 class _Room:
-    """How many more samples an engine can take."""
+    """The free slots of an engine."""
 
     def __init__(self, most: int) -> None:
         self._left = most

@@ -1,4 +1,6 @@
-"""Connects to a Ray cluster: started here, found, or at an address. Only this module starts Ray.
+"""Connects to a Ray cluster: a new one on this machine, a running one on this machine, or one at an address.
+
+Only this module starts Ray.
 
 Ray's usage statistics and dashboard are off, and a cluster started here listens on the loopback address, as far as Ray
 allows. Ray finds this machine's address with a UDP socket to a public resolver, over which nothing is sent.
@@ -24,32 +26,32 @@ from isobudget.errors import RESUME, ClusterError, InputError, MissingExtraError
 LOCAL, AUTO = "local", "auto"
 #: how long Ray may take to start here, or to be joined
 CONNECT_SECONDS = 300.0
-#: how often it is tried to start: Ray gives a machine 30 s, which a busy one does not always keep
+#: attempts to start Ray here: Ray's own time limit of 30 s is sometimes too short on a busy machine
 STARTS = 3
-#: what Ray goes by where the user did not set it
+#: environment variables for Ray, except those that the user has set
 _VARIABLES = {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what the user made visible stays so
-    # workers of a cluster that is started here would else yield to whatever else runs, and stand still beside it
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # GPUs that the user made visible stay visible
+    # otherwise workers would have a lower priority than all other processes, and might not run at all beside them
     "RAY_worker_niceness": "0",
-    # what it waits for while it starts, for which it gives a quiet machine's 25 to 30 s
+    # time limits of the start, which Ray sets to 25 to 30 s, enough for an idle machine only
     "RAY_gcs_server_port_wait_time_s": "120",
     "RAY_raylet_start_wait_time_s": "120",
     "RAY_agent_register_timeout_ms": "120000",
 }
-#: and where he did
+#: environment variables for Ray, even if the user has set them
 _ALWAYS = {"RAY_USAGE_STATS_ENABLED": "0"}
-#: how long it may take to end
+#: how long Ray may take to end
 CLOSE_SECONDS = 60.0
-#: whether something listens at an address is known after so long, and whether it is a head, which may be busy
+#: time limits for connecting to an address, and for the answer of the head there, which may be busy
 REACH_SECONDS, ANSWER_SECONDS = 10.0, 30.0
-#: how a client of gRPC, which a head serves, begins, and what stands at the fourth byte of what it is answered
+#: first bytes that a gRPC client sends, and the fourth byte of the answer of a gRPC server, such as a head
 _GREETING, _SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 4
-#: one question to the cluster
+#: time limit for one question to the cluster's machines
 ASK_SECONDS = 120.0
-#: memory for what is on its way between driver and workers; nothing in it is precious
+#: memory for data on its way between driver and workers; losing it loses no results
 _OBJECT_STORE_BYTES = 256 * 2**20
 _LOOPBACK = "127.0.0.1"
-#: what to try where Ray does not start here
+#: advice if Ray does not start here
 _BUSY_HINT = (
     f" ({STARTS} tries). Is this machine very busy, or short of memory? Try again when it is quieter, or start a head "
     "with: ray start --head, and use --cluster auto"
@@ -87,7 +89,7 @@ def check_replicas(cluster: str | None, replicas: int | None) -> int | None:
     if cluster is not None:
         check_address(cluster)
     elif replicas is not None:
-        raise InputError("--replicas cannot be used without --cluster: a process has one of each model")
+        raise InputError("--replicas cannot be used without --cluster: one process has one replica of each model")
     if replicas is not None and replicas < 1:
         raise InputError(f"--replicas must be at least 1, not {replicas}")
     return None if cluster is None else replicas or 1
@@ -107,7 +109,7 @@ def room_note(cluster: str, replicas: int | None, gpus: int) -> str:
     if replicas == 1:
         return ""
     if cluster == LOCAL and not gpus and replicas > own_cores():
-        return f"--replicas {replicas}: this machine has {own_cores()} cores, and each replica needs one at least"
+        return f"--replicas {replicas}: this machine has {own_cores()} cores, and each replica needs at least one"
     held = f", with {gpus} GPUs in all" if gpus else ""
     return f"--replicas {replicas}: whether the cluster has room for so many{held} is known only once it is connected"
 
@@ -184,7 +186,7 @@ def require_reachable(address: str) -> None:
 
 
 def own_cores() -> int:
-    """The cores that this process may use, which a local cluster gets."""
+    """The number of cores that this process may use; a local cluster gets as many CPUs."""
     return len(os.sched_getaffinity(0))
 
 
@@ -202,7 +204,7 @@ def _load() -> Any:
 def _require_listener(address: str) -> None:
     """Raise `ClusterError` if no head answers, because Ray itself would wait for minutes."""
     where, said = address, f"--cluster {address}"
-    if address == AUTO:  # Ray takes the variable's, where it is set
+    if address == AUTO:  # Ray uses the address in RAY_ADDRESS if it is set
         where = os.environ.get("RAY_ADDRESS", AUTO)
         if where in (AUTO, LOCAL, ""):
             return
@@ -274,8 +276,8 @@ def _token_hint() -> str:
     if os.environ.get(_AUTH_MODE, "").lower() == "token":
         return ""
     return (
-        f". If the cluster asks for a token (its head said so when it started), set {_AUTH_MODE}=token here and on "
-        "every machine of it, each with the head's token in ~/.ray/auth_token"
+        f". If the cluster requires a token (its head said so when it started), set {_AUTH_MODE}=token here and on "
+        "every machine of the cluster, each with the head's token in ~/.ray/auth_token"
     )
 
 
@@ -382,7 +384,7 @@ def nodes_of(ray: Any) -> list[Node]:
             found.append(Node(one["NodeID"], one["NodeManagerAddress"], *counts))
     if not found:
         raise ClusterError(
-            "no machine of the cluster is alive: Ray's process on it (the raylet) ran out of memory or was killed. "
+            "no machine of the cluster is alive: Ray's processes there (raylets) ran out of memory or were killed. "
             f"{RESUME}"
         )
     return found

@@ -24,16 +24,16 @@ Item = TypeVar("Item")
 
 #: batches that a worker has at the same time
 UNDER_WAY = 2
-#: a batch, or one item, is held to blame once it has ended this many workers
+#: a batch or item counts as guilty once it has ended this many workers
 DEATHS = 2
-#: when this many workers have ended one after the other, each started after the one before had ended, and no batch came
-#: back in between, the samples are not to blame; workers that end together, as a machine's do, count as one
+#: after this many losses in a row without a result in between, the samples are not to blame, and the work ends with an
+#: error; workers that are lost together, such as those of one machine, count as one loss
 GONE_AFTER = 12
-#: how long a first worker may take to be there, and the others after it until work begins without them
+#: how long the first worker may take to start, and how long work waits for the others
 START_SECONDS, OTHERS_SECONDS = 1800.0, 60.0
-#: between two looks at how far workers are, and at whether the cluster has grown
+#: time between two checks of the workers' progress and of the cluster's room
 LOOK_SECONDS = 10.0
-#: one wait for answers
+#: time limit of one wait for answers
 _WAIT_SECONDS = 1.0
 
 
@@ -46,7 +46,7 @@ class _Portion(Generic[Item]):
     alone: bool = False
 
     def halves(self) -> list[_Portion[Item]]:
-        """Two halves, each with one crash less than the whole: one of them must prove to be at fault."""
+        """The two halves, each with one crash less than the whole: one more crash shows which half is at fault."""
         middle = len(self.items) // 2
         pieces = self.items[:middle], self.items[middle:]
         return [_Portion(piece, self.deaths - 1, alone=True) for piece in pieces]
@@ -54,7 +54,7 @@ class _Portion(Generic[Item]):
 
 @dataclass(slots=True)
 class _Seat(Generic[Item]):
-    """A place for a worker, whichever worker fills it now."""
+    """A place for a worker: a lost worker is replaced by another one in the same seat."""
 
     handle: Handle
     hello: Ref | None
@@ -150,7 +150,7 @@ class Dispatch(Generic[Item]):
             self.seats.append(_Seat(handle, handle.hello(), self._now(), self._losses))
 
     def _see_room(self) -> bool:
-        """Adjust the number of seats to the cluster's room from time to time.
+        """Add seats if the cluster has gained room, at most every `LOOK_SECONDS`; returns whether it was checked.
 
         Raises an error if the cluster is gone.
         """
@@ -307,7 +307,7 @@ class Dispatch(Generic[Item]):
             self._ready_at = now
         for seat in self.seats:
             if seat.under_way and now - seat.news > self.stall_seconds:
-                self._replace(seat, f"no worker has answered for {self.stall_seconds:g} s.")
+                self._replace(seat, f"a worker made no progress for {self.stall_seconds:g} s.")
         if not self._see_room():
             return
         for seat in self.seats:

@@ -59,7 +59,7 @@ def on_cluster(address: str, replicas: int | None = None, progress: Progress = S
 def executor_at(
     cluster: str | None, replicas: int | None, progress: Progress, make_backend: BackendFactory | None = None
 ) -> Iterator[Executor]:
-    """The executor for a command's options. Without an address it is this process, and Ray is not loaded.
+    """The executor for a command's options: this process without `cluster`, in which case Ray is not loaded.
 
     Raises:
         InputError: replicas are stated without a cluster, or `make_backend` with one.
@@ -78,7 +78,7 @@ def executor_at(
 class Cluster:
     """An `Executor` whose workers are actors. See `on_cluster`."""
 
-    #: the machines' environments have to have the backends' optional parts, not this one
+    #: the extras of backends must be installed on the cluster's machines, not necessarily here
     needs_extras = False
 
     def __init__(
@@ -94,7 +94,7 @@ class Cluster:
 
     @cached_property
     def _ray(self) -> Any:
-        how = "starting Ray on this machine" if self._address == LOCAL else "joining it"
+        how = "starting Ray on this machine" if self._address == LOCAL else "connecting"
         self._progress.note(f"cluster {self._address}: {how}")
         return self._connect()
 

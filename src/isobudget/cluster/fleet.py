@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-#: what stands for an answer that will come
+#: a reference to an answer that may not have arrived yet
 Ref = Any
 
 
 class WorkerLostError(Exception):
-    """The worker ended while it had work, or its answer is lost."""
+    """A worker ended before it answered, or its answer was lost."""
 
 
 class Handle(Protocol):
     """One worker. Each request returns a reference to its answer at once."""
 
     def hello(self) -> Ref:
-        """Answered when the worker is ready."""
+        """Ask the worker to report when it is ready."""
         ...
 
     def submit(self, items: Sequence[Any]) -> Ref:
@@ -26,7 +26,7 @@ class Handle(Protocol):
         ...
 
     def pulse(self) -> Ref:
-        """Answered with the worker's `Pulse`, even while it is busy."""
+        """Ask the worker for its `Pulse`, which it answers even while it is busy."""
         ...
 
     def stop(self) -> None:
@@ -42,7 +42,7 @@ class Fleet(Protocol):
     """Starts workers and reports on them."""
 
     def start(self) -> Handle:
-        """A new worker on any machine with room; it starts when there is room."""
+        """Request a new worker on any machine; it starts as soon as there is room."""
         ...
 
     def size(self) -> int:

@@ -17,11 +17,11 @@ from isobudget.cluster.dispatch import Dispatch, Guilty
 from isobudget.errors import BackendError
 from isobudget.pipeline.work import Feed, Result, Work
 
-#: samples of a batch, where its problem does not have more; a problem that has more is divided
+#: bounds on the samples of a batch; a problem with more samples than the upper bound is divided
 FEWEST_SAMPLES, MOST_SAMPLES = 16, 1000
-#: batches that each replica should get, so that the last ones end together
+#: minimum number of batches for each replica, so that all replicas finish at about the same time
 _SHARES = 8
-#: a replica of which no sample has come for so long is held for lost
+#: a replica that has made no progress for this long counts as lost
 STALL_SECONDS = 3600.0
 
 
@@ -68,11 +68,11 @@ def next_batch(feed: Feed, size: int) -> list[Work]:
 
 
 def result_of(call: Work, answer: CallAnswer | Guilty[Work]) -> Future[list[Generation]]:
-    """An actor's answer in the form of the local engine."""
+    """An actor's answer as a future, in the form of the local engine."""
     future: Future[list[Generation]] = Future()
     if isinstance(answer, Guilty):
         error = BackendError(
-            f"the engine crashed on this request each time, also alone ({len(call.keys)} samples of one prompt): "
+            f"the engine crashed every time on this request, even on its own ({len(call.keys)} samples of one prompt): "
             f"{answer.reason}"
         )
         error.again = False

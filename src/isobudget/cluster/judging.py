@@ -23,15 +23,15 @@ from isobudget.judge.worker import GRACE_SECONDS, lost
 from isobudget.pipeline.work import stopping
 from isobudget.problems.problem import Problem
 
-#: programs of a batch: the first ones have the fewest
+#: bounds on the programs of a batch; the first batches are the smallest
 FEWEST_PROGRAMS, MOST_PROGRAMS = 10, 1000
-#: what a batch should take, and the most text in one
+#: how long a batch should take, and the maximum amount of text in it
 _BATCH_SECONDS, _BATCH_CHARACTERS = 2.0, 8 << 20
-#: a run that has just begun is counted as this long
+#: minimum duration in a rate, for a run that has just begun
 _INSTANT = 1e-3
 #: batches per worker that are taken ahead while an early one still runs
 _AHEAD = 8
-#: a worker's own judge replaces what hangs within its limits; after this many times as long the worker itself hangs
+#: a worker's judge ends hanging programs within its limits; after this many times as long the worker itself must hang
 _STALLS = 4
 
 #: a program to judge: its place in the order, below 0 for the reference of the program at -1 - place
@@ -39,11 +39,14 @@ Job = tuple[int, Problem, str]
 
 
 class ClusterJudge(Judge):
-    """A judge of actors. The arguments are those of `Judge`, after the fleet's.
+    """A judge whose workers are actors.
 
     Args:
         make_fleet: called on entry; returns a fleet that starts as many actors of the given kind as there is room for.
+        limits: bounds on every sample.
+        note: called with messages for the user.
         actor: class of the actors.
+        modes: further arguments of `Judge`.
     """
 
     def __init__(

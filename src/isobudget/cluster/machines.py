@@ -1,7 +1,7 @@
 """Keeps track of a cluster's machines: changes are reported once, and new machines are checked before use.
 
-Ray itself places workers on a machine as soon as it has joined. So a machine that cannot do the work, or would give
-other results, is an error, as at the start.
+Ray itself places workers on a machine as soon as the machine has joined. So a new machine that cannot do the work, or
+would give other results, is an error, as it is at the start.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from isobudget.cluster.connect import Node, head_silence, nodes_of
 from isobudget.cluster.nodes import ActorNeeds, ask, ask_nodes, described, hear
 from isobudget.errors import RESUME, ClusterError
 
-#: a head may be restarted within so long; after 60 s without one Ray ends the process that it is in, without a word
+#: how long a head may be gone, to allow for a restart; after 60 s without one, Ray would end this process silently
 HEAD_SECONDS = 20.0
 
 

@@ -1,4 +1,4 @@
-"""Compares what a cluster has with what a study needs, before the start; errors say what is missing."""
+"""Checks before the start that a cluster has what a study needs; errors say what is missing."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> 
     answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ASK_SECONDS)
     if silent:
         names = ", ".join(asked[ref].address for ref in silent)
-        raise ClusterError(f"machines of the cluster do not answer within {ASK_SECONDS:g} s: {names}")
+        raise ClusterError(f"these machines of the cluster did not answer within {ASK_SECONDS:g} s: {names}")
     for ref in answered:
         hear(ray, ref, asked[ref], wanted)
 
 
 def ask(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> dict[Any, Node]:
-    """References to the machines' reports."""
+    """Ask machines for their reports; returns the machine by the reference to its report."""
     modules = sorted({name for one in wanted for name in one.modules})
     files = {name: size for one in wanted for name, size in one.files.items()}
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
@@ -117,8 +117,8 @@ def _require_same(node: Node, says: NodeSays, wanted: Sequence[ActorNeeds]) -> N
     other = [there for there, here in zip(says.versions, own_versions(), strict=True) if there != here]
     if other:
         raise ClusterError(
-            f"{node.address} has {', '.join(other)}; here it is {', '.join(own_versions())}. Install the same versions "
-            "on every machine of the cluster"
+            f"{node.address} has {', '.join(other)}; this machine has {', '.join(own_versions())}. Install the same "
+            "versions on every machine of the cluster"
         )
     if says.missing:
         extras = sorted({one.extra for one in wanted if one.extra})
@@ -145,16 +145,18 @@ def require(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
         ClusterError: not enough actors fit.
     """
     most = fits(nodes, wanted)
-    asks = f"{wanted.what} asks for {wanted.in_words()} on one machine"
+    asks = f"{wanted.what} needs {wanted.in_words()} on one machine"
     if most == 0:
         raise ClusterError(f"{asks}, and no machine of the cluster has them: {described(nodes)}")
     if wanted.replicas is not None and wanted.replicas > most:
-        raise ClusterError(f"{asks} for each of {wanted.replicas}; the cluster has room for {most}: {described(nodes)}")
+        raise ClusterError(
+            f"{asks} for each of {wanted.replicas} replicas; the cluster has room for {most}: {described(nodes)}"
+        )
     return wanted.replicas or most
 
 
 def room(nodes: Sequence[Node], wanted: ActorNeeds) -> int:
-    """For how many of the requested actors there is room now, after machines were lost or have joined.
+    """How many of the requested actors fit now, after machines were lost or have joined.
 
     Raises:
         ClusterError: no remaining machine can hold one.

@@ -1,4 +1,4 @@
-"""Workers that are Ray actors: the `Fleet` of `dispatch` on a real cluster.
+"""Workers as Ray actors: the `Fleet` of `dispatch` on a real cluster.
 
 Ray restarts neither actors nor their calls (`max_restarts` and `max_task_retries` are 0): the dispatcher counts the
 workers that each batch has crashed, and starts another actor, which Ray places wherever there is room.
@@ -14,7 +14,7 @@ from typing import Any
 from isobudget.cluster.fleet import Ref, WorkerLostError
 from isobudget.errors import ClusterError, IsobudgetError
 
-#: an answer that is there is fetched within so long, or counts as lost
+#: how long the transfer of an answer may take; after that, the answer counts as lost
 FETCH_SECONDS = 300.0
 _CONTROL = "control"
 
@@ -100,26 +100,26 @@ class _RayHandle:
         self._ray, self._actor, self._kind = ray, actor, kind
 
     def hello(self) -> Ref:
-        """Answered when the actor is ready."""
+        """See `Handle.hello`."""
         return self._control("hello")
 
     def pulse(self) -> Ref:
-        """Answered with the actor's progress."""
+        """See `Handle.pulse`."""
         return self._control("pulse")
 
     def stop(self) -> None:
-        """Start no more items."""
+        """See `Handle.stop`."""
         self._control("stop")
 
     def _control(self, name: str) -> Ref:
         return getattr(self._actor, name).options(concurrency_group=_CONTROL).remote()
 
     def submit(self, items: Sequence[Any]) -> Ref:
-        """Give it a batch."""
+        """See `Handle.submit`."""
         return self._actor.run.remote(*self._kind.pack(items))
 
     def end(self) -> None:
-        """Kill it."""
+        """Kill the actor."""
         with contextlib.suppress(Exception):  # Ray itself may be gone by then, and the actor with it
             self._ray.kill(self._actor)
 

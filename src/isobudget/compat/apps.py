@@ -1,7 +1,8 @@
 """APPS' `run_test`: the list of results of a program, one for each test.
 
-True and False for a test that passed or failed, -1 for one that raised or took too long; [-2] alone for a program that
-does not load or lacks its function. As in APPS, a program that fails a test still runs the later ones.
+A result is True for a test that passed, False for one that failed, and -1 for one that raised or took too long. The
+list is [-2] for a program that does not load or lacks its function. As in APPS, a program that fails a test still runs
+the later ones.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.apps.tests import parse_tests
 from isobudget.problems.problem import CallTests, Form, Problem, ProgramTests
 
-#: CPU seconds of a test
+#: CPU seconds for one test
 _SECONDS = 4.0
 
-#: of one program
+#: the results of one program, one for each test
 ResultList = list[bool | int]
 
 
@@ -36,11 +37,11 @@ def run_test(
     test: str | None = None,
     debug: bool = False,  # noqa: ARG001
 ) -> Any:
-    """The results of a program under the tests of a problem's folder; without a program the tests, as a dictionary.
+    """The results of a program on the tests in a problem's folder; without a program, the tests as a dictionary.
 
     Args:
         prob_path: the problem's folder, which has ``input_output.json``.
-        problem_list, prob_index: or a list of folders, and the place of one in it.
+        problem_list, prob_index: instead of `prob_path`, a list of folders and the index of one of them.
         test: the program.
         debug: has no effect.
 
@@ -49,9 +50,9 @@ def run_test(
         JudgeError: programs cannot be confined here.
     """
     if prob_path is None and (problem_list is None or prob_index is None):
-        raise InputError("state prob_path, or problem_list and prob_index")
+        raise InputError("pass prob_path, or both problem_list and prob_index")
     if prob_index is not None and not isinstance(prob_index, SupportsIndex):
-        raise InputError(f"prob_index: must be a place in problem_list, not {prob_index!r:.60}")
+        raise InputError(f"prob_index: must be an index of problem_list, not {prob_index!r:.60}")
     if prob_path is None:
         check_lists(problem_list=problem_list)
     folders: list[Any] = [prob_path] if prob_path is not None else list(problem_list or ())
@@ -60,7 +61,7 @@ def run_test(
         raise InputError(f"prob_index {at} is out of range: problem_list has {len(folders)} folders")
     if not isinstance(folder := folders[at], str | os.PathLike):
         kind = type(folder).__name__
-        raise InputError(f"name a problem by its folder, not by a {kind}; pass loaded tests to apps.results")
+        raise InputError(f"a problem must be the path of its folder, not a {kind}; pass loaded tests to apps.results")
     path = Path(folder) / "input_output.json"
     text = read_text(path)
     return parse_json(text, str(path)) if test is None else results([text], [[test]], workers=1)[0][0]
@@ -75,18 +76,20 @@ def results(
     """The results of many programs.
 
     Args:
-        input_outputs: of each problem the content of ``input_output.json``, as text or as it is read.
-        generations: of each problem a list of programs.
+        input_outputs: for each problem, the content of ``input_output.json``, as text or parsed.
+        generations: for each problem, a list of programs.
         workers: programs judged at the same time.
-        timeout: CPU seconds of a test (APPS: by the wall clock).
+        timeout: CPU seconds for one test (APPS counts wall time).
 
     Raises:
-        InputError: not as many lists of programs as problems, or programs or tests that cannot be read.
+        InputError: there are not as many lists of programs as problems, or programs or tests cannot be read.
         JudgeError: programs cannot be confined here.
     """
     check_lists(input_outputs=input_outputs, generations=generations)
     if len(input_outputs) != len(generations):
-        raise InputError(f"{len(input_outputs)} problems, but lists of programs for {len(generations)}")
+        raise InputError(
+            f"input_outputs has {len(input_outputs)} problems, but generations has {len(generations)} lists of programs"
+        )
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(input_outputs)]
     programs_by_problem = programs_of(generations, "generations")
     work = [(problem, one) for problem, programs in zip(problems, programs_by_problem, strict=True) for one in programs]
@@ -118,7 +121,7 @@ def _problem(data: str | Mapping[str, Any], where: str) -> Problem:
 
 
 def _left(problem: Problem, verdict: Verdict) -> list[int | None]:
-    """The tests that still have to run separately; None stands for loading the functions, which no test shows."""
+    """The tests that must still run separately; None stands for loading the program without running a test."""
     if verdict.passed or verdict.outcome is Outcome.SYNTAX_ERROR:
         return []
     first = verdict.tests_passed or 0
@@ -127,7 +130,7 @@ def _left(problem: Problem, verdict: Verdict) -> list[int | None]:
 
 
 def _only(problem: Problem, at: int | None) -> Problem:
-    """The problem with one of its tests, or with none."""
+    """The problem with only the test at an index; with no test for None."""
     tests, these = problem.tests, slice(0, 0) if at is None else slice(at, at + 1)
     if isinstance(tests, CallTests):
         return replace(problem, tests=replace(tests, arguments=tests.arguments[these], results=tests.results[these]))

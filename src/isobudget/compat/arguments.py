@@ -16,7 +16,7 @@ def sizes_of(k: Iterable[int], name: str = "k") -> tuple[int, ...]:
     """The values of k.
 
     Raises:
-        InputError: it is not a list of whole numbers from 1 on.
+        InputError: `k` is not a list of whole numbers of 1 or more.
     """
     if isinstance(k, str | bytes) or not isinstance(k, Iterable):
         raise InputError(f"{name}: pass a list of whole numbers, such as [1, 10], not {k!r:.60}")
@@ -33,7 +33,7 @@ def sizes_of(k: Iterable[int], name: str = "k") -> tuple[int, ...]:
 
 
 def check_lists(**lists: Any) -> None:
-    """Check that arguments are lists, or have a length as lists do.
+    """Check that arguments are lists, or other collections with a length.
 
     Raises:
         InputError: an argument is something else.
@@ -47,7 +47,7 @@ def programs_of(lists: Sequence[Sequence[str]], name: str) -> list[list[str]]:
     """The programs of each problem, as plain texts.
 
     Raises:
-        InputError: they are not lists of texts.
+        InputError: an entry is not a list of texts.
     """
     checked = []
     for at, programs in enumerate(lists):
@@ -55,7 +55,7 @@ def programs_of(lists: Sequence[Sequence[str]], name: str) -> list[list[str]]:
             raise InputError(f"{name}[{at}]: pass a list of programs, not {programs!r:.60}")
         for number, one in enumerate(programs):
             if not isinstance(one, str):
-                raise InputError(f"{name}[{at}][{number}]: a program is a string, not {one!r:.60}")
+                raise InputError(f"{name}[{at}][{number}]: a program must be a string, not {one!r:.60}")
         checked.append([str(one) for one in programs])
     return checked
 
@@ -64,7 +64,7 @@ def path_of(value: Any, name: str) -> Path:
     """The path of a file or folder.
 
     Raises:
-        InputError: it is not a path.
+        InputError: the value is not a path.
     """
     if not isinstance(value, str | os.PathLike):
         raise InputError(f"{name}: pass a path, not {value!r:.60}")
@@ -72,13 +72,13 @@ def path_of(value: Any, name: str) -> Path:
 
 
 def result_file(path: Path) -> Path:
-    """Where results will go.
+    """Check that results can be written to a file; returns its path.
 
     Raises:
-        StorageError: nothing can be written there.
+        StorageError: the file cannot be written.
     """
     if path.is_dir():
-        raise StorageError(f"{path}: a folder is in the way of the file with the results")
+        raise StorageError(f"{path}: is a folder, but the results go to a file of this name; rename the folder")
     trial = path.with_name(f".{path.name}.{os.getpid()}.trial")
     try:
         trial.touch()

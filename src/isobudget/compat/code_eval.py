@@ -1,4 +1,4 @@
-"""The metric `code_eval` of Hugging Face's `evaluate`: the same arguments and results."""
+"""The metric `code_eval` of Hugging Face's `evaluate`, with the same arguments and results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from isobudget.errors import InputError
 from isobudget.judge.apart import apart_where_exact
 from isobudget.problems.given import given_problem
 
-#: task -> its candidates' numbers and results
+#: index of a task -> the number and the result of each of its candidates
 Results = dict[int, list[tuple[int, dict[str, Any]]]]
 
 
@@ -25,20 +25,20 @@ def compute(
     """pass@k and the result of every candidate.
 
     Args:
-        predictions: for each task a list of candidate programs.
-        references: for each task its tests, source that runs after a candidate.
+        predictions: for each task, a list of candidate programs.
+        references: for each task, the source of its tests, which runs after a candidate.
         k: values of k; those for which some task has too few candidates are left out.
         num_workers: candidates judged at the same time.
-        timeout: CPU seconds of a candidate (the metric's own: by the wall clock).
+        timeout: CPU seconds for one candidate (the original counts wall time).
 
     Raises:
-        InputError: not as many references as predictions, candidates that are not texts, or tests that cannot be read.
+        InputError: there are not as many references as predictions, a candidate is not a text, or tests cannot be read.
         JudgeError: candidates cannot be confined here.
     """
     sizes = sizes_of(k)
     check_lists(predictions=predictions, references=references)
     if len(predictions) != len(references):
-        raise InputError(f"{len(predictions)} lists of predictions for {len(references)} references")
+        raise InputError(f"{len(predictions)} predictions, but {len(references)} references; pass one of each per task")
     candidates_of = programs_of(predictions, "predictions")
     problems = [
         apart_where_exact(given_problem(tests, task_id=f"reference {task}")) for task, tests in enumerate(references)

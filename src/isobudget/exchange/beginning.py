@@ -1,7 +1,7 @@
-"""The start of an import: in a new run folder, or again in one whose import was interrupted.
+"""The beginning and end of an import, into a new run folder or into that of an interrupted import.
 
-An interrupted import could be mistaken for a complete one. So run.toml says until the end that it is unfinished, and
-nothing else reads such a run.
+An interrupted import could be mistaken for a complete one. So until the end run.toml states that the import is
+unfinished, and nothing else reads such a run.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from isobudget.files.near import RUN_FILE
 from isobudget.records.facts import UNFINISHED, read_facts
 from isobudget.records.run import Run
 
-#: what run.toml calls it
+#: the name of an import in run.toml
 _IMPORT = "import"
 
 
 def begun(folder: Path) -> Run:
-    """The run of an import that begins.
+    """Create the run of an import, or open that of an interrupted import.
 
     Raises:
-        InputError: something else is there.
+        InputError: the folder holds something else.
     """
     if (folder / RUN_FILE).is_file():
         run = Run(folder, read_facts(folder))
@@ -33,10 +33,10 @@ def begun(folder: Path) -> Run:
 
 
 def begin_anew(run: Run) -> None:
-    """Remove what an interrupted import left; the run must be locked for writing.
+    """Remove the tables that an interrupted import left; the run must be locked for writing.
 
     Raises:
-        InputError: another call has ended it meanwhile.
+        InputError: another call has completed the import meanwhile.
     """
     _require_unfinished(run)
     run.drop(*run.manifest().tables)

@@ -1,7 +1,8 @@
-"""A run's samples and verdicts as another tool's files.
+"""Exports a run's samples and verdicts as files of other tools.
 
-Data that a format cannot hold is left out and counted: greedy outputs and token counts by human-eval and EvalPlus,
-samples without a verdict by EvalPlus; all but jsonl and parquet lose what a sample cost. docs/importing.md has a table.
+Samples that a format cannot hold are left out and counted: greedy outputs in human-eval, EvalPlus and Inspect, and
+samples without a verdict in EvalPlus. Files of human-eval and EvalPlus also lack the cost of samples.
+docs/importing.md has a table.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ _GREEDY, _UNJUDGED, _NO_TEXT = "greedy outputs", "not judged", "texts, which the
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written.
+    """The result of an export.
 
     Attributes:
-        files: every file.
-        samples: how many samples they hold.
-        left: reason -> samples that the format cannot hold.
+        files: the written files.
+        samples: number of samples in the files.
+        left: what the files do not hold -> number of samples concerned.
     """
 
     files: tuple[Path, ...]
@@ -65,16 +66,13 @@ class _Export:
     samples: int = 0
 
     def program(self, judged: JudgedSample) -> str | None:
-        """The whole program that a sample stands for; None if it came without a text."""
+        """The whole program of a sample; None if the sample was imported without a text."""
         if judged.text is None:
             return None
         return self.programs.program(judged.problem, judged.sample.model, judged.sample.text)
 
     def sampled(self, rows: Iterable[JudgedSample], judged: bool = False) -> Iterable[JudgedSample]:
-        """The rows without greedy outputs, which most formats do not know.
-
-        With `judged`, also without unjudged ones.
-        """
+        """The rows without greedy outputs, which most formats cannot hold; with `judged`, only judged ones."""
         for row in rows:
             if row.sample.greedy:
                 self.left[_GREEDY] += 1
@@ -84,7 +82,7 @@ class _Export:
                 yield self.taken(row)
 
     def taken(self, judged: JudgedSample) -> JudgedSample:
-        """Count a sample that is written."""
+        """Count a sample that is written, and return it."""
         self.samples += 1
         self.left.update([_NO_TEXT] * (judged.text is None))
         return judged
@@ -98,7 +96,7 @@ def export_run(
     benchmark: str | None = None,
     models: Sequence[str] = (),
 ) -> Exported:
-    """Write a run's samples as files of another tool, one for each benchmark and model where its files hold one model.
+    """Write a run's samples as files of another tool: one file, or one for each benchmark and model, as the tool does.
 
     Raises:
         InputError: the format, benchmark or model is not known, or nothing is left to write.
@@ -112,7 +110,7 @@ def export_run(
     export = _Export(run, RunPrograms(run, run.facts.get("extraction")))
     contents = FORMATS[to](export, judged_rows(run, benchmark, models))
     if not export.samples:
-        raise InputError(f"{run.path}: no samples that {to} files hold")
+        raise InputError(f"{run.path}: has no samples that {to} files can hold")
     make_folder(folder)
     for name, data in contents.items():
         write_whole(folder / name, data)

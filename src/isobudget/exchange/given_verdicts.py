@@ -1,7 +1,7 @@
-"""Verdicts in another file than their samples: for each problem one by one, in the order of its samples.
+"""Verdicts in another file than their samples: a list for each problem, in the order of its samples.
 
-Any format with verdicts is read: COUNTS with `passed` lists, or graded samples. If both files have one model, they
-belong together whatever its names; with several models the names must match.
+Any format with verdicts is read: COUNTS with `passed` lists, or graded samples. If each file has a single model, the
+two models are taken to be the same, even if their names differ; with several models the names must match.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class GivenVerdicts:
         names: names of the samples' models in this file, if they differ; empty before `fit`.
 
     Raises:
-        InputError: the file is wrong, only counts, or has two rows for the samples of one problem.
+        InputError: the file cannot be read, has only counts, or has two rows for the samples of one problem.
     """
 
     def __init__(self, path: str | Path, known: KnownProblems) -> None:
@@ -51,17 +51,17 @@ class GivenVerdicts:
                 raise InputError(f"{path}, line {row.line}: a second line with verdicts of {task_id}; split the file")
 
     def fit(self, models: Collection[str]) -> None:
-        """Find the name in this file of each model of the samples, and store it in `names` if it differs.
+        """Match the samples' models to those of this file; names that differ are stored in `names`.
 
         Raises:
-            InputError: it is not clear whose verdicts these are.
+            InputError: a model of the samples has no verdicts in this file.
         """
         if len(models) == len(self._rows) == 1:
             (theirs,), (ours,) = models, self._rows
             if ours != model_of_file(self.path):
                 self.names = {theirs: ours}
                 return
-            self._rows = {theirs: self._rows[ours]}  # verdicts that say no model bear the name of their own file
+            self._rows = {theirs: self._rows[ours]}  # verdicts without a model were given the name of their own file
         if any(one not in self._rows for one in models):
             several = "several models" if len(self._rows) > 1 else "one model"
             raise InputError(
@@ -70,7 +70,7 @@ class GivenVerdicts:
             )
 
     def of(self, model: str, task_id: str, index: int) -> bool | None:
-        """The verdict of a sample by its number among those of its problem; None if there is none."""
+        """The verdict on the sample at an index among the samples of its problem; None if there is none."""
         row = self._rows[model].get(task_id)
         return None if row is None or row.passed is None or index >= len(row.passed) else row.passed[index]
 
@@ -90,5 +90,5 @@ class GivenVerdicts:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What run.toml states."""
+        """The facts on the file for run.toml."""
         return {"verdicts": self.path.name, "verdicts_sha256": sha256_of(self.path)}

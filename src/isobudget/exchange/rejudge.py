@@ -1,7 +1,7 @@
-"""Judges imported samples here too, and compares the verdicts with those of their source.
+"""Judges imported samples on this machine, and compares the verdicts with those of their source.
 
-The source's verdicts move to `source_verdicts/`; ours take their place. Benchmarks whose tests are not known here keep
-the source's verdicts.
+The source's verdicts move to `source_verdicts/`, and the new ones take their place. Benchmarks whose tests are not
+known here keep the source's verdicts.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SOURCE_VERDICTS = "source_verdicts"
 
 
 def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
-    """Judge a run that was imported `to_judge`; `choices` are those of `judge_run_samples`.
+    """Judge a run that was imported with `to_judge`; `choices` are arguments of `judge_run_samples`.
 
     Raises:
-        InputError: there are no texts.
         JudgeError: samples cannot be confined here.
+        KeyboardInterrupt: with a message that says how to judge the remaining samples.
     """
     run = load_run(imported.path)
     with_tests = benchmarks_with_tests(run)
@@ -60,7 +60,7 @@ def _keep_theirs(run: Run, with_tests: set[str]) -> int:
 
 
 def _compared(run: Run, benchmarks: set[str]) -> dict[tuple[str, str], int]:
-    """The source's outcome and ours -> samples; the source's is `NOT_JUDGED` where it had none."""
+    """The source's outcome (or `NOT_JUDGED`) and ours -> number of samples."""
     theirs = {key: outcome for key, outcome in _outcomes(run, SOURCE_VERDICTS) if key[0] in benchmarks}
     pairs = Counter(
         (theirs.get(key, NOT_JUDGED), outcome) for key, outcome in _outcomes(run, "verdicts") if key[0] in benchmarks

@@ -1,4 +1,4 @@
-"""A run's samples with their verdicts as plain records: what every export is made from, and `isobudget sql` asks."""
+"""A run's samples with their verdicts as plain records, from which every export is made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from isobudget.records.run import Run
 
 @dataclass(frozen=True, slots=True)
 class JudgedSample:
-    """A sample with what is known of it; `verdict` is None where it was not judged."""
+    """A sample with its verdict (None if it was not judged), its problem, and the form of its text."""
 
     sample: SampleRow
     verdict: VerdictRow | None
@@ -27,11 +27,11 @@ class JudgedSample:
 
     @property
     def text(self) -> str | None:
-        """The sample's text; None where it came with a verdict alone."""
+        """The sample's text; None if the sample was imported with a verdict but without a text."""
         return None if self.sample.finish_reason == NO_TEXT and self.verdict is not None else self.sample.text
 
     def record(self) -> dict[str, Any]:
-        """The sample as `isobudget.importers.sample_lines` reads it, without what is not known."""
+        """The sample in the form that `isobudget.importers.sample_lines` reads; unknown fields are left out."""
         row = self.sample
         verdict = self.verdict
         known = {
@@ -53,7 +53,7 @@ class JudgedSample:
 
 
 def judged_rows(run: Run, benchmark: str | None, models: Sequence[str]) -> Iterator[JudgedSample]:
-    """The run's samples in its order, of one benchmark or all, of these models or all.
+    """The run's samples in its order: those of one benchmark and of these models, or of all.
 
     Raises:
         InputError: the run has no such benchmark or model.
@@ -78,7 +78,7 @@ def judged_rows(run: Run, benchmark: str | None, models: Sequence[str]) -> Itera
 
 
 def form_of(prompts: RunPrompts, model: str, problem: Problem) -> str:
-    """What the texts of a model are: completions of the prompt, whole programs, or answers with the program in them."""
+    """The form of a model's texts: completions of the prompt, whole programs, or answers that contain the program."""
     facts = prompts.facts(model, problem.benchmark)
     form = str(facts["format"]).removeprefix(f"{IMPORTED}-")
     if form in (COMPLETION, SOLUTION, OUTPUT):

@@ -1,10 +1,10 @@
 """Queries a run by SQL: DuckDB over its tables, in memory, without access to anything else.
 
-    samples    sampled outputs, with `passed` and `outcome` of their verdict where they have one
-    greedy     greedy outputs, likewise
+    samples    sampled outputs, with `passed` and `outcome` of their verdict if they have one
+    greedy     the same for greedy outputs
     verdicts   verdicts of sampled outputs
     problems   the problems
-    scores     what models make of samples
+    scores     scores of samples by models, for rankers
 
 `passed` is 0 or 1, so that avg(passed) is the share that passed.
 """
@@ -33,9 +33,9 @@ Answer = Results[dict[str, Any]]
 Result = TypeVar("Result")
 
 _TABLES = {"problems": ProblemRow, "samples": SampleRow, "verdicts": VerdictRow, "scores": ScoreRow}
-#: longer values are broken into lines
+#: columns with longer values are broken into lines
 _LONG = 20
-#: how often a query is told to end
+#: pause before an interrupted query is told to end once more
 _BETWEEN_SECONDS = 0.05
 #: the tables that a query sees
 VIEWS = ("samples", "greedy", "verdicts", "problems", "scores")
@@ -52,18 +52,18 @@ _VIEWS = (
     _OUTPUTS.format(name="samples", which="not"),
     _OUTPUTS.format(name="greedy", which=""),
 )
-#: the kinds of statements that only read; `pivot` is one of several steps
+#: the kinds of statements that only read; `pivot` is a statement of kind MULTI
 _READING = frozenset(("SELECT", "EXPLAIN", "CALL", "PRAGMA", "MULTI", "RELATION"))
 _CLOSED = ("set enable_external_access = false", "set lock_configuration = true")
 
 
 def ask(run: Run | str | Path, query: str) -> Answer:
-    """The rows that a query gives, as records.
+    """Run a query; returns its rows as records.
 
     Raises:
-        InputError: the query is wrong, is not one statement, or reaches outside of the run.
+        InputError: the query is wrong, is not one statement that only reads, or uses data outside the run.
         MissingExtraError: DuckDB is not installed.
-        RunError: no such run.
+        RunError: no such run, or a part of it is damaged.
     """
     try:
         import duckdb
@@ -79,7 +79,7 @@ def ask(run: Run | str | Path, query: str) -> Answer:
                 f"{run.path}: a part cannot be read: {str(error).splitlines()[0]} See what to do with: "
                 f"isobudget check {run.path}"
             ) from None
-        listed = f" There are: {', '.join(VIEWS)}." if "Table with name" in str(error) else ""
+        listed = f" The tables are: {', '.join(VIEWS)}." if "Table with name" in str(error) else ""
         raise InputError(f"the query failed: {str(error).splitlines()[0]}{listed}") from error
     finally:
         connection.close()
@@ -94,16 +94,16 @@ def ask(run: Run | str | Path, query: str) -> Answer:
 
 
 def _answer(connection: Any, run: Run, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns and the rows."""
+    """The names of the answer's columns, and its rows."""
     for name, row_type in _TABLES.items():
         connection.register(f"raw_{name}", dataset_of(run.path / name, row_type))
     for statement in (*_VIEWS, *_CLOSED):
         connection.execute(statement)
     statements = connection.extract_statements(query)
     if len(statements) != 1:
-        raise InputError(f"a query is one statement of SQL, and this is {len(statements) or 'none'}")
+        raise InputError(f"a query must be one SQL statement, but this has {len(statements) or 'none'}")
     if (kind := statements[0].type.name) not in _READING:
-        raise InputError(f"the query failed: a query may only read, and this is a statement of kind {kind}")
+        raise InputError(f"the query failed: a query may only read, but this is a statement of kind {kind}")
     answer = connection.execute(query)
     return _apart([one[0] for one in answer.description or ()]), answer.fetchall()
 
@@ -118,14 +118,14 @@ def _interruptible(connection: Any, ask: Callable[[], Result]) -> Result:
             interrupts.let_in(landed.wait)
         except KeyboardInterrupt:
             while not answer.done():
-                connection.interrupt()  # again: a query that only begins does not know that it was told before
+                connection.interrupt()  # repeated, because a query that is just starting ignores it
                 wait([answer], _BETWEEN_SECONDS)
             raise
         return answer.result()
 
 
 def _grid(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
-    """A table; where that does not fit, a line for each value, and a blank one between rows."""
+    """The answer as a table, which if it is too wide has a line for each value, and a blank line between rows."""
     lines = tuple(
         line
         for place, row in enumerate(rows)

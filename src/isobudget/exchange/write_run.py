@@ -1,8 +1,8 @@
-"""Writes others' results into a run folder, which every command accepts.
+"""Writes results of other tools into a run folder, which every command accepts.
 
-Samples keep the verdicts of their source; run.toml states each source with its format and sha256. A sample that nobody
-judged has none, and `isobudget judge RUN` judges it where its problem's tests are known. A further suite of tests is a
-benchmark of its own (`humaneval+`), with the same samples.
+Samples keep the verdicts of their source; run.toml states each source with its format and sha256. Samples without a
+verdict are kept without one; `isobudget judge RUN` judges them if the tests of their problems are known. A further
+suite of tests becomes a separate benchmark (`humaneval+`) with the same samples.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from isobudget.records.part_writer import PartWriter
 from isobudget.records.rows import NO_TEXT, PromptRow
 from isobudget.records.run import Run
 
-#: what a sample's text is -> the rule that cuts the program out of it
+#: form of a sample's text -> the rule that extracts the program from it
 _EXTRACTION = {COMPLETION: AS_IT_IS, SOLUTION: AS_IT_IS, OUTPUT: "block"}
 _ROWS_PER_PART = 20_000
 #: a line of counts becomes as many rows as it has samples; a source may have this many at most
@@ -64,22 +64,24 @@ def write_run(
     verdicts: str | Path | None = None,
     to_judge: bool = False,
 ) -> ImportedRun:
-    """Import results into a run folder that is not there yet.
+    """Import results into a new run folder.
+
+    If an error occurs while samples are imported, the folder is removed.
 
     Args:
         sources: files, folders and patterns, see `isobudget.importers.read`.
         out: the run folder.
-        from_: the name of the format, where it should not be guessed from the content.
-        problems: the benchmark or file of problems that the samples are of; others are left out.
-        benchmark: the name of the benchmark where the files do not say.
+        from_: the name of the format; None detects it from the content.
+        problems: the benchmark or file that has the samples' problems; samples of other problems are left out.
+        benchmark: the name of the benchmark of samples that do not state theirs.
         verdicts: a file of verdicts on the samples, see `given_verdicts`.
-        to_judge: refuse samples if the tests of none are known, and those with a verdict but no text to run; samples
-            with neither are left out.
+        to_judge: the samples will be judged: raise an error if the tests of none are known, or if a sample has a
+            verdict but no text; leave out samples with neither.
 
     Raises:
-        InputError: a source is wrong; file and line are named. Then, as after every error, there is no folder.
-        RunError: the folder holds something already.
-        StorageError: it cannot be written.
+        InputError: a source is wrong (the message names file and line), or the folder holds something already.
+        RunError: another process writes into the folder.
+        StorageError: the folder cannot be written.
     """
     check_name(benchmark)
     readable, notes = find_sources(sources, from_)
@@ -100,7 +102,7 @@ def write_run(
                     f"{', '.join(str(one.path) for one in taken)}: the tests of the samples are not known; name their "
                     "benchmark or a file of problems (--problems), or import them as they are, without --rejudge"
                 )
-        except RunError:  # another has taken over: the folder is his
+        except RunError:  # another process has taken over the folder
             raise
         except BaseException:
             remove_folder(folder)  # made by this call
@@ -116,7 +118,7 @@ def write_run(
 
 
 def benchmarks_with_tests(run: Run) -> set[str]:
-    """The benchmarks of which the run knows the tests of a problem."""
+    """The run's benchmarks with at least one problem whose tests are known."""
     return {key[0] for key, problem in run.problems().items() if not isinstance(problem.tests, NoTests)}
 
 
@@ -138,7 +140,7 @@ def _named(
 
 
 def _model(record: Record, names: dict[str, str]) -> str:
-    """What a record's model is called in the run."""
+    """The name of a record's model in the run."""
     return with_condition(names.get(record.model, record.model), record.condition)
 
 
@@ -159,7 +161,7 @@ def _as_judged(records: Iterable[Record]) -> Iterator[Record]:
 
 
 class _Writer:
-    """Takes source after source into the tables of a run."""
+    """Writes the records of one source after another into the tables of a run."""
 
     def __init__(
         self,
@@ -188,7 +190,7 @@ class _Writer:
     def take(
         self, readable: ReadableSource, stream: tuple[ImportTally, Iterable[Record]], names: dict[str, str]
     ) -> Taken:
-        """Take one source."""
+        """Write the records of one source; returns what was taken and left out."""
         (tally, records), number = stream, 0
         before = self.judged
         for record in records:
@@ -198,7 +200,7 @@ class _Writer:
             if isinstance(record, CountRow) and number + record.n > MOST_COUNTED:
                 raise InputError(
                     f"{readable.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to here, "
-                    "and an import makes a row of each. Counts need no import: passk, curves and plan read the file"
+                    "and an import writes a row for each. Counts need no import: passk, curves and plan read the file"
                 )
             if isinstance(record, CountRow) and record.passed is None:
                 self._counted.add(model)
@@ -302,10 +304,10 @@ class _Writer:
         self._columns = _Columns()
 
     def finish(self, taken: Sequence[Taken]) -> None:
-        """Write what is left, the problems and their prompts, and what run.toml states."""
+        """Write the remaining rows, the problems and their prompts, and run.toml."""
         self._flush()
         if not self._next:
-            raise InputError("\n".join(map(str, taken)) + "\nNo sample could be taken.")
+            raise InputError("\n".join(map(str, taken)) + "\nNo sample could be imported.")
         if self._given is not None:
             self._given.check({(key[1], key[2]): number for key, number in self._next.items() if not key[3]})
         problems = {(one.benchmark, one.task_id): one for one in self._known.used()}
@@ -336,7 +338,7 @@ class _Writer:
 
 
 def _prompt(problem: Problem, form: str, prompt: str | None) -> PromptRow:
-    """What models were given, as far as it is known, and the head of the programs of this form."""
+    """The prompt that models were given for a problem, as far as it is known, and the head of programs of this form."""
     given = problem.prompt if prompt is None else prompt
     head = "" if form == SOLUTION else problem.program("")
     chat = given.startswith('[{"role":')
@@ -357,7 +359,7 @@ def _facts(readable: ReadableSource, number: int, judged: int, tally: ImportTall
 
 
 def default_run(sources: Any) -> Path:
-    """The folder of a run that is imported without one being named: `runs/` and the first source's name."""
+    """The default folder of an imported run: `runs/` and the name of the first source."""
     _, others = split_sources(sources)
     first = others[0] if others and isinstance(others[0], Path) else Path("imported")
     return Path("runs") / file_stems([model_of_file(first)])[0]
@@ -365,12 +367,12 @@ def default_run(sources: Any) -> Path:
 
 @contextlib.contextmanager
 def as_run(source: Any, from_: str | None = None) -> Iterator[tuple[Run, Path | None]]:
-    """A run for what a user names: the run itself, or a temporary one made from files.
+    """The run that a user names, or a temporary run made from the files that he names.
 
-    Also returns a folder for data computed from files; None for a run, which has its own.
+    The second value is a folder for data computed from files; None for a run, which has its own folder.
 
     Raises:
-        InputError: several runs, or runs and files; or as `write_run`.
+        InputError: there are several runs, or runs and files; or as for `write_run`.
     """
     if isinstance(source, Run):
         yield source, None
@@ -380,7 +382,7 @@ def as_run(source: Any, from_: str | None = None) -> Iterator[tuple[Run, Path | 
         yield Run.open(runs[0]), None
         return
     if runs:
-        raise InputError(f"{runs[0]}: one run folder at a time, or files of results")
+        raise InputError(f"{runs[0]}: name this run folder alone, or only files of results")
     if len(files) == 1 and not (isinstance(files[0], Path) and files[0].exists()):
         yield Run.open(files[0]), None  # says what is wrong with it
         return

@@ -21,7 +21,7 @@ STEPS: Mapping[Unit, float] = {
     Unit.JOULES: 1e3,
     Unit.TOKENS: 1.0,
 }
-#: SQLite's integers have 63 bits; sums of rows have to fit, too
+#: largest amount in steps: SQLite's integers have 63 bits, and sums of rows must fit as well
 MOST = 2**53
 #: what rounding may add to a product that is meant to be whole
 _ROUNDING = 1e-6
@@ -64,7 +64,7 @@ NOTHING = Amounts(0, 0, 0, 0, 0)
 
 
 def steps(unit: Unit, amount: float) -> int | None:
-    """An amount in steps of its unit, rounded up; None for NaN."""
+    """An amount in steps of its unit, rounded up, from 0 to `MOST`; None for NaN."""
     if math.isnan(amount):
         return None
     exact = amount * STEPS[unit]

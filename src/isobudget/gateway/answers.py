@@ -15,7 +15,7 @@ from isobudget.gateway.faults import RefusedRequestError
 from isobudget.gateway.runner import RequestEnding, RequestSample
 from isobudget.grid import json_value
 
-#: what keeps a stream open that nothing is said over yet
+#: keeps a stream open while there is nothing to send
 HEARTBEAT = b": waiting\n\n"
 DONE = b"data: [DONE]\n\n"
 
@@ -24,7 +24,7 @@ def as_json(value: Any) -> bytes:
     """A value as JSON. NaN and infinities, which a model server may send but JSON lacks, become null.
 
     Raises:
-        RefusedRequestError: it is nested too deeply (502).
+        RefusedRequestError: the value is nested too deeply (502).
     """
     try:
         try:
@@ -36,17 +36,17 @@ def as_json(value: Any) -> bytes:
 
 
 def event(value: Any) -> bytes:
-    """One chunk of a stream."""
+    """A value as one chunk of a stream."""
     return b"data: " + as_json(value) + b"\n\n"
 
 
 def error_event(error: RefusedRequestError) -> bytes:
-    """An error that occurs after the stream has begun."""
+    """An error as a chunk, for errors after the stream has begun."""
     return event(error.body())
 
 
 def usage(spent: Spent) -> dict[str, int]:
-    """The tokens of everything that was spent, whichever sample is the answer."""
+    """The tokens of all calls of a request, including those of samples that are not in the answer."""
     prompt, completion = spent.prompt_tokens, spent.completion_tokens
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
@@ -133,7 +133,7 @@ class GatewayAnswer:
         return event(made | more)
 
     def begin(self) -> bytes:
-        """The first chunk, which names the speaker's role."""
+        """The first chunk: the role `assistant` for a chat, a heartbeat for a completion."""
         if not self._asked.chat:
             return HEARTBEAT
         delta = {"role": "assistant", "content": ""}

@@ -41,7 +41,7 @@ from isobudget.policies.schedule import Schedule, Stop
 
 #: samples of a request without tests that states no number
 UNTESTED_SAMPLES = 4
-#: bodies beyond so many characters are read apart from the event loop
+#: bodies of this many bytes or more are parsed in a thread, so that the event loop is not blocked
 _SHORT = 4096
 log = logging.getLogger("isobudget.gateway")
 
@@ -94,7 +94,7 @@ class Gateway:
         recovered = self.ledger.start()
         if recovered:
             calls = "1 call was" if recovered == 1 else f"{recovered} calls were"
-            log.warning("%s in flight when the last gateway ended: counted at their maximum cost", calls)
+            log.warning("%s in flight when the last gateway ended: charged at maximum cost", calls)
         try:
             await asyncio.to_thread(self.judges.__enter__)
             for model in self.offer.models.values():
@@ -121,7 +121,7 @@ class Gateway:
         return answered(found)
 
     async def _serve(self, body: Any, request: Request, account: Account, chat: bool) -> dict[str, Any] | Response:
-        """The answer to a request's body: an object, or a stream if requested."""
+        """The answer to a request with this body: an object, or a stream if requested."""
         long = int(request.headers.get("content-length") or _SHORT) >= _SHORT
         read = partial(read_request, body, chat=chat, settings=self.settings)
         apart = long or (isinstance(body, dict) and body.get("isobudget"))
@@ -151,7 +151,7 @@ class Gateway:
         param = "model" if asked.options.policy is None else "isobudget.policy"
         schedule = self._of_one(asked) if name is None else self.offer.schedule(name, random.random(), param)
         if asked.prompt is None:
-            raise bad_request(f"{asked.model} takes messages of text alone", "messages")
+            raise bad_request(f"{asked.model} accepts only messages of text here, without tools", "messages")
         for arm in schedule.arms:
             if wrong := self.offer.model(arm).refuses(asked.prompt):
                 raise bad_request(f"{arm}: the prompt is {wrong}", "messages" if asked.chat else "prompt")
@@ -213,7 +213,7 @@ class Gateway:
     # a single model -------------------------------------------------------------------------------------------------
 
     def _passed(self, asked: GatewayRequest, payer: Payer) -> Passed | None:
-        """The request to hand on to a server; None if a policy is played or the model runs here."""
+        """The request to forward to a server; None if a policy is to be played, or if the model runs here."""
         options = asked.options
         plain = options.samples is None and options.return_ == "first_pass" and options.ranker is None
         if asked.policy is not None or asked.problem is not None or not plain:

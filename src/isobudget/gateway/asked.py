@@ -1,7 +1,8 @@
 """Reads and checks a request once: messages, sampling, tests, budget, policy.
 
-Fields whose cost cannot be bounded (images, audio, searches, predictions) are refused. So is every unknown field, also
-in messages and their parts: only fields on a list are passed through, which the setting `fields` extends.
+Fields whose cost cannot be bounded (images, audio, searches, predictions) are refused. Unknown fields are refused too,
+including those in messages and their parts: only listed fields are passed through. The setting `fields` extends the
+list.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ _OF_COMPLETIONS = {"suffix", "echo"}
 _OF_MESSAGES = {"role", "content", "name", "tool_calls", "tool_call_id", "function_call", "refusal", "annotations"}
 _OF_MESSAGES |= {"reasoning", "reasoning_content", "reasoning_details", "thinking_blocks"}
 _OF_PARTS = {"type", "text", "annotations"}
-#: kinds of tools that the client runs; a server bills others beside the tokens
+#: types of tools that the client runs; for other tools a server charges more than the tokens
 _TOOLS = ("function", "custom")
 _IDLE: tuple[Any, ...] = (None, False, "", [], {})
-#: as Markdown has it: a block that nothing closes goes to the end
+#: a block of tests; as in Markdown, a block without a closing fence extends to the end
 _TESTS_BLOCK = re.compile(
     r"^ {0,3}(`{3,}|~{3,})[ \t]*(?:python[ \t]+)?tests[ \t]*\r?\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*\r?$|\Z)", re.M | re.S
 )
@@ -58,7 +59,7 @@ class Options(BaseModel):
         tests: source (asserts, `check(candidate)`, pytest) or an object with fields such as inputs and outputs.
         entry_point: the function under test.
         budget: budget of this request, such as `0.01usd`.
-        policy: name of a policy to use instead of the model's.
+        policy: name of a policy to use; the request's field `model` then has no effect.
         ranker: how to choose among samples without tests.
         samples: maximum number of samples to draw.
         return_: `first_pass`, or `all` to draw and return all samples.
@@ -79,7 +80,7 @@ class Options(BaseModel):
 
 _OPTIONS = [one.alias or name for name, one in Options.model_fields.items()]
 _TYPES_OF_OPTIONS = {
-    "tests": "must be source as one text, or an object with fields such as inputs and outputs",
+    "tests": "must be source code as one string, or an object with fields such as inputs and outputs",
     "budget": "must be a string with an amount and its unit, such as 0.01usd, 20000tokens, 1e15flops or 30s",
 }
 
@@ -97,7 +98,7 @@ class GatewayRequest:
         options: the field `isobudget`.
         limits: budgets of this request.
         problem: the problem made from the tests; None without tests.
-        body: the body to hand on to a single server.
+        body: the body to forward to a single server.
         prompt_bytes: size of everything that a server may count as prompt.
         choices: number of requested answers.
     """
@@ -173,7 +174,7 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRe
 
 
 def _check_sendable(body: Mapping[str, Any]) -> None:
-    """Refuse names and values that JSON allows but cannot be sent to a server: half a surrogate pair, 1e400."""
+    """Refuse names and values that JSON allows but that cannot be sent to a server: half a surrogate pair, 1e400."""
     for name, value in body.items():
         try:
             check_sendable({name: value})
@@ -186,13 +187,13 @@ def _options(stated: Any) -> Options:
         return Options.model_validate({} if stated is None else stated)
     except ValidationError as error:
         first = error.errors()[0]
-        # Of a field that may be of several types, the place goes on with the type.
+        # For a field of several types, the location continues with the type.
         place = ".".join(("isobudget", *map(str, first["loc"][:1])))
         raise bad_request(f"{place}: {_wrong_option(first)}", place) from None
 
 
 def _wrong_option(error: Any) -> str:
-    """What is wrong with a part of the field `isobudget`, and which values are allowed."""
+    """The message for an error in the field `isobudget`: what is wrong, and which values are allowed."""
     if not error["loc"]:
         return f"must be an object; its fields are: {', '.join(_OPTIONS)}"
     name = str(error["loc"][0])
@@ -226,8 +227,8 @@ def check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -
 def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        where = "; GET /v1/models lists what there is" if name == "model" else ""
-        raise bad_request(f"{name} must be a string{where}", name)
+        where = "; GET /v1/models lists the models and policies" if name == "model" else ""
+        raise bad_request(f"{name} must be a non-empty string{where}", name)
     return value
 
 
@@ -264,7 +265,7 @@ def _sampling(body: Mapping[str, Any], settings: ServeSettings) -> Sampling:
     stops = [stop] if isinstance(stop, str) else [] if stop is None else stop
     texts = isinstance(stops, list) and all(isinstance(one, str) and one for one in stops)
     if not texts or len(stops) > _MOST_STOPS:
-        raise bad_request(f"stop must be a string or up to {_MOST_STOPS} strings", "stop")
+        raise bad_request(f"stop must be a non-empty string, or a list of up to {_MOST_STOPS} of them", "stop")
     return Sampling(
         temperature=_number(body, "temperature", 0.7, 0, 10),
         top_p=_number(body, "top_p", 0.95, 1e-6, 1),
@@ -277,7 +278,7 @@ def _messages(body: Mapping[str, Any], more: Sequence[str]) -> Chat | None:
     """The conversation; None if it contains parts that only a server can interpret."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
-        raise bad_request("messages must be a list of objects with role and content, at least one", "messages")
+        raise bad_request("messages must be a non-empty list of objects with role and content", "messages")
     read = [_message(one, f"messages.{at}", more) for at, one in enumerate(messages)]
     plain = [one for one in read if one is not None]
     return Chat(tuple(plain)) if len(plain) == len(read) and not body.get("tools") else None
@@ -290,7 +291,7 @@ def _message(one: Mapping[str, Any], place: str, more: Sequence[str]) -> Message
     if isinstance(content, list):
         content = "\n".join(_text_of_part(part, place, more) for part in content)
     if content is not None and not isinstance(content, str):
-        raise bad_request(f"{place}.content must be a string", f"{place}.content")
+        raise bad_request(f"{place}.content must be a string or a list of text parts", f"{place}.content")
     check_known(one, _OF_MESSAGES | set(more), place)
     if role in ("tool", "function") or one.get("tool_calls") or one.get("function_call") or content is None:
         return None
@@ -340,7 +341,7 @@ def _limits(options: Options) -> tuple[PeriodBudget, ...]:
 
 
 def _handed_on(body: Mapping[str, Any], sampling: Sampling) -> dict[str, Any]:
-    """The body for a single server: without our own fields, and always with a token limit."""
+    """The body to forward to a single server: without isobudget's own fields, and always with a token limit."""
     ours = ("isobudget", "stream", "stream_options", "model", "store", "metadata", "user")
     made = {name: value for name, value in body.items() if name not in ours and value is not None}
     limit = "max_completion_tokens" if "max_completion_tokens" in made else "max_tokens"
@@ -349,7 +350,10 @@ def _handed_on(body: Mapping[str, Any], sampling: Sampling) -> dict[str, Any]:
 
 
 def _prompt_bytes(body: Mapping[str, Any]) -> int:
-    """Bytes of everything that a server may count as prompt; templates write out tool schemas with more spaces."""
+    """An upper bound on the bytes of everything that a server may count as prompt.
+
+    Tool schemas count three times, because templates write them with more spaces.
+    """
     plain = {name: body[name] for name in ("messages", "prompt", "suffix") if name in body}
     schemas = {name: body[name] for name in ("tools", "response_format") if body.get(name)}
     count = len(body.get("messages") or ())

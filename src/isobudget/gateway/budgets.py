@@ -18,7 +18,7 @@ from isobudget.gateway.amounts import MOST, STEPS
 from isobudget.grid import with_unit
 
 _MICRO = 1_000_000
-#: what rounding may lack of a whole number
+#: by how much rounding may miss a whole number
 _ROUNDING = 1e-6
 
 
@@ -34,7 +34,7 @@ class Period(StrEnum):
     ALL = "all"
 
 
-#: the units of what is known before a call
+#: the units in which a call's maximum cost can be known before the call
 _UNITS = (Unit.USD, Unit.TOKENS, Unit.FLOPS, Unit.SECONDS)
 _WRITTEN = "an amount above 0 and its period, such as 5usd/day, 1e6tokens/hour, 0.01usd/request or 20usd/all"
 _WRITTEN_OF_REQUEST = "an amount above 0 of one request, such as 0.01usd, 20000tokens, 1e15flops, 30s or 10min"
@@ -61,13 +61,13 @@ class PeriodBudget:
         return f"{amount} in all" if self.period is Period.ALL else f"{amount} {each} {self.period}"
 
     def begin(self, now_us: int) -> int:
-        """When the period that contains a moment began, in microseconds since 1970; 0 for a budget in total."""
+        """When the period that contains `now_us` began, in microseconds since 1970; 0 for `ALL` and `REQUEST`."""
         if self.period in (Period.ALL, Period.REQUEST):
             return 0
         return int(_begin(self.period, now_us).timestamp()) * _MICRO
 
     def end(self, now_us: int) -> int | None:
-        """When the next period begins; None for a budget in total."""
+        """When the next period begins, in microseconds since 1970; None for a budget in total or for one request."""
         if self.period in (Period.ALL, Period.REQUEST):
             return None
         begin = _begin(self.period, now_us)
@@ -119,13 +119,16 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
     if budget.samples or budget.unit is None:
         raise InputError(f"{text!r}: a budget needs a unit here, one of {', '.join(_UNITS)}; write {written}")
     if budget.unit not in _UNITS:
-        raise InputError(f"{text!r}: {budget.unit} are not known before a call; write {written}")
+        raise InputError(
+            f"{text!r}: the {budget.unit} of a call are not known before it, so a budget cannot be in {budget.unit}; "
+            f"write {written}"
+        )
     limit = int(min(budget.amount * STEPS[budget.unit], 2.0 * MOST) + _ROUNDING)
     if limit > MOST:
         most = with_unit(MOST / STEPS[budget.unit], budget.unit)
-        raise InputError(f"{text!r}: is more than a ledger can count, {most}; write {written}")
+        raise InputError(f"{text!r} is more than a ledger can count ({most}); write {written}")
     if not limit:
-        raise InputError(f"{text!r}: is less than the smallest amount that is counted; write {written}")
+        raise InputError(f"{text!r} is less than the smallest amount that a ledger can count; write {written}")
     return PeriodBudget(budget.unit, limit, found)
 
 

@@ -1,4 +1,4 @@
-"""One call of a model: reserved, made and settled; and retried after a failure if that may help.
+"""Calls a model: each call is reserved, made and settled, and retried after a failure if that may help.
 
 Every attempt has a reservation of its own. An attempt that was certainly not served is settled at zero. One that may
 have been served, but whose cost is not known, is settled at the reserved amount.
@@ -27,10 +27,10 @@ from isobudget.tasks.ledger import ArmPrice
 
 T = TypeVar("T")
 
-#: the wait before the second attempt, doubled before each further one
+#: longest wait before the second attempt, doubled before each further one; a server may ask for a longer wait
 FIRST_WAIT_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 8.0
-#: beyond `max_tokens` that a server may count: end tokens, and a stop text
+#: tokens that a server may count beyond `max_tokens`: end tokens, and a stop text
 MORE_TOKENS = 8
 
 
@@ -91,14 +91,17 @@ class CallBill:
 
     @classmethod
     def of_samples(cls, price: ArmPrice, count: int, *, prompt_paid: bool) -> CallBill:
-        """The maximum cost of a call for so many samples: that many times the maximum cost of one, prompt included."""
+        """The maximum cost of a call for `count` samples: `count` times the maximum cost of one sample.
+
+        The prompt counts for each sample, unless `prompt_paid`.
+        """
         one = price.most(prompt_paid)
         amounts = {unit: count * amount for unit, amount in one.items()}
         return cls(amounts, 0 if prompt_paid else count * price.prompt_tokens, count * price.max_tokens)
 
     @classmethod
     def of_drawn(cls, price: ArmPrice, came: Drawn, *, prompt_paid: bool) -> CallBill:
-        """The cost of a call: the prompt once, plus every sample."""
+        """The cost of a call: every sample, and the prompt once unless `prompt_paid`."""
         prompt, known = came.prompt_tokens, [one.completion_tokens for one in came.generations]
         tokens = [*known, came.completion_tokens - sum(known)]
         parts = [price.amounts(0, prompt, count) for count in tokens if count]
@@ -173,7 +176,7 @@ async def with_attempts(payer: Payer, attempt: Callable[[], Awaitable[T]]) -> T:
         except RefusedRequestError:
             if last is None:
                 raise
-            break  # what failed before is the reason
+            break  # the earlier failure is the reason
         except BackendError as error:
             last = error
             wait = _wait_seconds(number, error)
@@ -191,7 +194,7 @@ def _wait_seconds(number: int, error: BackendError) -> float:
 
 
 def told(error: BackendError, name: str) -> RefusedRequestError:
-    """Turn a failed call into an answer for the client."""
+    """The error for the client after a failed call."""
     if isinstance(error, RefusedError) and error.status in (400, 413, 422):
         return RefusedRequestError(400, "upstream_refused", f"{name}: {error}", model=name)
     if isinstance(error, UnsendableError):

@@ -1,4 +1,4 @@
-"""Chooses the sample to return: one that passed its tests; else by tests passed, or without tests by a ranker.
+"""Chooses the sample to return: by its tests, or by a ranker if there are no tests.
 
 - `tests`: the first that passed; else the one that passed most tests; in a tie the earliest.
 - `votes`: the program (or text) that most samples share, ignoring spaces and comments; in a tie the most likely.

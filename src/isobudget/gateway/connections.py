@@ -69,17 +69,17 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Received bytes, which are headers until the request is complete."""
+        """Handle received bytes; the timer runs until the request's headers are complete."""
         super().data_received(data)
         self._watch()
 
     def on_response_complete(self) -> None:
-        """The answer has been sent; the next request is awaited if part of it has arrived."""
+        """The answer has been sent; the timer starts at once if part of the next request has already arrived."""
         super().on_response_complete()
         self._watch()
 
     def end(self) -> None:
-        """Close it at once."""
+        """Close the connection at once."""
         self._stop()
         if self._counted:
             self._counted = False

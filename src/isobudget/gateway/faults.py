@@ -16,9 +16,10 @@ class RefusedRequestError(IsobudgetError):
 
     Attributes:
         status: HTTP status of the answer.
-        code: a machine-readable word.
+        code: name of the error, for programs.
         param: the field at fault, or None.
         retry_after_seconds: when a retry may help; None if it will not.
+        details: further data on the error, for programs.
         model: the model at fault; empty if none is.
     """
 

@@ -1,10 +1,10 @@
-"""The judge as a service: batches of problems and programs in, verdicts streamed back, one JSON line each.
+"""The judge as a service: a client sends a batch of programs and problems, and receives a stream of verdicts.
 
-    GET  /v1/judge      limits, rules, workers, the longest batch POST /v1/judge      {"problems": [row, ...], "jobs":
-    [[number of the problem, program], ...]} -> {"id": number of the job, "verdict": [...]}, in the order in which they
-    finish
+    GET  /v1/judge      limits, rules, workers, and the maximum size of a body in KiB
+    POST /v1/judge      {"problems": [row, ...], "jobs": [[number of the problem, program], ...]}
+                        -> {"id": number of the job, "verdict": [...]}, one JSON line each, in the order of completion
 
-Problems are rows as run folders keep them. Their tests are foreign (`judge.trusted.foreign`), and a judge serves one
+Problems are rows as run folders store them. Their tests are foreign (`judge.trusted.foreign`), and a judge serves one
 key at a time (`judging`). Keys and limits are those of the gateway; nothing is spent, so there is no ledger.
 """
 
@@ -36,7 +36,7 @@ from isobudget.judge.worker import describe
 from isobudget.problems.problem import Problem
 from isobudget.records.rows import ProblemRow, problem_of
 
-#: jobs of one batch
+#: maximum number of jobs in one batch
 MOST_JOBS = 1000
 Job = tuple[Problem, str]
 
@@ -109,15 +109,15 @@ def read_jobs(body: Any) -> list[Job]:
         or not isinstance(body.get("problems"), list)
         or not isinstance(body.get("jobs"), list)
     ):
-        raise bad_request('a batch is {"problems": [...], "jobs": [[number, program], ...]}')
+        raise bad_request('the body must be {"problems": [...], "jobs": [[number of the problem, program], ...]}')
     if len(body["jobs"]) > MOST_JOBS:
-        raise bad_request(f"a batch has up to {MOST_JOBS} jobs", "jobs")
+        raise bad_request(f"jobs may have at most {MOST_JOBS} entries", "jobs")
     problems = [_problem(row, at) for at, row in enumerate(body["problems"])]
     jobs: list[Job] = []
     for at, job in enumerate(body["jobs"]):
         fits = isinstance(job, list) and len(job) == 2 and type(job[0]) is int and isinstance(job[1], str)
         if not fits or not 0 <= job[0] < len(problems):
-            raise bad_request("a job is the number of a problem, and a program", f"jobs.{at}")
+            raise bad_request(f"jobs.{at} must be [number of a problem from 0, program]", f"jobs.{at}")
         jobs.append((problems[job[0]], job[1]))
     return jobs
 

@@ -27,11 +27,11 @@ from isobudget.problems.problem import Problem
 
 #: how long a judge stays with a key while others wait
 TURN_SECONDS = 2.0
-#: how long a job of another key waits for a judge that serves nobody, before one that is idle starts over for it
+#: how long a job of another key waits before a judge that idles for its own key restarts to serve it
 PATIENCE_SECONDS = 0.05
-#: how long a judge that has served a key waits for another job of it
+#: how long a judge that has served a key waits for another job of that key
 IDLE_SECONDS = 3.0
-#: how long a program may go on for whose verdict nobody waits: most end sooner than a judge begins anew
+#: how long a program continues when nobody waits for its verdict any more: most end sooner than a judge restarts
 UNWANTED_SECONDS = 1.0
 
 
@@ -42,7 +42,7 @@ class Waiting:
         self._given_up = math.inf
 
     def told(self, verdict: asyncio.Future[Verdict]) -> None:
-        """Callback: the waiting future is done (cancelled, if the caller has given up)."""
+        """Callback for the future of a verdict: notes the time if the future was cancelled, as nobody waits then."""
         if verdict.cancelled():
             self._given_up = time.monotonic()
 
@@ -53,7 +53,7 @@ class Waiting:
 
     @property
     def is_long_over(self) -> bool:
-        """Whether nobody has waited for so long that the program should be ended."""
+        """Whether nobody has waited for more than `UNWANTED_SECONDS`, so that the program should be ended."""
         return time.monotonic() - self._given_up > UNWANTED_SECONDS
 
 
@@ -69,7 +69,7 @@ class Job(NamedTuple):
     again: bool = False
 
     def begin(self) -> bool:
-        """Whether to judge it, for the first time or once more."""
+        """Mark the job as running; returns false if nobody waits for its verdict, so that it need not be judged."""
         if self.verdict.running():
             return not self.waiting.is_over
         return self.verdict.set_running_or_notify_cancel()
@@ -108,11 +108,11 @@ class FairJobs:
             return job
 
     def take_of(self, key: int, until: float, seconds: float) -> Job | None:
-        """The next job of a key.
+        """The next job of a key; None if the key's turn is over, or if no job comes in time.
 
         Args:
             key: the key.
-            until: when the key's turn ends, on the monotonic clock; it goes on longer while no other key waits.
+            until: when the key's turn ends, on the monotonic clock; while no other key waits, the turn continues.
             seconds: how long to wait for a job; shorter if another key waits for a judge.
         """
         deadline = time.monotonic() + seconds
@@ -210,7 +210,7 @@ class Judges:
         return verdicts
 
     def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
-        """Runs in a thread: restrict it to one core, where its judge also places its worker."""
+        """Body of a thread: serve one key after another, on one core that the judge's worker shares."""
         os.sched_setaffinity(0, {core})
         while not self.jobs.closed:
             try:

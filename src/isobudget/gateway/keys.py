@@ -2,7 +2,7 @@
 
 A key has 256 random bits, so a plain hash is enough. If no key was ever made and the server listens on this machine
 alone, everybody uses the account `local`. Keys are looked up for every request, so that a revoked key is refused at
-once. So is a key that was closed because an upstream spent more than was reserved, until it is opened again.
+once. A key is closed if an upstream spent more than was reserved; it is then refused until it is reopened.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from isobudget.gateway.store import KeyEvent, KeyRow, Store
 #: what keys begin with, so that leaked ones can be found
 PREFIX = "isb-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-#: the longest header that is looked at
+#: characters of the header that are read
 _MOST_HEADER = 256
 BUDGET, CLOSED, OPENED, REVOKED = "budget", "closed", "opened", "revoked"
 
 
 class Account(NamedTuple):
-    """The paying account: number and name of the key, its budgets, and why it is closed, if it is."""
+    """The paying account: number and name of its key, its budgets, and why the key is closed (empty if it is not)."""
 
     id: int
     name: str

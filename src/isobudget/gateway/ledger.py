@@ -35,15 +35,15 @@ from isobudget.gateway.store import RESERVE, SETTLE, KeyEvent, LedgerRow, Store
 from isobudget.grid import with_unit
 from isobudget.tasks.ledger import unknown_cost
 
-#: rows of one commit
+#: maximum number of rows in one commit
 _MOST_ROWS = 2000
 #: how long a settlement that could not be written waits for the next try
 _AGAIN_SECONDS = 1.0
-#: characters of a note
+#: maximum number of characters of a note
 _MOST_NOTE = 300
-#: what makes a call that is more than a budget smaller: of seconds, and of the other units
+#: how to make a call cheaper that may cost more than a whole budget: in seconds (True), and in other units
 _SMALLER = {
-    True: "a call may take all the seconds that its request allows; allow fewer in its field budget, such as 30s"
+    True: "a call may take all seconds that its request has left; limit the request with isobudget.budget, such as 30s"
 }
 _SMALLER |= {False: "ask for fewer tokens"}
 RECOVERED = "never settled: counted at its maximum cost"
@@ -165,10 +165,10 @@ class Ledger:
         except StorageError as error:
             self._release(reservation, NOTHING)
             raise RefusedRequestError(
-                503, "ledger_unavailable", f"nothing was called: {error}", retry_after_seconds=5.0
+                503, "ledger_unavailable", f"no model was called: {error}", retry_after_seconds=5.0
             ) from error
         except asyncio.CancelledError:
-            # The row may be there, or come: nothing was called.
+            # The row may be written, now or later, but no model was called.
             self.settle(reservation, NOTHING, note="not called")
             raise
         return reservation
@@ -178,14 +178,15 @@ class Ledger:
     ) -> None:
         """Settle the cost of a call; None means the reserved amount. The row is written with the next commit.
 
-        A call closes the key if units are listed in `exceeded`, or if it cost more than was reserved.
+        A call closes the key if units are listed in `exceeded`, or if it cost more than was reserved in any unit but
+        seconds.
         """
         if reservation.settled:
             return
         entry = reservation.entry
         came = entry.amounts if amounts is None else amounts
         if exceeded := [*exceeded, *came.exceeds(entry.amounts._replace(seconds=None))]:
-            note = f"{note}; more than asked for" if note else "more than asked for"
+            note = f"{note}; more than was reserved" if note else "more than was reserved"
             self._close_key(reservation, exceeded)
         self._release(reservation, came)
         self.on_settled(came)
@@ -207,12 +208,12 @@ class Ledger:
         return self._next - 1
 
     def _window(self, owner: int | None, budget: PeriodBudget, now: int) -> Window:
-        """The window of a budget that contains this moment; summed from the store when first needed."""
+        """The window of a budget for the period that contains `now`; summed from the store when first needed."""
         begin, known = budget.begin(now), self._windows.get((owner, budget))
         if known is None:
             known = self._counted(owner, budget, begin)
         elif known.begin != begin:
-            # Where the clock was set back, and then goes over the period's end again, something is counted there.
+            # If the clock was set back and passes the end of the period again, the new period already has rows.
             known = Window(begin) if begin > self._newest else self._counted(owner, budget, begin)
         self._newest = max(self._newest, now)
         self._windows[owner, budget] = known
@@ -263,7 +264,7 @@ class Ledger:
             late = [job for job in jobs if job[1] is None] if error else []
             if ends and late:
                 log.error(
-                    "%d settlements could not be written; their calls count at their maximum cost",
+                    "%d settlements could not be written; their calls count at maximum cost",
                     len(late),
                 )
             for _, written in jobs:
@@ -276,7 +277,7 @@ class Ledger:
             self.store.write(rows)
         except Exception as error:
             if not self._fails:
-                log.error("%s; until it can be written, no model is called", error)
+                log.error("%s; no model is called until the ledger can be written", error)
             return error if isinstance(error, StorageError) else StorageError(f"the ledger cannot be written: {error}")
         return None
 
@@ -300,7 +301,7 @@ def _text(note: str) -> str:
 
 
 def cannot_keep(model: str, unit: str) -> str:
-    """The message that a model whose cost in a unit is not known cannot keep a budget in that unit, and what to do."""
+    """The message for a budget in a unit in which a model's cost is not known: what is missing, and what to do."""
     return f"{unknown_cost(model, unit)}, or state the budget in tokens"
 
 

@@ -48,7 +48,7 @@ class FairGate:
 
     async def _wait(self, key: int) -> None:
         if self.waiting >= self._most_waiting:
-            raise overloaded(f"{self._what} is full; ask again later")
+            raise overloaded(f"{self._what} has too many waiting calls; try again later")
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, deque()).append(mine)
         try:

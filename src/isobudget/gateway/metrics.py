@@ -32,7 +32,7 @@ class Metrics:
                 self.count("spent_total", amount, unit=unit)
 
     def text(self) -> str:
-        """In Prometheus' text format."""
+        """The metrics in Prometheus' text format."""
         lines, last = [], ""
         for (name, labels), value in sorted(self.counts.items()):
             if name != last:

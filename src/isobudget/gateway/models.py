@@ -1,4 +1,4 @@
-"""What a gateway offers: models by name, and policies by name."""
+"""The models and policies that a gateway serves, by name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from isobudget.solving.policy_file import read_policy, split_label
 from isobudget.study.resolve import ResolvedModel
 from isobudget.tasks.models import choose_models, default_schedule
 
-#: the policy that a gateway takes if none is named
+#: name of the default policy, which a request names as `isobudget/auto`
 AUTO = "auto"
 #: slots of an embedded engine
 _SLOTS = 8
@@ -31,7 +31,7 @@ _SLOTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The available models and policies by name."""
+    """The served models and policies by name."""
 
     models: Mapping[str, Upstream]
     policies: Mapping[str, Schedule]
@@ -74,7 +74,8 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
     """The models and policies that the settings name; weights of embedded models are downloaded.
 
     Raises:
-        InputError: a policy draws from something that is not a model, or two policies have one name.
+        InputError: a policy draws from a model that is not served, or needs labels or counts of passed tests; or two
+            policies have the same name.
         ModelError, MissingExtraError: a model, or an extra that it needs, is not installed here.
     """
     policies: dict[str, Schedule] = {}
@@ -96,22 +97,23 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
 
 
 def _schedule(place: str) -> Schedule:
-    """The schedule of a policy file. Requests have no labels, so a policy by label is refused."""
+    """The schedule of a policy file. Policies by label or by passed tests are refused, since requests have neither."""
     path, label = split_label(place)
     policy = read_policy(path)
     if policy.labelled or label:
         raise InputError(
-            f"{place}: it depends on labels of problems, which requests do not have; give a policy without labels"
+            f"{place}: the policy depends on labels of problems, which requests do not have; name one without labels"
         )
     if policy.by_case:
         raise InputError(
-            f"{place}: it depends on how many tests the best sample passes, which only solve can use; give another"
+            f"{place}: the policy depends on how many tests the best sample passes, which only solve can use; name "
+            "another policy"
         )
     return policy.schedule
 
 
 def _model_names(settings: ServeSettings, schedules: Sequence[Schedule]) -> tuple[str, ...]:
-    """The models in the settings; else those of the policies; else none, which means the user's own models."""
+    """The models in the settings, else those of the policies; empty means those of the models file."""
     if settings.models:
         return settings.models
     arms = [arm for schedule in schedules for arm in schedule.arms]

@@ -1,8 +1,8 @@
-"""Hands a request on to one model behind a server: with price and count, otherwise unchanged.
+"""Forwards a request to one model behind a server, and adds tokens and cost to the answer.
 
-A server's plausible counts are used; missing ones are replaced by the maximum, one token per byte. In a stream, the
-chunk with the finish reason is held back until the usage arrives, so that it can contain the cost. A stream that ends
-without a finish reason gets an extra chunk for the cost.
+A server's token counts are used if they are plausible; missing ones are replaced by the maximum, one token per byte.
+In a stream, the chunk with the finish reason is held back until the usage arrives, so that it can contain the cost. A
+stream that ends without a finish reason gets an extra chunk for the cost.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Passed:
                     pieces = self.upstream.stream(self.asked.chat, body)
                     await opened.enter_async_context(contextlib.aclosing(pieces))  # type: ignore[type-var]
                     if (first := await anext(pieces, None)) is None:
-                        raise TransientError("the stream ended before it began", "no choices")
+                        raise TransientError("the stream ended without a chunk", "no choices")
                     await stack.enter_async_context(opened.pop_all())
                     return call, pieces, first
 
@@ -148,7 +148,7 @@ class Passed:
 
 
 def _told_usage(stated: Any, bill: CallBill) -> Any:
-    """The usage as stated by the model; if it states none, the counted usage."""
+    """The usage as the server states it if it agrees with the bill; otherwise the tokens of the bill."""
     usage = read_usage(stated)
     if (usage.prompt_tokens, usage.completion_tokens) == (bill.prompt_tokens, bill.completion_tokens):
         return stated

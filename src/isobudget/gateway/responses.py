@@ -1,7 +1,7 @@
 """OpenAI's responses API on top of chat: a request becomes a chat, and the chat's answer a response. Pure.
 
-Accepted are text (`input`, `instructions`), the sampling fields that chat has under the same or another name, and our
-own fields. Not covered, and refused by name: streams, tools, images, files, conversations stored on the server.
+Text (`input`, `instructions`), the sampling fields that chat also has, and the field `isobudget` are accepted. Not
+covered, and refused by name: streams, tools, images, files, conversations stored on the server.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 from isobudget.gateway.asked import check_known
 from isobudget.gateway.faults import RefusedRequestError, bad_request
 
-#: what chat calls the fields that responses have under another name
+#: field of a response -> the same field of a chat
 _RENAMED = {"input": "messages", "max_output_tokens": "max_tokens"}
 _SAME = ("model", "temperature", "top_p", "user", "metadata", "store", "isobudget")
-#: fields that ask for nothing where they have these values
+#: values with which a field requests nothing, so that it is ignored
 _IDLE: Mapping[str, tuple[Any, ...]] = {
     "stream": (False,),
     "tools": ([],),
@@ -28,7 +28,7 @@ _IDLE: Mapping[str, tuple[Any, ...]] = {
 }
 _ROLES = ("user", "assistant", "system", "developer")
 _TEXTS = ("input_text", "output_text", "text")
-#: of messages, and of their parts; what an earlier answer held may be sent back
+#: known fields of messages and of their parts, including those of earlier answers, which clients send back
 _OF_MESSAGES = frozenset({"type", "role", "content", "id", "status", "phase"})
 _OF_PARTS = frozenset({"type", "text", "annotations", "logprobs"})
 
@@ -37,8 +37,8 @@ def as_chat(body: Any) -> dict[str, Any]:
     """The body of an equivalent chat request.
 
     Raises:
-        RefusedRequestError: it is not an object, or has a field that is not accepted here. Values are checked when the
-            chat is read.
+        RefusedRequestError: the body is not an object, or has a field that is not accepted here. Most values are
+            checked later, when the chat is read.
     """
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")
@@ -79,7 +79,7 @@ def _message(one: Any, place: str) -> dict[str, Any]:
 
 
 def renamed(error: RefusedRequestError) -> RefusedRequestError:
-    """An error of chat, with its field under the name it has in responses."""
+    """An error of a chat request, with `param` renamed to the field of the responses API."""
     for name, there in _RENAMED.items():
         if error.param is not None and error.param.partition(".")[0] == there:
             error.param = name + error.param.removeprefix(there)
@@ -112,7 +112,7 @@ def as_response(chat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _detail(usage: Mapping[str, Any], of: str, kind: str) -> int:
-    """The token count that the model states; 0 if it states none, because the form requires a number."""
+    """A detailed token count as the model states it; 0 if it states none, because the API requires a number."""
     details = usage.get(f"{of}_tokens_details")
     count = details.get(f"{kind}_tokens") if isinstance(details, dict) else None
     return count if isinstance(count, int) else 0

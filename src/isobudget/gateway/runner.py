@@ -2,7 +2,7 @@
 
 The stepper is the one that `solve` and replay use. The samples of a move are in flight together, as many as the model
 accepts and the budgets cover, several per call if the model supports that. Each is judged when it arrives. A pass
-cancels the calls in flight, which count with their maximum cost because the real cost is not known. If a call for
+cancels the calls in flight, which count at maximum cost because their real cost is not known. If a call for
 several samples fails or is not covered, it is repeated for half as many. Samples that the budgets do not cover wait
 until a call in flight is settled. A model that fails repeatedly is no longer used for the request.
 """
@@ -29,9 +29,9 @@ from isobudget.problems.problem import Problem
 from isobudget.prompts import extract
 from isobudget.tasks.ledger import ArmPrice
 
-#: calls of one model that fail one after the other mean that it is gone
+#: after this many failed calls in a row, a model is no longer used for the request
 _GONE_AFTER = 3
-#: samples of one call: where it fails, they have to be drawn again
+#: maximum number of samples in one call; if the call fails, all of them have to be drawn again
 MOST_AT_ONCE = 32
 
 
@@ -79,10 +79,11 @@ class Play:
         payer: the paying account and its limits.
         arms: models by name.
         schedule: the schedule to play.
-        judges: judges for its tests.
+        judges: judges for the request's tests.
         most: maximum number of samples.
-        begun: set once the first sample is paid for, or it is clear that none will be.
-        samples: the samples, in order of arrival.
+        begun: set once the first sample is paid for, or once it is clear that none will be.
+        on_sample: called with each finished sample.
+        samples: the finished samples: judged, if there are tests.
         refusal: why no more samples can be drawn for now.
         failure: the last failure of a model.
     """
@@ -111,7 +112,8 @@ class Play:
         """Draw until a sample passes, everything is drawn, or a limit is reached; afterwards nothing is in flight.
 
         Raises:
-            RefusedRequestError: there is no sample, because no budget covers one or no model answers.
+            RefusedRequestError: there is no finished sample: no budget covers one, no model answers, the tests cannot
+                be used, or the time limit was reached (504).
         """
         unjudged = 0
         try:
@@ -126,7 +128,7 @@ class Play:
             raise error
         if not self.samples:
             came = (
-                f"the tests of the {unjudged} samples that arrived had not finished"
+                f"the tests had not finished for the samples that arrived ({unjudged})"
                 if unjudged
                 else "no sample arrived"
             )
@@ -148,7 +150,7 @@ class Play:
         return RequestEnding(move.value) if self.samples else RequestEnding.FAILED
 
     async def _batch(self, move: Draw, stop: Stop) -> tuple[list[RequestSample], RequestEnding | None]:
-        """Draw and judge the samples of a move: returns them, and why the request ends here, if it does."""
+        """Draw and judge the samples of a move; returns them, and why the request ends now (None if it does not)."""
         begun, waiting = len(self.samples), move.count
         while waiting or self._drawing or self._judging:
             while waiting and (count := self._may_launch(move.arm, waiting)):

@@ -1,15 +1,14 @@
 """Models behind an OpenAI-compatible server, drawn from one sample at a time or several per call.
 
-Several samples are requested in one call (`n`) if the server supports it: the prompt is paid for once, and the
-gateway's own work for a call equals that for twenty samples. The usage in such an answer must cover all its samples,
-but some servers count only one of them. So the first call for several samples requests log-probabilities. If their
-tokens add up to the usage (`answers.count_tokens`), the server's usage is trusted from then on. Otherwise samples are
-requested one at a time, and that call counts with its maximum, one token per byte of the texts; so does any call whose
-usage is missing. If a server refuses or ignores `n`, or returns the same text for all samples, they are also requested
-one at a time.
+Several samples are requested in one call (`n`) if the server supports it: the prompt is then paid for once, and a call
+takes the gateway as much time as twenty samples do. The usage in such an answer must cover all its samples, but some
+servers count only one of them. So the first call for several samples requests log-probabilities. If their tokens add up
+to the usage (`answers.count_tokens`), the server's usage is trusted from then on. Otherwise samples are requested one
+at a time from then on, and this first call counts at its maximum, one token per byte of the texts. Every call without a
+usage counts at this maximum, too. Samples are also requested one at a time if a server refuses or ignores `n`, or
+returns the same text for all samples.
 
-In a call for several samples the tokens of a single one are not known; its share is estimated from the size of its
-text.
+A call for several samples does not show the tokens of each sample; they are estimated from the size of its text.
 """
 
 from __future__ import annotations

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from isobudget.gateway.models import Offer
     from isobudget.gateway.store import SqliteStore
 
-#: told the base URL once requests are taken
+#: called with the base URL once requests are accepted
 OnReady = Callable[[str], None]
-#: how long what is in flight may take to end when the server is stopped
+#: how long requests in flight may take to end when the server is stopped
 GRACE_SECONDS = 30
-#: descriptors beside those of connections: ledger, judges, upstreams
+#: open files in addition to those of connections: ledger, judges, upstreams
 _MORE_DESCRIPTORS = 2048
-#: objects more than at the last collection of garbage, before the next one; seventy requests in flight hold as many
+#: the number of new objects that starts a garbage collection; seventy requests in flight hold as many
 _OBJECTS_BETWEEN_COLLECTIONS = 25_000
 log = logging.getLogger("isobudget.gateway")
 
@@ -49,11 +49,11 @@ def need_extra() -> None:
 
 @contextlib.contextmanager
 def open_ledger(settings: ServeSettings) -> Iterator[SqliteStore]:
-    """The ledger's file, locked against a second server.
+    """Open the ledger, and lock it against a second server.
 
     Raises:
-        RunError: another server uses it.
-        StorageError: it cannot be used.
+        RunError: another server uses the ledger.
+        StorageError: the ledger cannot be used.
         InputError: the server would be open to a network without any key.
     """
     from isobudget.gateway.store import SqliteStore
@@ -86,7 +86,7 @@ def check_budgets(offer: Offer, budgets: Sequence[PeriodBudget]) -> None:
         if unpriced and len(unpriced) == len(offer.models):
             raise InputError(f"--budget in {unit}: every request would be refused. {cannot_keep(unpriced[0], unit)}")
         for name in unpriced:
-            log.warning("requests for it are refused: %s", cannot_keep(name, unit))
+            log.warning("requests for %s are refused: %s", name, cannot_keep(name, unit))
 
 
 def check_keys(offer: Offer, store: SqliteStore) -> None:
@@ -97,7 +97,7 @@ def check_keys(offer: Offer, store: SqliteStore) -> None:
     for account in (account_of(row) for row in store.all_keys() if not is_revoked(row)):
         for unit in dict.fromkeys(one.unit for one in account.budgets):
             if len(unpriced := offer.unpriced(unit)) == len(offer.models):
-                told = f"every request of it is refused: {cannot_keep(unpriced[0], unit)}"
+                told = f"every request with it is refused: {cannot_keep(unpriced[0], unit)}"
                 log.warning("the key %s has a budget in %s: %s", account.name, unit, told)
 
 
@@ -173,7 +173,7 @@ def serve(settings: ServeSettings, on_ready: OnReady, progress: Progress = SILEN
         progress: receives the progress of downloads.
 
     Raises:
-        IsobudgetError: something that the server needs is missing.
+        IsobudgetError: the server cannot start: a model, a policy, the ledger or a package cannot be used.
     """
     raise_descriptors(settings.connections)
     with open_gateway(settings, progress) as gateway:
@@ -192,7 +192,7 @@ def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
 
     Raises:
         InputError: the server cannot listen at this address.
-        IsobudgetError: something that the application needs is missing.
+        IsobudgetError: a part of the application cannot start.
     """
 
     def failure() -> IsobudgetError | None:
@@ -202,7 +202,7 @@ def run(app: Starlette, settings: ServeSettings, on_ready: OnReady) -> None:
     server = make_server(app, settings)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("isobudget").setLevel(logging.INFO)
-    # What keeps it from beginning is raised here, not told by uvicorn as a traceback.
+    # An error that prevents the start is raised here; uvicorn would log it as a traceback.
     logging.getLogger("uvicorn.error").addFilter(lambda _: failure() is None)
     listener = bound(settings)
     port = listener.getsockname()[1]

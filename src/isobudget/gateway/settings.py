@@ -27,7 +27,8 @@ class ServeSettings(BaseModel):
 
     Attributes:
         host, port: address to listen on; port 0 means any free port.
-        models: names of models, cheapest first; empty means those of the models file, else the embedded ones.
+        models: names of models, cheapest first; empty means those of the policies, else those of the models file, else
+            the embedded ones.
         policies: policy files, the first of which is `isobudget/auto`.
         budget: budget of all keys together, such as `5usd/day`.
         ledger: file of keys and rows; None means the user's own.
@@ -109,7 +110,7 @@ def serve_settings(config: str | Path | None = None, stated: Mapping[str, Any] |
     """The settings in a file, overridden by options.
 
     Raises:
-        InputError: settings are wrong; the message lists all mistakes.
+        InputError: a setting is invalid or unknown; the message names it.
     """
     fields = {} if config is None else read_toml(Path(config))
     origin = "serve" if config is None else str(config)
@@ -133,5 +134,5 @@ def _said(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return unknown_key(str(error["loc"][-1]), ServeSettings.model_fields)
     if error["type"] == "tuple_type":
-        return 'is a list of strings, such as ["5usd/day"] or ["a", "b"]'
+        return 'must be a list of strings, such as ["5usd/day"] or ["a", "b"]'
     return field_message(error)

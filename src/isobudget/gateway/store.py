@@ -1,4 +1,4 @@
-"""The ledger's rows and the keys in SQLite: append-only, in WAL, one commit for many rows.
+"""The ledger's rows and the keys in SQLite: append-only, in WAL mode, many rows in one commit.
 
     keys        id, name, hash of the key, when it was made
     key_events  changes of a key: budgets, closed, opened, revoked; the newest of each kind counts
@@ -6,8 +6,8 @@
 
 Triggers refuse updates and deletions. A commit is synced before it is reported (`synchronous = FULL`), so that
 reservations survive a loss of power. Amounts are in steps (`amounts`); a reservation that was never settled counts in
-full. Sums use SQLite's `total`, which does not fail if a server's false usage makes them too large. One process writes;
-any number may read.
+full. Sums use SQLite's `total`, which does not fail if a server's false usage makes them too large. Only one gateway
+writes entries; meanwhile other processes may change keys (`writing`), and any number may read.
 
     SELECT k.name, date(r.time / 1000000, 'unixepoch') AS day, sum(s.usd) / 1e9 AS usd
     FROM entries r JOIN entries s ON s.of = r.id JOIN keys k ON k.id = r.key GROUP BY 1, 2
@@ -104,7 +104,10 @@ class KeyRow(NamedTuple):
 
 
 class Store(Protocol):
-    """Interface of a ledger's storage. Each call may come from another thread, but never two at the same time."""
+    """Interface of a ledger's storage.
+
+    One thread at a time writes, and one at a time reads; a read may come while another thread writes.
+    """
 
     def write(self, rows: Sequence[LedgerRow | KeyEvent]) -> None:
         """Add all rows or none; when it returns, they survive a loss of power. Raises `StorageError` otherwise."""
@@ -116,10 +119,13 @@ class Store(Protocol):
         """Reservations without a settlement."""
 
     def spent(self, key: int | None, unit: str, since: int, without: Collection[int] = ()) -> int:
-        """What a key (None: all) has spent of a unit in rows reserved since a moment, without the given entries."""
+        """The steps of a unit that a key (None: all keys) spent on calls reserved since a moment.
+
+        Entries in `without` are left out; a reservation without a settlement counts in full.
+        """
 
     def find_key(self, hashed: bytes) -> KeyRow | None:
-        """The key with this hash."""
+        """The key with this hash; None if there is none."""
 
     def all_keys(self) -> list[KeyRow]:
         """All keys."""
@@ -129,7 +135,10 @@ class Store(Protocol):
 
 
 def keys_of(rows: Iterable[Sequence[Any]]) -> list[KeyRow]:
-    """Keys from rows in the order of their events: number, name, time, and for each field an event or None."""
+    """Keys from rows in the order of their events: a key's number, name and time, and the fields of one event.
+
+    The fields of the event are None for a key without events.
+    """
     found: dict[int, KeyRow] = {}
     for number, name, time, *event in rows:
         known = found.get(number) or KeyRow(number, name, time, ())

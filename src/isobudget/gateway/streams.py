@@ -15,9 +15,9 @@ from isobudget.gateway.answers import HEARTBEAT
 from isobudget.gateway.faults import RefusedRequestError
 
 T = TypeVar("T")
-#: until a client has taken a piece
+#: how long a client may take to accept a chunk
 TAKE_SECONDS = 60.0
-#: not of HTTP: the client has hung up, nobody reads the answer
+#: status in logs and metrics, not defined by HTTP: the client has hung up, so nobody reads the answer
 GONE = 499
 
 
@@ -31,7 +31,7 @@ class Stream(Response):
 
     Attributes:
         outcome: `GONE` until the stream has been sent completely; then 200, or the status of its refusal.
-        refusal: why it broke off, as stated in its last chunk; None if it did not.
+        refusal: the error that ended the stream early, and that its last chunk states; None if there was none.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ async def _gone(receive: Receive) -> None:
 
 
 class CountedStream(Response):
-    """A stream that counts as being served until it ends, and is logged then."""
+    """A stream that counts as a request in flight until it ends, and is logged then."""
 
     def __init__(
         self, stream: Stream, leave: Callable[[], None], note: Callable[[int, RefusedRequestError | None], None]
@@ -125,7 +125,7 @@ class CountedStream(Response):
         self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the stream."""
         try:
             await self._stream(scope, receive, send)
         except asyncio.CancelledError:

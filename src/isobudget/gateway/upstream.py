@@ -21,7 +21,7 @@ from isobudget.prompts.render import by_newline_rule
 from isobudget.study.resolve import ResolvedModel
 from isobudget.tasks.ledger import ArmPrice
 
-#: tokens that a chat template puts around a message
+#: maximum number of tokens that a chat template adds to a message
 _AROUND_MESSAGE = 16
 
 
@@ -38,7 +38,7 @@ class Upstream(Protocol):
 
     Attributes:
         gate: limits the number of simultaneous calls.
-        passes: whether a request can be handed on unchanged.
+        passes: whether a request can be forwarded unchanged.
     """
 
     gate: FairGate
@@ -56,7 +56,7 @@ class Upstream(Protocol):
         """The prompt adapted to this model: a text to continue ends according to the model's rule for newlines."""
 
     def price(self, prompt: Prompt, max_tokens: int) -> ArmPrice:
-        """The cost of a sample."""
+        """The prices of the model, with the maximum numbers of tokens of a sample."""
 
     def refuses(self, prompt: Prompt) -> str:
         """Why the model cannot take this prompt; empty if it can."""
@@ -68,10 +68,10 @@ class Upstream(Protocol):
         """
 
     async def forward(self, chat: bool, body: dict[str, Any]) -> dict[str, Any]:
-        """Hand a request on. Raises `BackendError` if no answer came."""
+        """Forward a request, and return the answer. Raises `BackendError` if no answer came."""
 
     def stream(self, chat: bool, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """Hand a request on and yield the chunks of the answer."""
+        """Forward a request, and yield the chunks of the answer."""
 
     async def open(self) -> None:
         """Do slow preparations. Raises `IsobudgetError` if a key or a package is missing."""
@@ -87,14 +87,19 @@ def most_tokens(prompt: Prompt, overhead: int) -> int:
 
 @dataclass(slots=True)
 class Priced:
-    """Common base of both kinds of upstream."""
+    """Common base of both kinds of upstream.
+
+    Attributes:
+        model: the model.
+        overhead: maximum number of tokens that the model's template adds to a prompt.
+    """
 
     model: ResolvedModel
     overhead: int
 
     @property
     def name(self) -> str:
-        """Of the model."""
+        """See `Upstream.name`."""
         return self.model.name
 
     def takes(self, prompt: Prompt) -> Prompt:

@@ -1,8 +1,8 @@
-"""What the servers of the project share: routes behind keys and limits, errors in OpenAI's form, health and metrics.
+"""The common part of the project's servers: routes behind keys and limits, errors in OpenAI's form, health, metrics.
 
-A client that hangs up ends the work for it. Bodies are read within a limit of size and time, and are only logged if the
-settings ask for it; headers are never logged. An internal error is answered with 500 and logged with its traceback but
-without its message, which may contain part of a body.
+If a client hangs up, the work on its request is cancelled. Bodies have a limit on size and time, and are only logged if
+the setting `log_bodies` is on; headers are never logged. An internal error is answered with 500. Its traceback is
+logged, but not its message, which may contain part of a body.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from isobudget.gateway.metrics import Metrics
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.streams import GONE, CountedStream, Stream
 
-#: until a whole body is there
+#: how long a whole body may take to arrive
 BODY_SECONDS = 30.0
-#: of an error that are logged with it
+#: maximum number of tracebacks that are logged for an error: its own and those of its causes
 _MOST_CAUSES = 8
 log = logging.getLogger("isobudget.gateway")
 
@@ -75,7 +75,7 @@ class Web:
         handled: dict[Any, Any] = {HTTPException: partial(self._not_served, known), Exception: _fault}
         self.metrics.gauges["requests_in_flight"] = lambda: self._serving
         app = Starlette(routes=routes, lifespan=_noting_failure(lifespan), exception_handlers=handled)
-        app.router.redirect_slashes = False  # to an address that the client's header Host makes up
+        app.router.redirect_slashes = False  # a redirect would go to an address from the client's header Host
         return app
 
     def _endpoint(self, path: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -116,7 +116,7 @@ class Web:
             The answer, and a function to call after it has been sent.
         """
         mine = self._by_key.get(account.id, 0)
-        # A key that others ask beside may have the half that is left, not all of it.
+        # While other keys have requests in flight, a key may have half of the places.
         share = self.settings.requests if len(self._by_key.keys() - {account.id}) == 0 else self.settings.requests // 2
         if self._serving >= self.settings.requests or mine >= max(1, share):
             raise overloaded("the server is at its limit of requests; try again later")
@@ -226,7 +226,7 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
     """Any error as a refusal for the client; unexpected errors are logged."""
     if isinstance(error, RefusedRequestError):
         return error
-    if isinstance(error, asyncio.CancelledError):  # of a whole request: its time to end is over
+    if isinstance(error, asyncio.CancelledError):  # the request did not end in the time that a stopping server gives
         return RefusedRequestError(503, "stopping", "the server was stopped", retry_after_seconds=5.0)
     if isinstance(error, TimeoutError):
         return RefusedRequestError(504, "timeout", "the request's time limit was reached", retry_after_seconds=5.0)
@@ -240,7 +240,7 @@ def as_refusal(error: BaseException) -> RefusedRequestError:
     if isinstance(error, IsobudgetError):
         log.error("%s", error)
         return RefusedRequestError(500, "failed", str(error))
-    log.error("a fault: %s", came_from(error))
+    log.error("internal error: %s", came_from(error))
     return RefusedRequestError(500, "fault", "an internal error of the server; see its log")
 
 
@@ -268,7 +268,7 @@ def streamed(pieces: AsyncIterator[bytes], heartbeat_seconds: float) -> Stream:
 async def streamed_errors(
     pieces: AsyncIterator[bytes], on_error: Callable[[RefusedRequestError], None]
 ) -> AsyncIterator[bytes]:
-    """The chunks; an error becomes the last chunk, and is reported."""
+    """The chunks; an error becomes the last chunk, and is reported to `on_error`."""
     try:
         async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
             async for piece in open_pieces:

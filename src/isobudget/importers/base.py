@@ -1,4 +1,4 @@
-"""Interface of an importer: it recognizes one format by its content, and reads it as a stream of records.
+"""The interface of an importer, which recognizes one format by its content and reads it as a stream of records.
 
 A new format needs a class with these four members in a file of this package, and a line in `registry.py`.
 """
@@ -55,7 +55,10 @@ class Importer(Protocol):
     def suite(self) -> str: ...  # noqa: D102
 
     def recognises(self, source: Source) -> bool:
-        """Whether the source has this format, judged by its first record or content; raises no errors of its own."""
+        """Whether the source has this format, according to its first record or content.
+
+        Raises only errors of `source`.
+        """
         ...
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:

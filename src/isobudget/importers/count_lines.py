@@ -40,7 +40,7 @@ class CountLines:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by `n`, `c`, or a list of verdicts."""
+        """Whether the first record has `task_id`, and `n`, `c` or a list of verdicts."""
         first = source.first
         return "task_id" in first and (isinstance(first.get("passed"), list) or "n" in first or "c" in first)
 

@@ -1,4 +1,4 @@
-"""Counts by model, on which the commands compute, whichever tool's files they come from."""
+"""Counts of samples by model, from files of any tool: the data on which the commands compute."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class BigCodeGenerations:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized as a list of lists."""
+        """Whether the document is a list of lists."""
         document = source.document if source.shape is Shape.DOCUMENT else None
         return isinstance(document, list) and bool(document) and isinstance(document[0], list)
 
@@ -54,7 +54,7 @@ class BigCodeMetrics:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by `config` beside tables of pass@k."""
+        """Whether the document has `config`, and an object with pass@k."""
         first = source.first
         tables = [value for key, value in first.items() if key != "config" and isinstance(value, dict)]
         return "config" in first and any(str(key).startswith("pass@") for table in tables for key in table)
@@ -62,8 +62,8 @@ class BigCodeMetrics:
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:  # noqa: ARG002
         """Always raises `InputError`."""
         raise InputError(
-            f"{source.path}: metrics of BigCode's harness are averages over problems, and no problem's samples can be "
-            "counted from them. Give its generations (--save_generations), and judge them with --rejudge"
+            f"{source.path}: metrics of BigCode's harness are averages over problems, from which samples cannot be "
+            "counted. Give the harness's generations (--save_generations), and judge them with --rejudge"
         )
 
 
@@ -75,7 +75,7 @@ class CruxEval:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by `raw_scored_generations`, or by problems named sample_N."""
+        """Whether the document has `raw_scored_generations`, or only lists named sample_N."""
         first = source.first
         return isinstance(first.get("raw_scored_generations"), dict) or (
             bool(first) and all(_CRUX.fullmatch(key) and isinstance(value, list) for key, value in first.items())
@@ -109,7 +109,7 @@ class PaperSamples:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by the samples of the first problem."""
+        """Whether the first problem has a list of samples."""
         entry = next(iter(source.first.values()), None)
         samples = entry.get("samples") if isinstance(entry, dict) else None
         return isinstance(samples, list) and bool(samples) and isinstance(samples[0], dict)

@@ -28,14 +28,14 @@ _MOST_BYTES = 2**20
 
 
 class EvalPlusResults:
-    """Results with the verdicts of both suites."""
+    """Result files, with verdicts by both suites."""
 
     name = "evalplus"
     help = "EvalPlus' eval_results.json: two suites of tests, base and plus"
     suite = BASE
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by `eval`, an object with lists of samples that have a `base_status`."""
+        """Whether the document has `eval`, an object with lists of samples that have a `base_status`."""
         tasks = source.first.get("eval")
         if not isinstance(tasks, dict) or not tasks:
             return False
@@ -68,7 +68,7 @@ class EvalPlusFolder:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by the names of its folders."""
+        """Whether the source is a folder with folders such as `HumanEval_0`."""
         if source.shape is not Shape.FOLDER:
             return False
         return any(_TASK_FOLDER.fullmatch(entry.name) and entry.is_dir() for entry in source.path.iterdir())

@@ -106,7 +106,7 @@ def _add(groups: _Groups, key: tuple[str, str, str, str], sample: Sample, passed
 
 
 def suite_of(name: str, names: Collection[str]) -> str | None:
-    """The benchmark whose further suite's verdicts are under `name`, see `suite_benchmark`; None if there is none."""
+    """The benchmark to which `name` is a further suite, as `suite_benchmark` names it; None if there is none."""
     base = name.removesuffix("+") if name.endswith("+") else name.partition(" [")[0]
     return base if base != name and base in names else None
 

@@ -33,7 +33,7 @@ class Harbor:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by `trial_name` and `task_name`."""
+        """Whether the document, or a `result.json` in the folder, has `trial_name` and `task_name`."""
         if source.shape is not Shape.FOLDER:
             return _is_trial(source.first)
         return any(_is_trial(_json(path)) for path in _results(source.path)[:20])

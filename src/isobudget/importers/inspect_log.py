@@ -32,14 +32,14 @@ _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 
 
 class InspectLog:
-    """Logs of both kinds."""
+    """Inspect's logs: `.eval` and `.json`."""
 
     name = "inspect"
     help = "Inspect's logs: .eval (also zstd) and .json; every scorer is a suite"
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by the members of the zip, or by `eval.task` in the document."""
+        """Whether the zip has a log's header, or the document has `eval` with task and model."""
         if source.shape is Shape.ZIP:
             with open_zip(source.path) as members:
                 return _HEADER in members or _START in members
@@ -155,7 +155,7 @@ def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally:
         if value is not None and not 0 <= value <= 1:
             beyond.setdefault(name, value)
     for name, value in beyond.items():
-        tally.note(f"scores of {name!r} go beyond 0 to 1 (such as {shown(value)}): they are not taken as verdicts")
+        tally.note(f"scores of {name!r} lie outside 0 to 1 (such as {shown(value)}): they are not taken as verdicts")
     for sample, scores in samples:
         verdicts = [(name, None if name in beyond else _passed(value, tally)) for name, value in scores]
         sample.passed = verdicts[0][1] if verdicts else None

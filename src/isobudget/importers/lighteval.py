@@ -1,7 +1,7 @@
 """lighteval's `details/MODEL/DATE/details_TASK_DATE.parquet`: columns doc, metric and model_response.
 
-A row is a problem. If it has one response, its metric is the verdict. If it has several, pass@1 times their number is
-how many passed; which ones is only known if all or none did.
+A row is a problem. If it has one response, its metric is the verdict. If it has several, pass@1 times their number
+tells how many passed; which ones passed is only known if all or none did.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LightEval:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by its three columns."""
+        """Whether the source is a table with lighteval's three columns."""
         return source.shape is Shape.TABLE and set(source.columns()) >= _COLUMNS
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:

@@ -26,7 +26,7 @@ class LiveCodeBench:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by `question_id` with a list of programs or verdicts."""
+        """Whether the first entry has `question_id`, and a list of programs or verdicts."""
         first = source.first
         return "question_id" in first and any(isinstance(first.get(key), list) for key in ("code_list", "graded_list"))
 

@@ -2,9 +2,9 @@
 
     {"doc_id": 0, "doc": {...}, "resps": [["...", "..."]], "filter": "none", "metrics": ["pass@1"], "pass@1": 0.5, ...}
 
-There is no verdict per response: of n responses with the row's `pass@1` p, c = n p passed; which ones is only known if
-all or none did. Only the first filter in the file is used. lm-eval appends to the file; if a row occurs twice, the
-first one counts. Model and task are taken from the path, `MODEL/samples_TASK_DATE.jsonl`.
+There is no verdict per response: of n responses with the row's `pass@1` p, c = n p passed; which ones passed is only
+known if all or none did. Only the first filter in the file is used. lm-eval appends to the file; if a row occurs twice,
+the first one counts. Model and task are taken from the path, `MODEL/samples_TASK_DATE.jsonl`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LmEval:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by `doc_id` and `resps`."""
+        """Whether the first line has `doc_id` and `resps`."""
         return "doc_id" in source.first and "resps" in source.first
 
     def read(self, source: Source, tally: ImportTally) -> Iterator[Record]:

@@ -37,7 +37,7 @@ class NemoSkills:
     suite = BASE
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by file names and fields, or by `num_generated_tokens` with a verdict or a generation."""
+        """Whether a folder has an output file, or a file's first line has `num_generated_tokens` and a result."""
         if source.shape is Shape.FOLDER:
             return any(_FILE.fullmatch(entry.name) for entry in source.path.iterdir())
         if source.shape is not Shape.LINES:

@@ -22,7 +22,7 @@ class ProblemLines:
     suite = ""
 
     def recognises(self, source: Source) -> bool:
-        """Recognized by a list of texts named `samples`."""
+        """Whether the first record has `samples`, a list of texts."""
         samples = source.first.get("samples")
         return isinstance(samples, list) and bool(samples) and isinstance(samples[0], str)
 

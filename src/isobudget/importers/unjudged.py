@@ -1,4 +1,4 @@
-"""What to do about results without verdicts: the command that judges them, as specific as the sources allow."""
+"""The advice for results without verdicts: the command that judges them, as specific as the sources allow."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from isobudget.importers.source import Shape, Source
 from isobudget.importers.task_ids import benchmark_by
 from isobudget.problems.registry import benchmark_names
 
-#: files that a command names one by one
+#: maximum number of files that the command names individually
 _NAMED = 3
-#: what stands for what only the user knows
+#: placeholder for problems that only the user can name
 _PROBLEMS = "PROBLEMS"
 
 
 def unjudged_remedy(read: Sequence[tuple[Source, Iterable[Record]]]) -> str:
-    """How to get verdicts for the samples of sources with these records, none of which is judged.
+    """The advice on how to get verdicts for the samples of sources with these records, none of which is judged.
 
-    The message names the problems if the task ids show them, and `isobudget judge` if it can read the file.
+    It names the problems if the task ids show them, and `isobudget judge` if that command can read the file.
     """
     sources = [source for source, _ in read]
     firsts = [sample for _, records in read if (sample := _first(records)) is not None]
     if not any(sample.text is not None for sample in firsts):
-        return "There are no texts in them that could be judged: name the results that have verdicts."
+        return "They have no texts that could be judged: name results that have verdicts."
     benchmarks = {benchmark_by(sample.task_id) for sample in firsts}
     problems = next((name for name in benchmarks if len(benchmarks) == 1 and name in benchmark_names()), _PROBLEMS)
     paths = [one.path for one in sources]

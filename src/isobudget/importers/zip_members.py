@@ -20,7 +20,7 @@ from isobudget.files.whole import unreadable
 
 MAX_MEMBER_BYTES = 512 * 2**20
 MAX_MEMBERS = 2_000_000
-#: all members together: this many times the file, and at least this many bytes
+#: limit for all members together: this many times their compressed size, or this many bytes if that is more
 _MOST_TIMES, _ALWAYS_BYTES = 500, 2**30
 _ZSTD = 93
 _LOCAL_HEADER = struct.Struct("<4s22xHH")

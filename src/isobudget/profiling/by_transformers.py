@@ -1,10 +1,10 @@
-"""Timing a shape with random weights by the transformers backend, on a CUDA device where there is one.
+"""Random weights for timing an architecture with the transformers backend, on a CUDA device if there is one.
 
-It is the code that generates a run's samples (`backends.huggingface.batch`), on a model that `transformers` makes of
-the shape. Weights are generated where they are used, in the number format that is timed; nothing is written to disk.
+The code that is timed is the one that generates a run's samples (`backends.huggingface.batch`); `transformers` builds
+the model. Weights are generated on the device, in the number format that is timed; nothing is written to disk.
 
-Not covered: several devices for one model, quantized weights, shapes that Llama and Mixtral do not have (an MLP without
-a gate or beside the experts, latent attention); windows, as long as nothing is longer than they are.
+Not covered: several devices for one model, quantized weights, and what Llama and Mixtral do not have (an MLP without a
+gate or beside the experts, latent attention). Sliding windows are left out; lengths beyond a window are refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _NoText:
 
 @dataclass(frozen=True, slots=True)
 class RandomModel:
-    """A model of random weights in memory, and what it is: for the profile's words."""
+    """A model with random weights in memory, and its description for the profile."""
 
     loaded: LoadedModel
     name: str
@@ -52,7 +52,7 @@ class RandomModel:
         """The samples of several requests, in one batch.
 
         Raises:
-            BackendError: the device's memory does not hold them.
+            BackendError: generation fails, for instance because the device has too little memory.
         """
         units = [(request, place) for request in requests for place in range(len(request.seeds))]
         try:
@@ -65,11 +65,11 @@ class RandomModel:
 
 @contextlib.contextmanager
 def random_model(shape: Architecture, context_tokens: int, threads: int | None = None) -> Iterator[RandomModel]:
-    """The shape with random weights, in 16 bits on a CUDA device or 32 on the CPU.
+    """A model of this architecture with random weights, of 16 bits on a CUDA device and 32 bits on the CPU.
 
     Raises:
         MissingExtraError: PyTorch or transformers are not installed.
-        InputError: the shape is not covered, or does not fit into memory.
+        InputError: the architecture is not covered, or does not fit into memory.
     """
     torch, transformers = TransformersSettings.needs.load()
     check_shape(shape)
@@ -100,7 +100,7 @@ def random_model(shape: Architecture, context_tokens: int, threads: int | None =
 
 
 def _config(shape: Architecture, context_tokens: int, transformers: Any) -> Any:
-    """The shape as a configuration of Llama, or of Mixtral where it has experts."""
+    """The architecture as a configuration of Llama, or of Mixtral if it has experts."""
     fields = {
         "hidden_size": shape.hidden,
         "intermediate_size": shape.mlp_width,
@@ -124,5 +124,6 @@ def _check_memory(shape: Architecture, torch: Any, device: str, bytes_per_weight
     has = torch.cuda.mem_get_info()[0] if device == "cuda" else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > has:
         raise InputError(
-            f"{shape.name} needs {short(needed, 'B')} of memory for its weights alone, {device} has {short(has, 'B')}"
+            f"{shape.name} needs {short(needed, 'B')} of memory for its weights alone, but {device} has "
+            f"{short(has, 'B')}"
         )

@@ -1,13 +1,14 @@
-"""How fast this machine runs a model: `isobudget profile`.
+"""Measures how fast this machine runs a model: `isobudget profile`.
 
-Time does not depend on what the weights are. So besides models whose weights are here, a bare architecture can be
-timed, with random weights that are written to a scratch folder and removed afterwards. `timing` says what is timed,
-`costs.seconds` what a sample costs by the result. Room on disk and in memory is looked at before anything is written.
+Speed depends on the shape and the quantization of the weights, not on their values. So an architecture can be timed
+without its weights: random ones are written to a scratch folder, and removed afterwards. `timing` says what is timed,
+and `costs.seconds` computes from the result what a sample costs. Before anything is written, disk and memory are
+checked for room.
 
-An architecture can be timed by the transformers backend too, on a GPU where there is one; see `by_transformers`.
+An architecture can also be timed with the transformers backend, on a GPU if there is one; see `by_transformers`.
 
-Not covered: vLLM and servers; their throughput can be written into a profile by hand, see docs/costs.md. Nor a limit on
-memory that is set for this process alone.
+Not covered: vLLM and servers, whose throughput can be written into a profile by hand, see docs/costs.md; and memory
+limits of this process alone.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from isobudget.profiling.timing import Timing, time_engine, time_model
 from isobudget.progress import SILENT, Progress
 from isobudget.records.facts import processor_name
 
-#: backends that profiles are taken by
+#: backends that can be timed
 LLAMA_CPP, TRANSFORMERS = "llama.cpp", "transformers"
 
 
@@ -62,7 +63,7 @@ class Profiled:
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """What is timed: the model's name, its file, which weights these are, and what to call the profile."""
+    """The weights to time: name of the model, its file, kind of weights, the profile's name, and whether random."""
 
     name: str
     path: Path
@@ -83,14 +84,14 @@ def profile(
 ) -> Profiled:
     """Time a model on this machine, and write its throughput profile.
 
-    Arguments are those of `isobudget.profile`, with `timing` for slots, lengths and repeats.
+    Arguments are those of `isobudget.api.profile`, with `timing` for slots, lengths, threads and repeats.
 
     Raises:
         InputError: the model is not known, or does not fit this machine's memory.
         ModelError: the weights cannot be loaded.
         StorageError: there is no room for the random weights or the profile.
-        BackendError: the engine did not generate what it was asked for.
-        MissingExtraError: the embedded engine is not installed.
+        BackendError: the engine did not generate the requested tokens, or too few of them to be timed.
+        MissingExtraError: the packages of the backend are not installed.
     """
     timing = timing or Timing()
     if out is not None and Path(out).is_dir():  # report what is missing or wrong before anything is fetched or written
@@ -103,7 +104,7 @@ def profile(
             )
         return _written(_by_transformers(_architecture(model, timing), timing, progress), f"{model}-transformers", out)
     if backend != LLAMA_CPP:
-        raise InputError(f"a profile is taken by {LLAMA_CPP} or {TRANSFORMERS}, not by {backend!r}")
+        raise InputError(f"the backend of a profile must be {LLAMA_CPP} or {TRANSFORMERS}, not {backend!r}")
     import_engine()
     with _weights(model, timing, quantisation, keep, progress) as weights:
         file = Path(out) if out else profiles_folder() / f"{safe_file_name(weights.label)}.toml"
@@ -176,18 +177,19 @@ def _architecture(model: str, timing: Timing) -> Architecture:
     except InputError as error:
         if model.endswith(".json") or Path(model).is_dir():
             raise
-        raise InputError(f"{model!r} is no model of the catalogue (see: isobudget models); {error}") from None
+        raise InputError(f"{model!r} is not a model of the catalogue (see: isobudget models); {error}") from None
     context = timing.prompt_tokens + timing.completion_tokens
     if 0 < shape.sliding_window < context:
         raise InputError(
-            f"{shape.name} looks back {shape.sliding_window} tokens only, which random weights do not imitate; time at "
-            f"most that many prompt and completion tokens together, not {context}, or give a GGUF file of the model"
+            f"{shape.name} has a sliding window of {shape.sliding_window} tokens, which cannot be timed with random "
+            f"weights; time at most that many prompt and completion tokens together, not {context}, or give a GGUF "
+            "file of the model"
         )
     return shape
 
 
 def _circumstances(timing: Timing) -> dict[str, Any]:
-    """The circumstances that a profile states beside its figures."""
+    """The circumstances of a measurement, which its profile states."""
     engine = import_engine()
     gpus = [device["description"] for device in engine.get_device_info() if "GPU" in device["type"].name]
     return {
@@ -201,17 +203,17 @@ def _circumstances(timing: Timing) -> dict[str, Any]:
     }
 
 
-#: left free for everything else
+#: room that must stay free on disk
 _SPARE_BYTES = 64 << 20
 
 
 @contextlib.contextmanager
 def random_weights(shape: Architecture, form: Quantisation, keep: bool, progress: Progress) -> Iterator[Path]:
-    """A file of random weights; removed at the end unless it is kept, and always after an error.
+    """A file of random weights, which is removed at the end unless `keep`, and always after an error.
 
     Raises:
-        InputError: the shape is not covered, or larger than this machine's memory.
-        StorageError: the disk has no room for it.
+        InputError: the architecture is not covered, or its weights are larger than this machine's memory.
+        StorageError: the disk has no room for the file.
     """
     size = random_gguf_bytes(shape, form)
     folder = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
@@ -246,12 +248,12 @@ def _check_room(name: str, size: int, folder: Path) -> None:
         raise storage_error(error, folder) from error
     if size + _SPARE_BYTES > free:
         raise StorageError(
-            f"random weights of {name} need {short(size, 'B')}, {folder} has {short(free, 'B')} free. Set TMPDIR to "
-            "a folder with more room, or choose a smaller --quantisation"
+            f"random weights of {name} need {short(size, 'B')}, but {folder} has {short(free, 'B')} free. Set TMPDIR "
+            "to a folder with more room, or choose a smaller --quantisation"
         )
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory:
         raise InputError(
-            f"{name} needs {short(size, 'B')} of memory, this machine has {short(memory, 'B')}: the disk would be "
+            f"{name} needs {short(size, 'B')} of memory, but this machine has {short(memory, 'B')}: the disk would be "
             "timed, not the model. Choose a smaller --quantisation or a larger machine"
         )

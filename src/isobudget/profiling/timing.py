@@ -1,4 +1,4 @@
-"""Timing the embedded engine at exact lengths.
+"""Times an engine at exact lengths of prompts and completions.
 
 For each number of slots s, with s prompts of P random token ids each and C completion tokens:
 
@@ -6,11 +6,10 @@ For each number of slots s, with s prompts of P random token ids each and C comp
     T  = seconds until every sample has its C tokens, none stopped early
     prompt tokens/s = s P / T1,  completion tokens/s = s (C - 1) / (T - T1),  seconds per sample = T / s
 
-The median over repeats is given, with the least and the most. Sampling is as in a study (temperature 0.8, top-p 0.95,
-log-probabilities recorded), for it takes time too.
+Each figure is the median over repeats, with minimum and maximum. Sampling is as in a study (temperature 0.8, top-p
+0.95, log-probabilities recorded), because it takes time too.
 
-Not covered: other backends (write their throughput into a profile by hand, see docs/costs.md), and how much slower
-tokens get in contexts longer than those that were timed.
+Not covered: how much slower tokens are in longer contexts than those that were timed.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _TEMPERATURE, _TOP_P = 0.8, 0.95
 
 
 class Engine(Protocol):
-    """What is timed: it generates the samples of several requests together."""
+    """An engine that can be timed: it generates the samples of several requests together."""
 
     def generate_all(self, requests: Sequence[Request]) -> list[list[Generation]]:
         """The samples of each request."""
@@ -48,7 +47,7 @@ class Engine(Protocol):
 
 
 def parse_slots(slots: str | int | Sequence[int]) -> tuple[int, ...]:
-    """Numbers of slots, also from text such as ``1,4,16``; none twice. Raises `InputError` for anything else."""
+    """Numbers of slots without duplicates, also from a text such as ``1,4,16``. Raises `InputError` for other texts."""
     if not isinstance(slots, str):
         return (slots,) if isinstance(slots, int) else tuple(dict.fromkeys(slots))
     parts = [part.strip() for part in slots.split(",")]
@@ -63,12 +62,12 @@ def parse_slots(slots: str | int | Sequence[int]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What is timed.
+    """The settings of a measurement.
 
     Attributes:
         slots: numbers of samples generated at the same time.
-        prompt_tokens: of each sample's own prompt, >= 1.
-        completion_tokens: of each sample, >= 2.
+        prompt_tokens: tokens of each sample's prompt, at least 1; every sample has its own prompt.
+        completion_tokens: tokens of each sample, at least 2.
         threads: CPU threads; None takes every core that this process may use.
         repeats: how often each number of slots is timed.
     """
@@ -90,11 +89,11 @@ class Timing:
 
 
 def time_model(path: Path, timing: Timing, name: str, progress: Progress) -> tuple[SlotSpeed, ...]:
-    """Time the model of a GGUF file with each number of slots, ascending; an engine of its own for each.
+    """Time the model of a GGUF file with each number of slots, ascending, each in a new engine.
 
     Raises:
         ModelError: the file cannot be loaded.
-        BackendError: the engine did not generate what it was asked for, or too few tokens to be timed.
+        BackendError: the engine did not generate the requested tokens, or too few of them to be timed.
     """
     vocabulary, task = _vocabulary(path), f"timing {name}"
     sizes = sorted(set(timing.slots))
@@ -115,10 +114,10 @@ def time_engine(
     """Time an engine that generates this many samples at once; `advance` is called after each repeat.
 
     Raises:
-        BackendError: it did not generate what it was asked for, or too few tokens to be timed.
+        BackendError: the engine did not generate the requested tokens, or too few of them to be timed.
     """
     random = np.random.default_rng(slots)
-    # the engine knows no prompt yet that it is given: every call takes new ones
+    # new prompts for every call, so that the engine has none of them in its cache
     prompts = (random.integers(0, vocabulary, (slots, timing.prompt_tokens)) for _ in count())
     first, whole = [], []
     _time(engine, next(prompts), 2, name)  # an engine's first call is slower
@@ -154,7 +153,10 @@ def _time(engine: Engine, prompts: NDArray[np.int64], tokens: int, name: str = "
     generated = [(one.prompt_tokens, one.completion_tokens) for one in samples]
     wanted = [(prompts.shape[1], tokens)] * len(prompts)
     if generated != wanted:
-        raise BackendError(f"{name}: asked for {wanted[0]} tokens from {len(wanted)} slots, got {generated}")
+        raise BackendError(
+            f"{name}: each of {len(wanted)} slots was to process {wanted[0]} tokens (prompt, completion), but the "
+            f"slots processed {generated}"
+        )
     return seconds
 
 
@@ -163,8 +165,8 @@ def _speed(slots: int, timing: Timing, first: Sequence[float], whole: Sequence[f
     decoding = [seconds - median(first) for seconds in whole]
     if min(decoding) <= 0:
         raise BackendError(
-            f"with {slots} slots, {timing.completion_tokens} tokens took no longer than reading the prompts: too few "
-            "for so noisy a machine; raise --completion-tokens"
+            f"with {slots} slots, {timing.completion_tokens} completion tokens took no longer than the first one: too "
+            "few for the noise on this machine; raise --completion-tokens"
         )
     return SlotSpeed(
         slots,

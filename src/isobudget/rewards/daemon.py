@@ -2,8 +2,8 @@
 
     python -m isobudget.rewards.daemon SOCKET READY_DESCRIPTOR
 
-It listens on a Unix socket that only its user can open, and the kernel tells it which user is at the other end. Its
-workers end when it ends, however that happens.
+The process listens on a Unix socket that only its user can open, and learns from the kernel which user is at the other
+end. Its workers end when it ends, however that happens.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from isobudget.rewards import frames
 from isobudget.rewards.place import locked_place, other_end_is_ours
 from isobudget.rewards.pool import JudgePool
 
-#: ends after this many seconds without a client
+#: the process ends after this many seconds without a client
 IDLE_SECONDS = 60.0
-#: jobs of one client that wait or run; it is read no further meanwhile
+#: maximum number of a client's jobs that wait or run; no more messages of the client are read meanwhile
 MOST_JOBS = 1000
-#: how many sets of limits may have judges at a time; judges in use are not ended for another set
+#: maximum number of sets of limits that have judges at a time; judges in use are not ended for another set
 MOST_POOLS = 4
 
 
@@ -89,7 +89,7 @@ class Daemon:
                 room.acquire()
                 self._judge(message, _Answer(send, room), asked)
         except (OSError, JudgeError):
-            pass  # a client that does not speak as it should has lost its connection, no more
+            pass  # a client that sends invalid messages loses its connection; others are not affected
         finally:
             for verdict in list(asked):  # nobody waits for them; others do for theirs
                 verdict.cancel()

@@ -29,16 +29,16 @@ def pack(message: Frame) -> bytes:
     """A message as bytes.
 
     Raises:
-        JudgeError: it is too long.
+        JudgeError: the message is too long.
     """
     data = json.dumps(message).encode("utf-8", "surrogatepass")
     if len(data) > MOST_BYTES:
-        raise JudgeError(f"tests and program take {len(data):,} bytes; a shared pool takes {MOST_BYTES:,}")
+        raise JudgeError(f"tests and program take {len(data):,} bytes; a shared pool accepts at most {MOST_BYTES:,}")
     return _LENGTH.pack(len(data)) + data
 
 
 def receive(connection: socket.socket) -> Frame | None:
-    """The next message, None where the other end has closed.
+    """The next message; None if the other end has closed the connection.
 
     Raises:
         JudgeError: the frame is too long, or not a JSON object.
@@ -73,17 +73,17 @@ def _exactly(connection: socket.socket, count: int) -> bytes | None:
 
 
 def job(number: int, problem: Problem, program: str, limits: Limits) -> Frame:
-    """The message that asks for a verdict."""
+    """The message that requests a verdict."""
     # more of a program that is too long for the judge would say no more, and could be too long for a frame
     taken = program[: wire.TEXT_BYTES + 1]
     return {"id": number, "limits": list(limits), "problem": asdict(row_of(problem)), "program": taken}
 
 
 def read_job(message: Frame) -> tuple[int, Problem, str, Limits]:
-    """The problem, program and limits in a request for a verdict.
+    """The number, problem, program and limits in a request for a verdict.
 
     Raises:
-        JudgeError: the message does not ask for a verdict.
+        JudgeError: the message does not request a verdict.
     """
     try:
         problem = problem_of(ProblemRow(**message["problem"]))

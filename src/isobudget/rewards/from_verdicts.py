@@ -1,4 +1,4 @@
-"""Rewards from verdicts, as trainers ask for them.
+"""Rewards from verdicts, as functions with the signatures that trainers expect.
 
 from isobudget import reward                     # TRL's GRPO: reward_funcs=[reward]; the data set has `tests`
 from isobudget.rewards import Reward
@@ -23,7 +23,7 @@ from isobudget.problems.problem import Problem
 from isobudget.prompts.extraction.extract import extraction_by
 from isobudget.rewards.shared import SharedPool
 
-#: an answer as text, or as the messages of a conversation, the last of which has the program
+#: an answer as text, or as the messages of a conversation, of which the last one contains the program
 Completion = str | Sequence[Mapping[str, Any]]
 Tests = str | Mapping[str, Any]
 
@@ -57,7 +57,7 @@ class Reward:
             if not is_number(value) and (name == "failed" or value is not None):
                 raise InputError(f"{name} must be a finite number, not {value!r}: NaN means that the judge failed")
         if not isinstance(self.partial, bool):
-            raise InputError(f"partial is True or False, not {self.partial!r:.60}")
+            raise InputError(f"partial must be True or False, not {self.partial!r:.60}")
         extraction_by(self.extraction)
         Limits.checked(self.limits)
 
@@ -82,11 +82,12 @@ class Reward:
             entry_point: the function under test, for each answer or for all; assert statements need none.
 
         Returns:
-            One number each, NaN where the judge itself failed over a program, which TRL leaves out of its sums.
+            One number for each completion; NaN if the judge itself failed on the program. TRL leaves NaN out of its
+            sums.
 
         Raises:
-            InputError: tests that cannot be read, or not as many as completions; completions that are not a list, or
-                neither texts nor messages.
+            InputError: the completions are not a list of texts or of messages, the tests cannot be read, or there are
+                not as many of them as completions.
             JudgeError: samples cannot be confined here.
         """
         if isinstance(completions, str | bytes | Mapping) or not hasattr(completions, "__len__"):
@@ -119,7 +120,7 @@ class Reward:
         return self.failed
 
 
-#: programs that pass get 1, all others 0
+#: the reward function with default settings: 1 for programs that pass, 0 for those that fail
 reward = Reward()
 
 
@@ -132,11 +133,11 @@ def compute_score(
     NaN there would reach every weight.
 
     Raises:
-        InputError: as `Reward`; the message names the `data_source`.
+        InputError: as for `Reward`; the message names the `data_source`.
     """
     if not isinstance(extra_info, Mapping | None):
         raise InputError(f"{data_source}: extra_info must be a dictionary, not {extra_info!r:.60}")
-    entry_point = (extra_info or {}).get("entry_point") or ""  # None where another row has one
+    entry_point = (extra_info or {}).get("entry_point") or ""  # None in a row without one, if other rows have one
     try:
         score = reward([solution_str], [ground_truth], entry_point=[entry_point])[0]
     except InputError as error:
@@ -169,7 +170,7 @@ def _each(value: Any, count: int, name: str) -> Sequence[Any]:
     if not hasattr(value, "__len__") or isinstance(value, bytes):
         raise InputError(f"{name}: pass one for each completion, or one for all, not {type(value).__name__}")
     if len(value) != count:
-        raise InputError(f"{name}: {len(value)} for {count} completions")
+        raise InputError(f"{name}: got {len(value)} for {count} completions; pass one for each, or one for all")
     return list(value)
 
 
@@ -179,7 +180,7 @@ def _text(completion: Completion, number: int) -> str:
         return completion
     messages = completion if isinstance(completion, Sequence) else ()
     if not messages or not isinstance(messages[-1], Mapping):
-        raise InputError(f"completion {number}: a completion is a string or a list of messages, not {completion!r:.60}")
+        raise InputError(f"completion {number}: must be a string or a list of messages, not {completion!r:.60}")
     content = messages[-1].get("content")
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))

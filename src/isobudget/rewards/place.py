@@ -1,4 +1,4 @@
-"""Where a user's shared pool listens: a socket in a folder that only this user can open."""
+"""The socket of a user's shared pool, in a folder that only this user can open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from isobudget.errors import JudgeError
 from isobudget.judge.verdict import RULES
 
-#: longest path of a socket that Linux takes, with room for its lock
+#: the path of a socket must be shorter; Linux allows 107 bytes
 _MOST_CHARACTERS = 100
 
 
@@ -26,7 +26,7 @@ def socket_path() -> Path:
     """The socket of this user's pool for this isobudget and this interpreter.
 
     Raises:
-        JudgeError: no folder can be made, another user owns it, or others may write into it.
+        JudgeError: the folder cannot be created, or other users own it or have access to it.
     """
     what = f"{version('isobudget')} {RULES} {sys.executable} {__file__}"
     name = f"judge-{hashlib.sha256(what.encode()).hexdigest()[:12]}.sock"

@@ -1,6 +1,6 @@
-"""A pool of judges for callers at any moment: jobs come from many threads, verdicts go back to each as futures.
+"""A pool of judges that stays open: any thread may submit jobs at any time, and gets the verdicts as futures.
 
-`Judge.run` is one stream that ends; a pool stays open. Each of its threads has a judge with one worker on one core. The
+`Judge.run`, in contrast, is one stream that ends. Each thread of the pool has a judge with one worker on one core. The
 thread takes the job that has waited longest and passes further waiting jobs to the worker, so that the worker is never
 idle between two jobs.
 """
@@ -29,12 +29,12 @@ class _Job(NamedTuple):
 
 
 class JudgePool:
-    """A pool of judges. Use it as a context manager; leaving it ends running jobs.
+    """A pool of judges. Use it as a context manager, or `close` it.
 
     Args:
         workers: samples judged at the same time; None means one per core that this process may use.
         limits: bounds on every sample.
-        unsafe: also judge where the confinement that untrusted code needs is not available.
+        unsafe: judge even if samples cannot be confined.
 
     Raises:
         JudgeError: samples cannot be confined here.
@@ -69,7 +69,7 @@ class JudgePool:
         self.close()
 
     def close(self) -> None:
-        """End the judges. Jobs that wait are refused, those at work are finished."""
+        """End the judges once they have finished the submitted jobs; further jobs are refused."""
         self._closed = True
         for _ in self._threads:
             self._jobs.put(None)
@@ -102,7 +102,7 @@ class JudgePool:
         return [one.result() for one in [self.submit(*pair) for pair in pairs]]
 
     def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
-        """Runs in a thread: restrict it to one core, where its judges also place their workers."""
+        """Body of a thread: judge jobs, on one core that the judge's worker shares."""
         os.sched_setaffinity(0, {core})
         try:
             with judge:

@@ -1,6 +1,7 @@
-"""One pool of judges for all processes of a user on a machine: the first that asks starts it, it ends when idle.
+"""One pool of judges for all processes of a user on a machine. The first process that needs it starts it.
 
-Trainers run many processes; each with judges of its own would have more workers than the machine has cores.
+The pool ends when it is idle. Trainers run many processes: if each had its own judges, there would be more workers than
+cores.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from isobudget.problems.problem import Problem
 from isobudget.rewards import frames
 from isobudget.rewards.place import locked_place, other_end_is_ours, socket_path
 
-#: how long a pool may take to be there
+#: how long a pool may take to start
 START_SECONDS = 60.0
-#: a pool that ends over a batch is restarted, and what it had not answered is judged again this often
+#: how often a batch is sent: if the pool ends meanwhile, it is restarted, and gets the unanswered jobs again
 ATTEMPTS = 3
 #: pools that this process has started; they outlive it
 _started: list[subprocess.Popen[bytes]] = []
@@ -41,7 +42,7 @@ _clients: weakref.WeakSet[SharedPool] = weakref.WeakSet()
 
 
 class SharedPool:
-    """A client of the user's pool. It may be used by many threads, and after a fork: the child reconnects.
+    """A client of the user's pool. Many threads may use it. It also works after a fork: the child reconnects.
 
     Args:
         limits: bounds on every sample.
@@ -55,7 +56,7 @@ class SharedPool:
         _clients.add(self)
 
     def renew(self) -> None:
-        """Start over in a forked child, where connections and locks of the parent cannot be used."""
+        """Forget all connections and locks: a forked child cannot use those of its parent."""
         self._lock = threading.Lock()
         self._idle: list[_Link] = []
 
@@ -85,7 +86,7 @@ class SharedPool:
         return [one for one in verdicts if one is not None]
 
     def close(self) -> None:
-        """Close this process's connections; the pool goes on for others."""
+        """Close this process's idle connections; the pool continues to serve others."""
         with self._lock:
             idle, self._idle = self._idle, []
         for link in idle:
@@ -132,7 +133,7 @@ class _Link:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def submit(self, problem: Problem, program: str, limits: Limits) -> Future[Verdict]:
-        """Send a job."""
+        """Send a job; returns the future of its verdict."""
         future: Future[Verdict] = Future()
         number = next(self._numbers)
         data = frames.pack(frames.job(number, problem, program, limits))
@@ -186,10 +187,10 @@ class _Link:
 
 
 def connect(place: Path) -> socket.socket:
-    """A connection to the pool at a socket, which is started if it is not there.
+    """Connect to the pool at a socket; the pool is started if none listens there.
 
     Raises:
-        JudgeError: it cannot be started, or another user listens there.
+        JudgeError: the pool cannot be started or reached, or another user listens there.
     """
     connection = _try(place)
     if connection is None:
@@ -198,7 +199,7 @@ def connect(place: Path) -> socket.socket:
             if connection is None:
                 connection = _started_anew(place)
     if connection is None:
-        raise JudgeError("the shared pool of judges was started and does not answer")
+        raise JudgeError("the shared pool of judges was started, but does not answer")
     if not other_end_is_ours(connection):
         connection.close()
         raise JudgeError(f"{place}: another user listens there")

@@ -1,4 +1,4 @@
-"""Budgets of a plan as amounts of its unit: as stated, by doublings, or the smallest that reaches a target."""
+"""The budgets of a plan, in its unit: stated by the user, doublings, or the smallest one that reaches a target."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from isobudget.policies.learn import Learned, Policy, learn
 from isobudget.policies.make import cascade
 from isobudget.solving.recorded_arms import Recorded
 
-#: what is planned unless other policies are named
+#: the policies of a plan, unless others are named
 DEFAULT_POLICIES = (Policy.FIXED_K, Policy.FIRST_PASS, Policy.CASCADE, Policy.GREEDY)
-#: budgets that a plan without any has at most
+#: maximum number of budgets of a plan for which none is stated
 _MOST_BUDGETS = 10
 
 
@@ -32,7 +32,11 @@ def planned_amounts(
     policies: Sequence[Policy],
     seed: int,
 ) -> list[float]:
-    """The budgets in the unit, rising."""
+    """The budgets in the unit, ascending: those stated and the one for the target, else doublings.
+
+    Raises:
+        InputError: no budget pays for a sample, or the target is not reached with the recorded samples.
+    """
     paid = np.concatenate([recorded.prices[arm.name].costs(int(arm.n.min())) for arm in recorded.arms])
     amounts = stated_amounts(budgets, unit, recorded, paid)
     cheapest = min(arm.first_draw for arm in recorded.arms)
@@ -49,14 +53,15 @@ def planned_amounts(
 def stated_amounts(
     budgets: Sequence[str | float], unit: Unit, recorded: Recorded, costs: ArrayLike = ()
 ) -> list[float]:
-    """The budgets in the unit as they were written, or as the costs that are shown like them."""
+    """The budgets in the unit. A budget that equals one of `costs` as displayed stands for that cost (`Budget.of`)."""
     return [parse_budget(str(text)).of(unit, recorded.prices, costs) for text in budgets]
 
 
 def default_amounts(arms: Sequence[Arm]) -> list[float]:
-    """Doublings of the cheapest sample, up to what all recorded samples cost, each arm after the cheaper ones.
+    """Doublings of the cheapest sample's cost, at most ten.
 
-    At least up to two samples of the dearest arm, and ten at most.
+    They reach up to the mean spending of a cascade over all recorded samples, or up to two samples of the most
+    expensive arm if that is more.
     """
     by_price = sorted(arms, key=lambda arm: arm.first_draw)
     everything = evaluate(cascade([(arm.name, int(arm.n.min())) for arm in by_price]), arms)
@@ -66,10 +71,10 @@ def default_amounts(arms: Sequence[Arm]) -> list[float]:
 
 
 def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = (), seed: int = 0) -> float:
-    """The smallest budget at which some policy reaches a success on problems that it was not learned on, within 1 %.
+    """The smallest budget, to within 1 %, at which a policy reaches the target on problems that it was not learned on.
 
     Raises:
-        InputError: none does within the recorded samples.
+        InputError: no policy reaches the target with the recorded samples.
     """
     used = (
         tuple(one for one in policies if one not in (Policy.OPTIMAL, Policy.BY_LABEL, Policy.BY_SHARE))
@@ -85,8 +90,8 @@ def budget_for(arms: Sequence[Arm], target: float, policies: Sequence[Policy] = 
         reached = np.flatnonzero(success >= target)
         if not len(reached):
             raise InputError(
-                f"no policy reaches {100 * target:.6g}% with the recorded samples; the most is "
-                f"{math.floor(1e4 * best) / 1e4:.2%}. Ask for less, or record more samples"
+                f"no policy reaches {100 * target:.6g}% with the recorded samples; the best reaches "
+                f"{math.floor(1e4 * best) / 1e4:.2%}. Lower the target, or record more samples"
             )
         first = int(reached[0])
         if not first:

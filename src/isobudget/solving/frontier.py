@@ -1,4 +1,4 @@
-"""The frontier of policies beside a comparison of models: the same problems, budgets, prices and intervals."""
+"""The best policies at the budgets of a comparison of models, with the same problems, prices and intervals."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ def run_frontier(
     costs: CostsFile | str | None = None,
     charges: Charges = NOTHING,
 ) -> tuple[PlanRow, ...]:
-    """The policy to use at each budget of a comparison that was made of a run; empty where none can be learned.
+    """The policy to use at each budget of a run's comparison; empty if no policy can be learned.
 
-    All tests of a problem choose and stop, as in the comparison. `costs` and `charges` are those that it was made with.
+    As in the comparison, a sample passes if it passes all tests of its problem. `costs` and `charges` must be those of
+    the comparison.
 
     Raises:
-        InputError: there are too many models to plan with.
+        InputError: there are too many models for a plan.
     """
     bootstrap = comparison.bootstrap
     try:
         arms = recorded_run(run, comparison.benchmark, comparison.unit, costs, charges).arms
-    except InputError:  # a price of 0, such as seconds that were not measured: models can be compared, budgets not met
+    except InputError:  # a price of 0, such as seconds that were not measured: enough to compare, not to plan
         return ()
     require_few(arms)
     weights = bootstrap.weights(len(arms[0].c))

@@ -1,4 +1,4 @@
-"""Notes for readers of a plan: few problems, mixtures, budgets that are not met, and why not."""
+"""Notes for readers of a plan: on few problems, on mixtures, and on budgets that are not spent or are exceeded."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from isobudget.policies.learn import Learned, Policy
 from isobudget.solving.amounts import cheapest_arm
 from isobudget.solving.recorded_arms import Recorded
 
-#: from which part of its budget on a policy is said to spend it
+#: a policy that spends at least this share of its budget counts as spending it
 _SPENT = 0.99
-#: budgets that are named one by one
+#: maximum number of budgets that a note names individually
 _FEW = 3
-#: of fewer problems a plan says that they are few
+#: a plan from fewer problems has a note on their number
 _PROBLEMS = 20
-#: policies that draw from one model; batches of `doubling` end before or behind a budget anyway
+#: policies that draw from one model; not `doubling`, whose batches miss a budget anyway
 _OF_ONE_MODEL = (Policy.FIRST_PASS,)
 _ENDED = "all recorded samples"
 _DEARER = (
-    "Where a policy spends more than the budget, it was learned on problems that need less than those it was tried on: "
-    "its gain is not a gain at this budget, and it is not recommended."
+    "A policy that spends more than the budget was learned on problems that cost less than those on which it was "
+    "measured. Its gain does not hold at this budget, so it is not recommended."
 )
 _MIXED = (
     "Where the last step states a share of the problems, two neighbouring schedules are mixed, so that the budget is "
@@ -33,17 +33,17 @@ _MIXED = (
 
 
 def plan_notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]], unit: str) -> list[str]:
-    """The notes of a plan, each only where it is true.
+    """The notes that apply to a plan.
 
     Args:
-        recorded: what it was made from.
+        recorded: the recorded results from which the plan was made.
         learned: by policy, one entry per budget.
-        unit: of the budgets.
+        unit: unit of the budgets.
     """
     arms, rows = recorded.arms, [row for own in learned.values() for row in own if row.draws]
     notes = []
     if len(arms) == 1:
-        notes.append(f"Only {arms[0].name} was given: there are no sizes to mix, only when to stop.")
+        notes.append(f"Only {arms[0].name} was given: a policy can choose when to stop, but not another model.")
     if all(np.all(arm.c == arm.n) for arm in arms):
         notes.append(f"Every sample passed: one sample of {cheapest_arm(arms)} solves everything.")
     if not all(row.draws for own in learned.values() for row in own):
@@ -63,7 +63,7 @@ def plan_notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]], 
 
 
 def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> list[str]:
-    """Which policies spend less than their budget, where and why; one sentence per policy and reason."""
+    """Which policies spend less than their budget, at which budgets, and why; one sentence per reason and budgets."""
     budgets_by_reason: dict[tuple[Policy, str], list[float]] = {}
     for row in rows:
         if float(row.spent.mean()) < _SPENT * row.budget:
@@ -79,9 +79,10 @@ def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> li
 
 
 def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
-    """For policies of one model, where the measurement used other models than the policy; one sentence per policy.
+    """Notes on policies of one model whose schedules in the folds use another model; one sentence per policy.
 
-    What the schedule of all problems spends on them then differs from what the folds spent.
+    Such a policy is recognized by its spending: the folds spent clearly more or less than the schedule learned on all
+    problems.
     """
     budgets_by_policy: dict[Policy, list[float]] = {}
     for row in rows:
@@ -90,7 +91,7 @@ def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
     of_policy = {policy: sum(row.policy is policy for row in rows) for policy in budgets_by_policy}
     return [
         f"The numbers of {_named(policy)} {_where(budgets, of_policy[policy], unit)} are from more than one model: "
-        "learned on some of the problems, it runs another model than learned on all of them."
+        "learned from a part of the problems, the policy chooses another model than learned from all of them."
         for policy, budgets in budgets_by_policy.items()
     ]
 
@@ -107,13 +108,13 @@ def _why(row: Learned, arms: Sequence[Arm]) -> str:
     ended = [name for name in most if any(one.counts().get(name, 0) >= most[name] for one in schedules)]
     of = f" of {listed(ended)}" if 0 < len(ended) < len(most) else ""
     if row.policy is Policy.FIXED_K:
-        return f"{_ENDED}{of} are drawn" if ended else "another whole sample does not fit in it"
+        return f"{_ENDED}{of} are drawn" if ended else "another whole sample does not fit"
     if float(row.success.min()) > 1 - 1e-9:
         return "every problem passes for less"
     if row.own_cost >= _SPENT * row.budget:
-        return "problems that it was not learned on cost it less"
+        return "problems that were not used for learning cost less"
     if row.schedule is None:
-        return "its orders of draws end before that"
+        return "the orders of draws end earlier"
     return f"{_ENDED}{of} are drawn"
 
 

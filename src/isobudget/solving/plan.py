@@ -29,7 +29,7 @@ from isobudget.solving.recorded_arms import Recorded, read_arms, require_few
 from isobudget.solving.sentence import plan_sentence
 from isobudget.solving.shares import recorded_shares
 
-#: what a row has in JSON, in order
+#: fields of a row in JSON, in order
 ROW_FIELDS = (
     "budget",
     "unit",
@@ -57,17 +57,20 @@ class Plan(Shown):
     """Policies at budgets, measured on problems that they were not learned on.
 
     Attributes:
-        benchmark: its name, empty if not stated.
-        unit: of budgets and costs, per problem.
-        sources, hidden: where the results were read, and the verdicts of hidden tests if they were given apart.
+        benchmark: name of the benchmark; empty if not stated.
+        unit: unit of budgets and costs, which are per problem.
+        sources: where the results were read.
         recorded: the arms, their prices, and notes.
-        rows: for every budget, each policy.
-        recommended: the simplest policy within noise of the best, one per budget; left out where nothing can be drawn.
-        target: the success that was asked for, None if none was.
-        hurting_k: of each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
-        level: of the intervals.
+        rows: one row for each policy at each budget.
+        recommended: the simplest policy within noise of the best, one per budget; budgets that pay for no sample are
+            left out.
+        target: the requested success; None if none was requested.
+        false_pass_cost: the cost of a false pass, as a number of right answers.
+        hurting_k: for each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
+        level: confidence level of the intervals.
         notes: what a reader should know.
-        repairs: repairing beside sampling from scratch at equal budget, where the sources have repairs.
+        repairs: repairing compared with sampling from scratch at equal budget; empty if the sources have no repairs.
+        hidden: where the verdicts of hidden tests were read, if not from `sources`.
     """
 
     benchmark: str
@@ -86,7 +89,7 @@ class Plan(Shown):
 
     @property
     def prices(self) -> Mapping[str, SampleCost]:
-        """What a sample of each arm costs, with its source."""
+        """The price of a sample of each arm, with its source."""
         return self.recorded.prices
 
     @property
@@ -96,11 +99,11 @@ class Plan(Shown):
 
     @property
     def sentence(self) -> str:
-        """The policy with the largest gain, its gain, and the number of problems behind that."""
+        """The policy with the largest certain gain, in one sentence, see `plan_sentence`."""
         return plan_sentence(self.recommended, str(self.unit))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """The rows as flat records, `draws` and `by_label` as JSON texts."""
+        """The rows as flat records, with `draws` and `by_label` as JSON texts."""
         records = [row_record(row) for row in self.rows]
         return [
             record | {name: value if value is None else json.dumps(value) for name, value in _nested(record)}
@@ -134,12 +137,12 @@ def _nested(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def cost_record(price: SampleCost) -> dict[str, Any]:
-    """What a sample of an arm costs, as a record."""
+    """The price of a sample of an arm, as a record."""
     return {"per_sample": price.per_sample, "per_problem": price.per_problem, "source": price.source}
 
 
 def row_record(row: PlanRow) -> dict[str, Any]:
-    """A row as a record, `draws` as a list of [arm, count], `by_label` those of each label."""
+    """A row as a record, with `draws` as a list of [arm, count], and `by_label` as the draws of each label."""
     plain = {name: getattr(row, name) for name in ROW_FIELDS}
     by_label = None
     if row.by_label is not None:
@@ -151,10 +154,10 @@ def row_record(row: PlanRow) -> dict[str, Any]:
 
 
 def parse_target(text: str) -> float:
-    """A success as ``90%`` or ``0.9``.
+    """Read a target success, written as ``90%`` or ``0.9``.
 
     Raises:
-        InputError: it is neither.
+        InputError: the text is neither.
     """
     number = text.strip().removesuffix("%")
     try:
@@ -181,8 +184,9 @@ def plan(
 ) -> Plan:
     """The best way to spend a budget, learned from recorded results.
 
-    Arguments are those of `isobudget.api.plan`: `budget` as `budgets`, each one as text or a number; `target` in
-    (0, 1); `costs` a costs file or ``paper``; `policy` as `policies`; `bootstrap` says how intervals are computed.
+    Arguments are those of `isobudget.api.plan`, with these differences: `budgets` is its `budget`, each a text or a
+    number; `policies` is its `policy`; `target` is in (0, 1); `costs` is a costs file or ``paper``; `bootstrap` says
+    how intervals are computed.
 
     Raises:
         InputError: a source, a budget, a price or an option is wrong, or nothing can be planned: fewer than two
@@ -249,7 +253,7 @@ def _rows(
     labels: Labels | None,
     worth: Mapping[str, float],
 ) -> tuple[tuple[PlanRow, ...], tuple[PlanRow, ...]]:
-    """Every policy at every budget, and the recommended one at each; `worth` as `choose.recommend` takes it."""
+    """Every policy at every budget, and the recommended one at each; `worth` has options of `choose.recommend`."""
     base = learned.get(Policy.FIXED_K) or [best_fixed(recorded.arms, amount) for amount in amounts]
     weights, level = bootstrap.weights(len(recorded.task_ids)), bootstrap.level
     how = {"unit": unit, "suite": suite}
@@ -259,7 +263,7 @@ def _rows(
 
 
 def _repairs(recorded: Recorded, amounts: Sequence[float], unit: Unit, bootstrap: Bootstrap) -> tuple[RepairRow, ...]:
-    """Each arm that repairs beside sampling from scratch, at the amounts asked for, else at doublings of a sample."""
+    """Each arm with repairs compared with sampling from scratch, at the amounts, or else at doublings of a sample."""
     rows: list[RepairRow] = []
     for anew, repaired in recorded.repairs:
         if len(anew.c) > 1:
@@ -285,9 +289,11 @@ def _labels(sources: Sequence[str | Path], recorded: Recorded) -> Labels:
 
 def _check_numbers(target: float | None, false_pass_cost: float) -> None:
     if target is not None and not 0 < target < 1:
-        raise InputError(f"a target is a success above 0 and below 1, such as 0.9 or 90%, not {target!r}")
+        raise InputError(f"the target must be a success above 0 and below 1, such as 0.9 or 90%, not {target!r}")
     if not 0 <= false_pass_cost < float("inf"):
-        raise InputError(f"the cost of a false pass is a number of right answers, 0 or more, not {false_pass_cost!r}")
+        raise InputError(
+            f"the cost of a false pass must be a number of right answers, 0 or more, not {false_pass_cost!r}"
+        )
 
 
 def _check_recorded(recorded: Recorded, false_pass_cost: float) -> None:
@@ -295,8 +301,8 @@ def _check_recorded(recorded: Recorded, false_pass_cost: float) -> None:
     require_few(arms)
     if false_pass_cost and not all(arm.hidden is not None for arm in arms):
         raise InputError(
-            "only hidden tests can tell a false pass, and there are none: give their verdicts with --hidden, or leave "
-            "out --false-pass-cost"
+            "only hidden tests can detect a false pass, and there are none: give their verdicts with --hidden, or "
+            "leave out --false-pass-cost"
         )
     if len(recorded.task_ids) == 1:
         few = f"{recorded.task_ids[0]!r} is the only problem" + (" that all arms have" if len(arms) > 1 else "")

@@ -1,17 +1,18 @@
 """policy.toml: a plan's schedule for one budget, complete and readable, so that it can be run elsewhere.
 
 format = 1
-policy = "greedy"            # how it was made
+policy = "greedy"            # the kind of policy
 unit = "flops"
-budget = 2.0e13              # on average over problems
+budget = 2.0e13              # mean per problem
 stop = "first pass"
 last_share = 0.97            # the last step is made for 97 % of the problems
-[[arms]]                     # what to draw from, and what a sample was taken to cost
-[[draws]]                    # in which order
-[[labels]]                   # in place of draws: `label`, its own `draws`, and `last_share`; of the policy by_share
-                             # `first`, and what follows where the best sample passes none, some or most of the tests
+[[arms]]                     # models to draw from, and the price of a sample of each
+[[draws]]                    # the order of draws
+[[labels]]                   # instead of draws: for each `label` its own `draws` and `last_share`; for the policy
+                             # by_share, the labels are `first`, and none, some, most: how many of the tests the
+                             # best sample of `first` passes
 [expected]                   # success and spending on problems that it was not learned on, with intervals
-[learned]                    # from what
+[learned]                    # the data from which it was learned
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ _TOP: dict[str, Check] = {
     **{"arms": _LIST, "draws": _LIST, "labels": _LIST, "expected": _TABLE, "learned": _TABLE},
 }
 _NEEDED = ("policy", "unit", "budget", "stop", "arms")
-#: lists of tables -> the fields of each, and those that it needs
+#: list of tables -> the known fields of each table, and the required ones
 _LISTS: dict[str, tuple[dict[str, Check], tuple[str, ...]]] = {
     "arms": ({"name": TEXT, "per_sample": _NUMBER, "per_problem": AMOUNT, "source": TEXT}, ("name", "per_sample")),
     "draws": ({"arm": TEXT, "count": ANYTHING}, ("arm", "count")),
@@ -87,15 +88,15 @@ _TABLES: dict[str, dict[str, Check]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolicyFile:
-    """A policy that was written down.
+    """A policy as a policy.toml states it.
 
     Attributes:
-        policy: how it was made, such as `greedy`.
-        by_label: what to run for problems of each label; under the empty label, for every problem. Of the policy
-            ``by_share`` labels are ``first``, and cases (`policies.shares.CASES`).
-        unit, budget: what it spends on average per problem.
-        prices: what a sample of each arm was taken to cost.
-        expected: success and spending with intervals, as in `PlanRow`; what is not known is not there.
+        policy: the kind of policy, such as `greedy`.
+        by_label: the schedule for problems of each label; under the empty label, the schedule for every problem. For
+            the policy ``by_share``, the labels are ``first`` and the cases (`policies.shares.CASES`).
+        unit, budget: the mean spending per problem for which the policy was learned.
+        prices: the price of a sample of each arm with which the policy was learned.
+        expected: success and spending with intervals, as in `PlanRow`; unknown values are left out.
         learned: sources, benchmark, number of problems, date.
     """
 
@@ -109,24 +110,25 @@ class PolicyFile:
 
     @property
     def by_case(self) -> Mapping[str, Schedule]:
-        """For a policy by share of passed tests: what to run first, and in each case; else empty."""
+        """For a policy by share of passed tests: the schedule to run first, and that of each case; else empty."""
         return self.by_label if self.policy == Policy.BY_SHARE else {}
 
     @property
     def labelled(self) -> bool:
-        """Whether it has one order per label."""
+        """Whether the policy has one schedule per label."""
         return "" not in self.by_label and not self.by_case
 
     @property
     def schedule(self) -> Schedule:
-        """What to run for every problem. Raises `InputError` where that depends on a label."""
+        """The schedule for every problem. Raises `InputError` if it depends on a label or on passed tests."""
         return self.of("")
 
     def of(self, label: str) -> Schedule:
-        """What to run for a problem of a label; of a label that was not learned, what is run for the others.
+        """The schedule for a problem of a label; for a label that was not learned, the schedule of the others.
 
         Raises:
-            InputError: the policy has one order per label and none is stated, or nothing is drawn for this one.
+            InputError: the schedule depends on a label and none is stated, nothing is drawn for this label, or the
+                schedule depends on passed tests.
         """
         if "" in self.by_label:
             return self.by_label[""]
@@ -135,20 +137,21 @@ class PolicyFile:
         known = ", ".join(self.by_label)
         if not label:
             raise InputError(
-                f"the policy has one order of draws for each label ({known}), and none is stated: name one after the "
-                f"file, such as policy.toml#{next(iter(self.by_label))}"
+                f"the policy has one order of draws for each label ({known}), and no label is stated: name one after "
+                f"the file, such as policy.toml#{next(iter(self.by_label))}"
             )
         schedule = self.by_label.get(label) or self.by_label.get(OTHERS)
         if schedule is None:
-            raise InputError(f"the policy draws nothing for the label {label!r}; it does for: {known}")
+            raise InputError(f"the policy draws nothing for the label {label!r}; it draws for: {known}")
         return schedule
 
 
 def write_policy(path: str | Path, plan: Plan, row: PlanRow | None = None) -> None:
-    """Write a row of a plan as policy.toml; by default the recommended one, where the plan has one budget.
+    """Write a row of a plan as policy.toml; by default the recommended row, if the plan has one budget.
 
     Raises:
-        InputError: the plan has several budgets, or the budget pays for no sample.
+        InputError: the plan has several budgets, the budget pays for no sample, or the path is that of a folder or of a
+            file that is not a policy.
         StorageError: the file cannot be written.
     """
     if row is None:
@@ -216,7 +219,7 @@ def read_policy(path: str | Path) -> PolicyFile:
     """Read a policy.toml.
 
     Raises:
-        InputError: it cannot be read, is not TOML, or a field is missing or wrong; the message names it.
+        InputError: the file cannot be read, is not TOML, or has a missing or wrong field, which the message names.
     """
     tables = read_toml(Path(path))
     if "format" not in tables:
@@ -229,7 +232,7 @@ def read_policy(path: str | Path) -> PolicyFile:
     if "draws" not in tables and "labels" not in tables:
         raise InputError(f"{path}: draws is missing; write the policy again with isobudget plan")
     if "draws" in tables and "labels" in tables:
-        raise InputError(f"{path}: has draws and labels; labels have draws of their own")
+        raise InputError(f"{path}: has both draws and labels; remove one, since each label has its own draws")
     _check_lists(tables, f"{path}, ")
     for name, known in _TABLES.items():
         _check(tables.get(name, {}), known, f"{path}, [{name}]: ")
@@ -240,9 +243,9 @@ def read_policy(path: str | Path) -> PolicyFile:
 
 
 def split_label(policy: str) -> tuple[str, str]:
-    """A policy as users name it, ``policy.toml`` or ``policy.toml#easy`` for problems of one label.
+    """Split a policy as users name it, ``policy.toml`` or ``policy.toml#easy``, into the file and the label.
 
-    Both may have a # of their own: the file is the first one that is there.
+    Both may contain #: the file is the shortest part before a # that exists as a file.
     """
     cuts = [place for place, letter in enumerate(policy) if letter == "#"]
     if not cuts or Path(policy).exists():

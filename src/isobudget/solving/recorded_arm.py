@@ -15,16 +15,16 @@ from isobudget.solving.suites import Verdicts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedArm:
-    """One arm on its own problems; `verdicts` are those of each sample in order, None where only counts are known.
+    """One arm on its own problems. `verdicts` are those of each problem's samples in order; None if it has only counts.
 
     `hidden` are the verdicts of hidden tests, if the source has them. `one_suite` is the number of problems left out
     because they do not distinguish visible from hidden tests while others do.
 
-    `repairs` says how often a failing sample is repaired, and `pool` which recorded samples the arm draws: arms of one
-    pool cannot be mixed. It is empty where nothing else draws them.
+    `repairs` is how often a failing sample is repaired. `pool` names the recorded samples that the arm draws, and is
+    empty if no other arm draws them; arms of the same pool cannot be mixed.
 
-    `if_passed` and `if_failed` are mean prices by problem (NaN where nothing passed or failed), None where all samples
-    cost the same.
+    `if_passed` and `if_failed` are the mean prices of passing and of failing samples by problem (NaN if there are
+    none); None if all samples cost the same.
     """
 
     name: str
@@ -41,7 +41,10 @@ class RecordedArm:
     pool: str = ""
 
     def on(self, tasks: Sequence[str], hidden: Sequence[float] | None = None) -> Arm:
-        """The arm, on some of its problems; `hidden` is the share of passing samples that also pass hidden tests."""
+        """The arm on some of its problems.
+
+        `hidden` is the share of each problem's passing samples that also pass the hidden tests.
+        """
         place = {task: at for at, task in enumerate(self.task_ids)}
         rows = np.array([place[task] for task in tasks])
         prices: list[float | Floats] = [

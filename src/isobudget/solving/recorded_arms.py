@@ -1,10 +1,10 @@
-"""The arms of a plan from what was recorded: run folders, and files of results of any known format.
+"""Reads the arms of a plan from its sources: run folders, and files of results in any known format.
 
-Each model (with its condition, where a file has several) is an arm, priced as `isobudget curves` prices it. In a run
-each sample costs what was recorded for it, unless a costs file sets the price; in a COUNTS file with completion tokens
-each sample costs its share of them, where the unit is tokens or flops. Several sources are put together on the problems
-that all arms have. Hidden verdicts are read the same way and matched sample by sample; a run and EvalPlus' results may
-have both suites themselves (`suites`).
+Each model (with its condition, if a file has several) is an arm, priced as `isobudget curves` prices it. In a run each
+sample costs what was recorded for it, unless a costs file sets the price. In a COUNTS file with completion tokens each
+sample is priced by its own number of them, if the unit is tokens or flops. A plan uses the problems that the arms of
+all sources have in common. Hidden verdicts are read in the same way and matched sample by sample; a run and EvalPlus'
+results may have both suites themselves (`suites`).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from isobudget.solving.recorded_arm import RecordedArm, amounts_by_verdict
 from isobudget.solving.repairs import pool_of, repair_arms
 from isobudget.solving.suites import Verdicts, further_suites, hidden_verdicts, visible_verdicts
 
-#: what messages call all files together
+#: the name of all files together in messages
 _FILES = Path("files")
-#: models that are planned with: trying them in orders takes about half a minute
+#: maximum number of models in a plan; trying orders of as many takes about half a minute
 _MOST_ARMS = 40
 #: a run, or the counts of files
 Source = Run | Imported
@@ -47,15 +47,15 @@ Source = Run | Imported
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
-    """What a plan is made from.
+    """The recorded results from which a plan is made.
 
     Attributes:
-        benchmark: its name, empty if not stated.
+        benchmark: name of the benchmark; empty if not stated.
         task_ids: the problems that all arms have.
-        arms: their samples on these problems.
-        prices: what a sample of each arm costs, with its source.
-        notes: what a reader has to know, such as problems that were left out.
-        repairs: where failing samples were repaired, sampling from scratch and repairing, on the same problems.
+        arms: the arms with their samples on these problems.
+        prices: the price of a sample of each arm, with its source.
+        notes: notes for the reader, such as on problems that were left out.
+        repairs: pairs of arms on the same problems, one without and one with repairs of failing samples.
     """
 
     benchmark: str
@@ -78,18 +78,18 @@ def read_arms(
     share_prompt: bool | None = None,
     from_: str | None = None,
 ) -> Recorded:
-    """Read what was recorded.
+    """Read the recorded results of the sources.
 
     Args:
         sources: run folders, COUNTS files, files of graded samples.
-        unit: of the prices; None to choose it, see `costs.choose_unit`.
+        unit: unit of the prices; None to choose it, see `costs.choose_unit`.
         costs: a costs file that has been read, `paper`, or None.
-        budgets: as the user wrote them; they help to choose the unit.
-        benchmark: only this one; needed only if the sources hold several.
-        names: only these arms.
-        hidden: the same samples judged by hidden tests; the sources' own verdicts are then those of visible ones.
+        budgets: budgets as the user wrote them, which help to choose the unit.
+        benchmark: name of the benchmark; needed only if the sources hold several.
+        names: names of the arms to use; None for all without repairs.
+        hidden: sources with hidden tests' verdicts on the same samples; those in `sources` are then by visible tests.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
-        from_: the format of the files, where it should not be guessed from their content.
+        from_: name of the files' format; None detects it from their content.
 
     Raises:
         InputError: a source cannot be read, no benchmark is named although there are several, an arm does not exist,
@@ -128,21 +128,21 @@ def require_few(arms: Sequence[Arm]) -> None:
     """Refuse more models than a plan can handle; the `InputError` states the limit."""
     if len(arms) > _MOST_ARMS:
         raise InputError(
-            f"{len(arms):,} models are too many to try orders of; at most {_MOST_ARMS} are planned with: choose some "
-            "with isobudget plan --arms, such as those that `isobudget curves` finds best somewhere"
+            f"{len(arms):,} models are too many for a plan, which can use at most {_MOST_ARMS}: choose some with "
+            "isobudget plan --arms, such as those that are best at some budget in `isobudget curves`"
         )
 
 
 def recorded_run(
     run: LoadedRun, benchmark: str, unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
 ) -> Recorded:
-    """What a run recorded of a benchmark, on the problems that all its models have; all tests of a problem count.
+    """The recorded results of a run's benchmark on the problems that all its models have; all tests of a problem count.
 
-    `costs` and `charges` price its samples, as in `read_arms`.
+    `costs` and `charges` set the prices of samples, as in `read_arms`.
 
     Raises:
         InputError: the run does not record the unit, or a sample costs nothing.
-        RunError: nothing of the benchmark is judged.
+        RunError: no sample of the benchmark is judged.
     """
     arms = [_of_run(run.run, samples, unit, costs, {}, charges) for samples in run.samples(benchmark)]
     common = common_tasks([arm.task_ids for arm in arms])
@@ -151,7 +151,7 @@ def recorded_run(
 
 
 def _repairs(arms: Sequence[RecordedArm]) -> Iterator[tuple[Arm, Arm]]:
-    """Each arm that repairs beside its model's draws without repairs, on the same problems."""
+    """For each arm with repairs, the arm of the same model without repairs and itself, on the same problems."""
     anew = {arm.pool: arm for arm in arms if not arm.repairs}
     for arm in arms:
         if arm.repairs:
@@ -190,7 +190,7 @@ def _benchmarks(source: Source) -> list[str]:
 def _arms(
     source: Source, benchmark: str, unit: Unit, costs: CostsFile | str | None, own_suites: bool, charges: Charges
 ) -> list[RecordedArm]:
-    """The arms of a source on a benchmark; none where it does not have it. `own_suites` lets a run tell two apart."""
+    """The arms of a source on a benchmark; empty without the benchmark. `own_suites`: use a run's own hidden tests."""
     if isinstance(source, Imported):
         truth = _second_suite(source)
         groups = group_counts(source.rows).values()
@@ -211,7 +211,7 @@ def _arms(
 
 
 def _further(run: Run) -> Mapping[str, str]:
-    """The suites beside a run's benchmarks that were imported with the same samples."""
+    """Benchmark of the run -> the further suite that was imported with the same samples."""
     return further_suites(run, benchmarks_of(run))
 
 
@@ -223,7 +223,7 @@ def _of_run(
     visible: Mapping[str, int],
     charges: Charges,
 ) -> RecordedArm:
-    """The arm of a model; by two suites on the problems that say how many of their tests are visible, if any does."""
+    """The arm of a model. If problems state their number of visible tests, only these are used, with two suites."""
     tasks = tuple(task for task in samples.task_ids if task in visible)
     left_out = len(samples.task_ids) - len(tasks) if tasks else 0
     samples = samples.only(tasks) if tasks else samples
@@ -238,7 +238,7 @@ def _of_run(
 
 
 def _second_suite(source: Imported) -> dict[GroupKey, ModelCounts]:
-    """The verdicts of the second suite of tests by benchmark, model and condition: the hidden ones."""
+    """The verdicts of the second suite, which is the hidden one, by benchmark, model and condition."""
     return group_counts(next(iter(source.others.values()))) if source.others else {}
 
 
@@ -272,7 +272,7 @@ def _matching(counts: ModelCounts, hidden: ModelCounts | None) -> Verdicts | Non
 
 
 def _with_sources(by_source: Mapping[Path, Sequence[RecordedArm]]) -> list[RecordedArm]:
-    """All arms; a model of several sources, which may differ in prompt or temperature, is named after them too."""
+    """All arms. The name of a model with several sources includes the source: prompts or temperatures may differ."""
     names = [arm.name for arms in by_source.values() for arm in arms]
     named = [
         arm if names.count(arm.name) == 1 else replace(arm, name=named_by_source(arm.name, source))
@@ -290,8 +290,8 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
     known = {arm.name: arm for arm in arms}
     matches = {name: meant(name, known) for name in names}
     if unclear := [name for name in names if len(matches[name]) != 1]:
-        several = f" alone called {unclear[0]!r}" if matches[unclear[0]] else f" {unclear[0]!r}"
-        raise InputError(f"no arm{several}; arms: {', '.join(known)}")
+        what = "several arms match" if matches[unclear[0]] else "no arm matches"
+        raise InputError(f"{what} {unclear[0]!r}; arms: {', '.join(known)}")
     names = [matches[name][0] for name in names]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"the arm {twice[0]!r} is named twice")
@@ -300,20 +300,18 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
     if len(set(pools)) < len(pools):
         both = [arm.name for arm in chosen if pools.count(arm.pool) > 1]
         raise InputError(
-            f"{' and '.join(both[:2])} begin with the same recorded samples, so that no policy can be learned that "
-            "draws from both; name one of them with --arms. They are compared without --arms"
+            f"{' and '.join(both[:2])} begin with the same recorded samples, so no policy that draws from both can be "
+            "learned; name only one of them with --arms, or leave --arms out to compare them"
         )
     return chosen
 
 
 def _one_suite(left_out: int) -> str:
-    return (
-        f"{counted(left_out, 'problem')} left out: unlike the others, they do not tell visible tests from hidden ones."
-    )
+    return f"{counted(left_out, 'problem')} left out: no visible tests are stated there, in contrast to other problems."
 
 
 def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str]:
-    """A note for every arm that is limited by one problem with fewer samples."""
+    """A note for every arm that is limited by a problem with fewer samples, or that has one sample per problem."""
     notes = []
     for arm in arms:
         place = {task: at for at, task in enumerate(arm.task_ids)}
@@ -350,7 +348,7 @@ def _hidden(
 
 
 def _verdicts(path: Path, benchmark: str) -> list[tuple[str, str, tuple[bool, ...]]]:
-    """Model, task and verdicts of each problem that a source judges."""
+    """Model, task id and verdicts of each problem in a source."""
     (source,) = _load([path], None).values()
     if isinstance(source, Imported):
         return _listed(source, benchmark)
@@ -381,7 +379,7 @@ def _arm(arm: RecordedArm, common: Sequence[str], truth: Mapping[str, tuple[bool
 
 
 def _share(arm: RecordedArm, at: int, task: str, truth: Mapping[str, tuple[bool, ...]]) -> float:
-    """The share of the problem's passing samples that pass the hidden tests too; NaN where none passed."""
+    """The share of a problem's passing samples that also pass the hidden tests; NaN if no sample passed."""
     visible = arm.verdicts[at]
     try:
         hidden = truth[task]

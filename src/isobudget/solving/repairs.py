@@ -1,9 +1,9 @@
-"""Samples that repair others, as `isobudget solve --explore N --repair R` records them: chains, as arms of a plan.
+"""Makes arms of a plan from samples and their repairs, which `isobudget solve --explore N --repair R` records.
 
-A chain of r repairs is a new sample and, while its tests fail, up to r repairs, each of the sample before. It costs the
-sum of its samples; each repair has its own prompt, which is charged at the mean price of repair prompts. The result of
-a chain that the budget cut short is unknown. Problems with such a chain are left out completely, because leaving out
-only the chain would bias the rest towards passing ones.
+A chain of r repairs is a sample generated from scratch and, while the tests fail, up to r repairs, each of the sample
+before. A chain costs the sum of its samples; each repair also pays for its prompt, at the mean price of repair prompts.
+The result of a chain that the budget cut short is unknown. Problems with such a chain are left out completely, because
+leaving out only the chain would bias the rest towards passing ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from isobudget.records.parts import read_rows
 from isobudget.records.run import Run
 from isobudget.solving.recorded_arm import RecordedArm, amounts_by_verdict
 
-#: of a sample: whether it passed, and what it cost, its own prompt included
+#: a sample of a chain: whether it passed, and its cost; for a repair, including its prompt
 _Link = tuple[bool, float]
 
 
@@ -51,12 +51,12 @@ class _Chains:
 def repair_arms(
     pool: LoadedRun, model: ModelSamples, benchmark: str, unit: Unit, costs: CostsFile | str | None, charges: Charges
 ) -> Iterator[RecordedArm]:
-    """For each recorded number of repairs the arm that repairs so often, on the problems with whole chains.
+    """One arm for each number of repairs up to the recorded maximum, on the problems whose chains are complete.
 
     Args:
-        pool: the run as it was read, its samples generated anew.
-        model: one of its models.
-        benchmark, unit, costs, charges: as those of a plan.
+        pool: the run, loaded without repairs.
+        model: samples of one of its models.
+        benchmark, unit, costs, charges: as for a plan.
     """
     run = pool.run
     parents = _parents(run, benchmark, model.model)
@@ -71,7 +71,10 @@ def repair_arms(
 
 
 def _parents(run: Run, benchmark: str, model: str) -> dict[tuple[str, int], int]:
-    """(task id, index) -> the index of the sample that it repairs, of what was sampled regardless of verdicts."""
+    """(task id, index) of a repair -> the index of the sample that it repairs; only for explored samples.
+
+    Explored samples were drawn regardless of verdicts.
+    """
     rows = read_rows(run.path / "attempts", AttemptRow)
     own = (row for row in rows if row.benchmark == benchmark and row.model == model and row.explored)
     return {(row.task_id, row.index): row.parent for row in own if row.parent is not None}
@@ -80,7 +83,7 @@ def _parents(run: Run, benchmark: str, model: str) -> dict[tuple[str, int], int]
 def _repairs(
     run: Run, benchmark: str, model: str, unit: Unit, costs: CostsFile | str | None
 ) -> dict[tuple[str, int], _Link]:
-    """(task id, index) -> verdict and cost of each repair, which pays for a prompt of its own."""
+    """(task id, index) -> verdict and cost of each repair, including its own prompt."""
     loaded = load_samples(run, [benchmark], repairs=True)
     repaired = next((one for one in loaded.models[benchmark] if one.model == model), None)
     if repaired is None:
@@ -104,7 +107,7 @@ def _repairs(
 
 
 def _only(problem: ProblemSamples, place: int) -> ProblemSamples:
-    """One sample of a problem."""
+    """The problem with only the sample at this place."""
     values = {name: getattr(problem, name) for name in ProblemSamples.__match_args__}
     cut = {name: value[place : place + 1] for name, value in values.items() if isinstance(value, np.ndarray)}
     return ProblemSamples(**(values | cut))
@@ -113,7 +116,7 @@ def _only(problem: ProblemSamples, place: int) -> ProblemSamples:
 def _amounts(
     samples: ModelSamples, price: SampleCost, own: Sequence[NDArray[np.float64]] | None
 ) -> list[NDArray[np.float64]]:
-    """What each sample costs by itself; the mean where nothing more is known."""
+    """The cost of each sample; the mean cost if single costs are not known."""
     return [np.full(n, price.per_sample) for n in samples.n] if own is None else list(own)
 
 
@@ -169,5 +172,5 @@ def _arm(
 
 
 def pool_of(run: Run, model: str) -> str:
-    """The name of the samples that a model has in a run."""
+    """The name of a pool: the samples of a model in a run."""
     return f"{run.path}::{model}"

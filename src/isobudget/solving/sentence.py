@@ -1,4 +1,4 @@
-"""A plan in one sentence: what to run, its gain, and the number of problems behind that."""
+"""A plan in one sentence: what to run, its gain, and the number of problems on which it was measured."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from isobudget.policies.choose import SLACK, PlanRow
 from isobudget.policies.learn import Policy
 from isobudget.policies.schedule import Schedule
 
-#: steps of a schedule that are shown, from either end
+#: number of steps that are shown from the beginning and from the end of a long schedule
 _FIRST_STEPS, _LAST_STEPS = 5, 1
 
 
 def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
-    """The policy with the largest gain, its gain, and the number of problems behind that.
+    """The policy with the largest certain gain, as a sentence: its draws, success, gain, and mean spending.
 
-    The sentence states the requested budget, and beside it the mean spending.
+    The certain gain is the lower end of the gain's interval.
     """
     if not recommended:
         return "No budget here pays for one sample."
     row = max(recommended, key=_sure_gain)
-    known = f"known from {counted(row.problems, 'problem')}, each by schedules learned without it"
+    known = f"measured on {counted(row.problems, 'problem')}, each with schedules learned without it"
     tested = "the visible tests of" if row.suite == "visible" else ""
     what = f"it passes {tested} {row.success:.1%} of the problems".replace("  ", " ")
     if not math.isnan(row.low):
         what += f" ({row.low:.1%} to {row.high:.1%})"
-    most = ", where most is surely gained," if len({one.budget for one in recommended}) > 1 else ""
+    most = ", where the certain gain is largest," if len({one.budget for one in recommended}) > 1 else ""
     run = f"For a budget of {with_unit(row.budget, unit)} a problem{most} run {_in_words(row)}: {what}"
     spent = f"it spends {with_unit(row.expected_cost, unit)} on average"
     hidden = [] if row.hidden_success is None else [f"and the hidden tests of {row.hidden_success:.1%}"]
@@ -35,7 +35,7 @@ def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
 
 
 def _sure_gain(row: PlanRow) -> tuple[bool, float]:
-    """The gain that is certain; a row that draws the same as fixed k comes last, because it gains nothing."""
+    """A key to sort by: the lower end of the gain's interval; a row that draws the same as fixed k comes last."""
     return not _same(row), -math.inf if math.isnan(row.gain_low) else row.gain_low
 
 
@@ -44,7 +44,10 @@ def _same(row: PlanRow) -> bool:
 
 
 def ahead_in_words(row: PlanRow) -> list[str]:
-    """What far more passes than by a recommended row, one part at most: `cascade reaches 70.9%, not clearly better`."""
+    """The policy that passes far more than a recommended row, if any, as at most one phrase.
+
+    Such as `cascade reaches 70.9%, not clearly better on 14 problems`.
+    """
     best = row.ahead
     if best is None:
         return []
@@ -61,7 +64,7 @@ def ahead_notes(recommended: Sequence[PlanRow]) -> tuple[str, ...]:
 
 
 def _gain_in_words(row: PlanRow) -> list[str]:
-    """What it gains over the best single model with fixed k; nothing for that rule itself."""
+    """The gain of a row over the best single model with fixed k; empty for fixed k itself."""
     if math.isnan(row.gain):
         return ["where no single model could be run with fixed k"]
     if row.policy == Policy.FIXED_K:
@@ -85,7 +88,7 @@ def _in_words(row: PlanRow) -> str:
 
 
 def shown_steps(schedule: Schedule, short: dict[str, str] | None = None) -> str:
-    """The steps of a schedule, those in the middle of a long one left out."""
+    """The steps of a schedule, without the middle of a long one; `short` maps arms to shorter names."""
     steps = _steps(schedule, short)
     if len(steps) > _FIRST_STEPS + _LAST_STEPS + 1:
         left_out = len(steps) - _FIRST_STEPS - _LAST_STEPS
@@ -94,7 +97,7 @@ def shown_steps(schedule: Schedule, short: dict[str, str] | None = None) -> str:
 
 
 def every_step(schedule: Schedule, short: dict[str, str] | None = None) -> str:
-    """All steps of a schedule."""
+    """All steps of a schedule; `short` maps arms to shorter names."""
     return ", ".join(_steps(schedule, short))
 
 

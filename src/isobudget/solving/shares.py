@@ -1,7 +1,7 @@
-"""How many tests failing samples pass, from run folders: what the policy `by_share` looks at.
+"""Reads from run folders how many tests failing samples pass, on which the policy `by_share` depends.
 
-The judge counts the tests that a sample passed before the first that it did not, `solve` all that it passed; either is
-taken as a share of the problem's tests. Not covered: files of results, which do not say it.
+The judge counts the tests that a sample passed before the first that it did not; `solve` counts all that it passed.
+Both are taken as a share of the problem's tests. Not covered: files of results, which do not have these counts.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from isobudget.solving.recorded_arms import Recorded
 
 
 def recorded_shares(sources: Sequence[str | Path], recorded: Recorded) -> Shares:
-    """The failing samples of each arm by case, where a run counts the tests that they pass.
+    """The number of failing samples of each arm by problem and case, from the runs that count passed tests.
 
     Args:
-        sources: of the plan.
-        recorded: what was read of them.
+        sources: sources of the plan.
+        recorded: the results that were read from them.
     """
     runs, _ = split_sources(sources)
     arms = {arm.name: arm for arm in recorded.arms}
@@ -42,7 +42,7 @@ def recorded_shares(sources: Sequence[str | Path], recorded: Recorded) -> Shares
 
 
 def _totals(run: Run, benchmark: str) -> dict[str, int]:
-    """How many tests each problem has, as far as its verdicts say."""
+    """The number of tests of each problem, as far as its verdicts show it."""
     totals: dict[str, int] = {}
     for row in run.verdicts():
         if row.benchmark == benchmark:
@@ -51,7 +51,7 @@ def _totals(run: Run, benchmark: str) -> dict[str, int]:
 
 
 def _counts(samples: ModelSamples, totals: dict[str, int]) -> Ints | None:
-    """Failing samples by problem and case; None where no count of tests is recorded at all."""
+    """The number of failing samples by problem and case; None if no verdict has a count of passed tests."""
     counts = np.zeros((len(samples.task_ids), len(CASES)), dtype=np.int64)
     known = False
     for at, (task, problem) in enumerate(zip(samples.task_ids, samples.problems, strict=True)):

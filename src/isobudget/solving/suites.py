@@ -1,10 +1,10 @@
-"""Two suites from one run: the first tests of a problem are visible and choose, all tests together are decisive.
+"""Two suites from one run: the first tests of a problem are visible and choose samples; all tests measure success.
 
-A run records how many tests a sample passed before the first that it did not pass. A sample has passed the visible ones
-if these are at least as many as the problem says are visible (`Problem.visible_tests`: EvalPlus' base tests,
+A run records how many tests a sample passed before the first that it did not pass. If that is at least the number of
+the problem's visible tests, the sample has passed the visible suite (`Problem.visible_tests`: EvalPlus' base tests,
 LiveCodeBench's public ones, asserts that the prompt shows). An imported run may have both suites as two benchmarks,
-such as humaneval and humaneval+ (`further_suites`). Not covered: tests that cannot be counted, such as pytest
-files and `check` functions; their problems have one suite.
+such as humaneval and humaneval+ (`further_suites`). Not covered: tests that cannot be counted, such as pytest files and
+`check` functions; their problems have one suite.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from isobudget.importers.gather import suite_of
 from isobudget.records.facts import IMPORTED
 from isobudget.records.run import Run
 
-#: of each problem, the verdict of each sample in order; None where only counts are known
+#: for each problem, the verdict of each sample in order; None if only counts are known
 Verdicts = tuple[tuple[bool, ...] | None, ...]
 
 
 def further_suites(run: Run, names: Sequence[str]) -> dict[str, str]:
-    """Benchmark of an imported run -> the (first) benchmark with a further suite's verdicts on the same samples."""
+    """Benchmark of an imported run -> the first benchmark with a further suite's verdicts on the same samples."""
     if not all(facts.get("backend") == IMPORTED for facts in run.facts["models"].values()):
         return {}
     pairs = [(suite_of(name, names), name) for name in names]
@@ -45,8 +45,8 @@ def visible_verdicts(samples: ModelSamples, visible: Sequence[int]) -> Verdicts:
     """Whether each sample passed the visible tests of its problem.
 
     Args:
-        samples: of one model.
-        visible: of each of its problems, how many of its first tests are visible.
+        samples: samples of one model.
+        visible: for each of its problems, how many of the first tests are visible.
     """
     return tuple(
         tuple((problem.passed | (np.nan_to_num(problem.tests_passed) >= first)).tolist())
