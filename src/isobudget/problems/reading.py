@@ -1,4 +1,4 @@
-"""Reading problems: checked fields of a record, Python source. Shared by all loaders; `files.jsonl` reads the lines.
+"""Checks fields of a record and parses Python source, for all loaders of problems; `files.jsonl` reads the lines.
 
 Every error here names the file, line and field. Nothing of a problem is executed, only parsed.
 """
@@ -37,7 +37,7 @@ def long_numbers() -> Iterator[None]:
 
 
 def unique(problems: Iterable[tuple[str, Problem]], source: str) -> tuple[Problem, ...]:
-    """All problems of a file, checked: at least one, and no task_id twice."""
+    """The problems of a file, of which there must be at least one, and no two with the same task_id."""
     by_id: dict[str, Problem] = {}
     first: dict[str, str] = {}
     for where, problem in problems:
@@ -132,7 +132,7 @@ def fields_of(record: Record) -> str:
 
 
 def parse_python(source: str, where: str) -> ast.Module | None:
-    """The syntax tree of tests, or None for tests too long to look into."""
+    """The syntax tree of tests or other source; None if the source is too long to be parsed."""
     if len(source) > syntax.MAX_PARSED_CHARS:
         return None
     try:
@@ -144,7 +144,7 @@ def parse_python(source: str, where: str) -> ast.Module | None:
 
 
 def parse_test(source: str, where: str) -> ast.Module | None:
-    """Like `parse_python`, for a test that must have an assert statement: a bare comparison passes every program."""
+    """Like `parse_python`, for a test, which must have an assert statement: a bare comparison passes every program."""
     tree = parse_python(source, where)
     if tree is not None and not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
         raise InputError(f"{where}: contains no assert statement")

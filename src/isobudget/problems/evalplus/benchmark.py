@@ -7,7 +7,7 @@ all count. ``contract`` and ``assertion`` are not used: inputs of the file fulfi
 repeat the base inputs. What the hub holds under these names is another form without the inputs, and is not read.
 
 Comparison: equality, and for floating-point numbers ``atol``, or 1e-6 where that is 0, as EvalPlus compares; sixteen
-tasks have rules of their own (`evalplus_rules`). Sampling defaults are those of HumanEval and MBPP in the paper.
+tasks have rules of their own (`rules`). Sampling defaults are those of HumanEval and MBPP in the paper.
 MBPP+ differs from `mbpp` in its prompt, a docstring to be completed by a whole function, and so in its stop texts.
 """
 

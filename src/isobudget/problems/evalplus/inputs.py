@@ -38,7 +38,7 @@ def _tuple_or_item(value: object) -> object:
 
 
 def _sets(value: object) -> object:
-    """Items as sets. An empty one becomes an empty dict: so EvalPlus has it."""
+    """Items as sets. An empty item becomes an empty dict, as in EvalPlus."""
     return [set(_items(item)) if isinstance(item, list) and item else {} for item in _items(value)]
 
 
