@@ -75,7 +75,7 @@ def list_field(
 
 
 def checked_text(value: object, where: str) -> str:
-    """Text without NUL and without halves of surrogate pairs."""
+    """A value that must be text without NUL and without halves of surrogate pairs."""
     if not isinstance(value, str):
         raise InputError(f"{where}: must be a string, not {json_kind(value)}")
     if "\0" in value:
@@ -98,7 +98,7 @@ def name_field(record: Record, field: str, where: str, hint: str = "") -> str:
 
 
 def tolerance_field(record: Record, field: str, where: str) -> float:
-    """The tolerance: the largest difference between equal numbers; 0 where the field is missing."""
+    """The tolerance: how far numbers that count as equal may differ; 0 where the field is missing."""
     value = record.get(field, 0.0)
     if not isinstance(value, int | float) or not is_number(value, 0):
         raise InputError(f"{where}, field {field}: must be a number of at least 0")
@@ -106,7 +106,7 @@ def tolerance_field(record: Record, field: str, where: str) -> float:
 
 
 def argument_list(value: object, where: str) -> list[Any]:
-    """The arguments of one call."""
+    """A value that must be the list of a call's arguments."""
     if not isinstance(value, list):
         raise InputError(f"{where}: must be the list of a call's arguments, not {json_kind(value)}")
     return value
@@ -120,7 +120,7 @@ def checked_id(task_id: str, where: str) -> str:
 
 
 def checked_name(name: str, where: str) -> str:
-    """A Python name."""
+    """A text that must be a Python name."""
     if not name.isidentifier():
         raise InputError(f"{where}: {name[:80]!r} is not a Python name")
     return name

@@ -100,7 +100,7 @@ class TargetTests:
 
     @property
     def baseline(self) -> Baseline:
-        """What is known about the tests before anything is written; only after `prepare`."""
+        """What is known about the tests before any sample is drawn; available after `prepare`."""
         assert self._baseline is not None
         return self._baseline
 

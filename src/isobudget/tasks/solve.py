@@ -93,13 +93,16 @@ def solve(
 
 @dataclass(slots=True)
 class _Judge:
-    """Judges samples: puts their answers into the file and runs the project's tests; equal files are run only once."""
+    """Judges samples: puts their answers into the file and runs the project's tests.
+
+    Equal files are run only once, unless the tests ran out of time.
+    """
 
     task: Task
     seen: dict[str, Verdict] = field(default_factory=dict)
 
     def judge(self, arm: OpenArm, generation: Generation, deadline: float) -> tuple[Verdict, str]:
-        """See `spending.Judging`."""
+        """See `spending.CandidateJudge`."""
         task = self.task
         total = len(task.tests.baseline.expected)
         try:

@@ -29,7 +29,7 @@ def _items(value: object) -> list[object]:
 
 
 def _deep(value: object) -> object:
-    """A list that becomes a tuple, as do all lists within."""
+    """The value with all lists turned into tuples, even nested ones."""
     return tuple(map(_deep, value)) if isinstance(value, list) else value
 
 

@@ -152,7 +152,7 @@ def _find_program(head: str, text: str, blocks: Sequence[Block], wanted: Wanted)
 
 
 def _program_of(text: str, block: Block) -> CandidateProgram:
-    """What a block holds, at column 0."""
+    """The code of a block, moved to column 0 if it does not parse as it is."""
     inside = content(text, block)
     code = inside.text
     if isinstance(parse(code), Failure) and (moved := _at_column_0(code)) is not None:

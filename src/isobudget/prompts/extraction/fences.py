@@ -44,8 +44,14 @@ MAX_HELD_FENCES = 8
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: the offsets of its content, whether its fence names Python, whether another language, and what
-    stands before its fence."""
+    """A fenced block.
+
+    Attributes:
+        start, end: offsets of its content.
+        is_python: whether its fence names Python, or code is glued to the fence or stands in its place.
+        is_foreign: whether its fence names another language.
+        indent: what stands before its fence: indentation, marks of a quotation or of a list.
+    """
 
     start: int
     end: int

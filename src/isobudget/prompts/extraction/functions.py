@@ -154,7 +154,7 @@ def _continued_at_column(head: str, text: str, entry_point: str) -> CandidatePro
 
 
 def _body_at_column_0(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """A body at column 0, put into the definition that the head begins: statements that parse, a ``return`` in them."""
+    """A body at column 0, put into the definition that the head begins: parsing statements with a ``return``."""
     column = _body_column(head)
     end, returns = 0, False
     for statement in split(scan(text), text) if column is not None else []:
