@@ -34,7 +34,7 @@ _FOR_PROGRAM = 0.6
 def repair_task(
     target: Target, tests: Selection, program: str, verdict: Verdict, *, show_tests: bool, tokens: int
 ) -> str:
-    """The prompt of a task with a failing program; at most twice as long as the prompt of the task alone.
+    """The prompt of a task with a failing program; at most about twice as long as that of the task alone may be.
 
     Args:
         target, tests: the task.
