@@ -249,7 +249,7 @@ def test_a_budget_that_no_model_can_be_held_to_is_refused_at_the_start(
     with open_gateway(settings):
         told = [one for one in caplog.messages if "requests for free are refused" in one]
     assert len(told) == 1
-    assert "free: what a sample costs in usd is not known" in told[0]
+    assert "free: the cost of a sample in usd is not known" in told[0]
     caplog.clear()
     for name, budget in (("alice", "5usd/day"), ("bob", "9tokens/day"), ("carol", "5usd/day")):
         api.new_key(name, budget=budget, ledger=tmp_path / "ledger.sqlite")

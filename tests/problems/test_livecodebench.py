@@ -168,8 +168,11 @@ def test_a_bomb_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"private_test_cases": packed("[")}, "field private_test_cases: is not JSON"),
         ({"metadata": "["}, "field metadata: is not JSON"),
         ({"metadata": '{"func_name": "a b"}'}, r"metadata\.func_name: 'a b' is not a Python name"),
-        ({"metadata": '{"func_name": "add"}'}, "tests should be of type functional, for its func_name, but are stdin"),
-        ({"public_test_cases": "[]", "private_test_cases": "[]"}, "tests should be of type stdin.* but are none"),
+        (
+            {"metadata": '{"func_name": "add"}'},
+            r"tests must be of type functional to match metadata\.func_name, but are stdin",
+        ),
+        ({"public_test_cases": "[]", "private_test_cases": "[]"}, "tests must be of type stdin.* but are none"),
         ({"public_test_cases": json.dumps(cases(("1", "1"), kind="functional"))}, "but are functional and stdin"),
     ],
 )

@@ -36,14 +36,14 @@ def test_the_kind_is_read_from_the_tests(tests: str, kind: type) -> None:
 @pytest.mark.parametrize(
     ("tests", "entry_point", "why"),
     [
-        (CHECK, "", "name in entry_point the function"),
+        (CHECK, "", "set entry_point to the function"),
         ("add(2, 3)", "add", "no assert statement"),
         ("", "add", "no assert statement"),
         ("assert add(", "add", "is not valid Python"),
         ("{", "add", "is not JSON"),
         ({"inputs": ["1"]}, "", "outputs"),
         ({"tests": "x"}, "", "needs a field test"),
-        ({"arguments": [[1]], "results": [1]}, "", "name in entry_point the function"),
+        ({"arguments": [[1]], "results": [1]}, "", "set entry_point to the function"),
         ("assert add(1) == '\0'", "", "NUL"),
         (3, "", "must be source or an object"),
     ],

@@ -181,7 +181,10 @@ def test_shift():
             "put",
             "values.append(n)",
             "values[1:] = [n]",
-            ["returns None and makes ([1, 1, 2],", "returns None and makes ([1, 2],"],
+            [
+                "returns None and changes its arguments to ([1, 1, 2],",
+                "returns None and changes its arguments to ([1, 2],",
+            ],
         ),
         ("shift", "return Point(point.x + 1)", "return Point(2)", []),
     ],

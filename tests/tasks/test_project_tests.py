@@ -256,13 +256,13 @@ MISTAKES = {
     ),
     "fails before it calls it": (
         "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert slugify is None\n",
-        r"test_b fails without calling it: .*It contains the target's name, so it is not left out. .*"
-        r"\(--tests tests/test_x.py::test_a\), or leave out --tests",
+        r"test_b fails without calling it: .*The test contains the target's name, so it is not left out. .*"
+        r"\(--tests tests/test_x.py::test_a\), or leave out --tests, so that only tests that call the target decide",
     ),
     "is a program": (
         "import subprocess, sys\nfrom pkg.text import slugify\ndef test_a():\n    slugify('a')\n"
         "def test_b():\n    subprocess.run([sys.executable, '-c', 'pass'], check=True)\n",
-        r"test_b fails without calling it: .*--allow-subprocess\)\. A program that it starts may call the target",
+        r"test_b fails without calling it: .*--allow-subprocess\)\. A program that the test starts may call the target",
     ),
     "only others fail": (
         "import pkg.text\nasync def test_a():\n    pkg.text.slugify('a')\n",

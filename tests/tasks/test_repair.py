@@ -124,11 +124,11 @@ def test_repairs_never_spend_more_than_the_budget(project: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"repair": 0}, "--repair must lie within 1 and 16"),
-        ({"repair": 17}, "--repair must lie within 1 and 16"),
+        ({"repair": 0}, "--repair must be between 1 and 16, not"),
+        ({"repair": 17}, "--repair must be between 1 and 16, not"),
         (
             {"repair": 1, "budget": "1samples"},
-            "--repair needs a failing sample before it",
+            "--repair needs a failing sample first, but a budget of 1samples buys only one sample",
         ),
         ({"repair": 1, "policy": "policy.toml", "models": ()}, "the policy itself says which models repair"),
     ],

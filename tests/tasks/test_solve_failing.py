@@ -119,7 +119,10 @@ def test_nothing_to_write_is_a_success(served: Path) -> None:
     (served / "src/pkg/broken.py").write_text("def broken(:\n    ...\n")
     done = command_line(*command("--tests", "tests", "--json"))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error: src: every function that can be read (src/pkg/broken.py, line 1" in done.stderr
+    assert (
+        "error: src: every function that can be read already has a body; left out: src/pkg/broken.py, line 1"
+        in done.stderr
+    )
 
 
 def test_diffs_of_one_file_are_told_not_to_add_up(project: Path) -> None:

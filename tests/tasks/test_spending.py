@@ -270,8 +270,8 @@ def test_when_no_model_answers_any_more_what_was_drawn_is_kept(tmp_path: Path, m
         ("8x:small", "counts samples of any model"),
         ("3device_seconds", "solve has no budget in device_seconds; write it as 60s"),
         ("300J", "joules are known only after a sample"),
-        ("1usd", "small: what a sample costs in usd is not known; state its price"),
-        ("1e15flops", "small: what a sample costs in flops is not known; state its architecture"),
+        ("1usd", "small: the cost of a sample in usd is not known; state its price"),
+        ("1e15flops", "small: the cost of a sample in flops is not known; state its architecture"),
     ],
 )
 def test_budgets_that_cannot_be_kept_are_refused(budget: str, message: str) -> None:
@@ -296,7 +296,7 @@ def test_a_server_that_counts_more_than_its_limits_is_named() -> None:
     reservation = ledger.reserve("a")
     assert reservation is not None
     ledger.settle(reservation, Generation("", "stop", 10, 50, 0.0, 0.0, 0.0, 0.0, 0))  # type: ignore[arg-type]
-    assert ledger.notes == ["a used more tokens than its limits allow; the budget may be exceeded by that"]
+    assert ledger.notes == ["a used more tokens than its limits allow, so the budget may be exceeded"]
 
 
 def test_the_schedule_without_a_policy_doubles_and_goes_on() -> None:

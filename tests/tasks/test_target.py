@@ -41,7 +41,7 @@ def test_targets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("src/pkg/text.py:slugify", "is not a Python file. Did you mean 'src/pkg/text.py::slugify'"),
         ("src.pkg.text.slugify", "is not a Python file. Did you mean 'src/pkg/text.py::slugify'"),
         ("src.pkg.none.slugify", "is not a Python file; name a function, such as src/pkg/text.py::slugify"),
-        ("src/pkg/__init__.py", "has no function; write its first line"),
+        ("src/pkg/__init__.py", "has no function; write a function's first line"),
         ("src/pkg/whole.py", "every function has a body; name the one to rewrite, as src/pkg/whole.py::whole"),
         ("src/pkg/whole.py::whole.inner", "is inside the function whole; name that one instead"),
         ("src/pkg/broken.py::f", "broken.py, line 1: is not valid Python 3"),
@@ -127,7 +127,8 @@ def test_a_view_leaves_out_what_no_test_needs(tmp_path: Path) -> None:
     loose = tmp_path / "loose"
     loose.mkdir()
     (loose / "data.bin").write_bytes(b"\0" * (2 << 20))
-    with pytest.raises(InputError, match=r"It is taken for the project, .* put a pyproject.toml there. Set view_mb"):
+    message = r"This folder is taken for the project, .* put a pyproject.toml there. Set view_mb"
+    with pytest.raises(InputError, match=message):
         files_of(loose, 1)
 
 

@@ -1,8 +1,8 @@
-"""Problems whose tests a program hands over, one at a time: a training loop, a harness, a service.
+"""Problems from tests that a caller passes one at a time, such as a training loop, a harness or a service.
 
 Tests are source, or a mapping with the fields of a line of your own problems (`isobudget.problems.own.tests`). The
-kind of tests in source is read from its top level: a `check` function is called with the entry point, `test_...`
-functions or classes are pytest's, everything else runs statement by statement in the program's namespace.
+kind of tests in source is read from its top level: a `check` function is called with the entry point, functions
+`test...` and classes `Test...` are run by pytest, and anything else runs in the program's namespace.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def given_problem(
         entry_point = entry_point or str(tests["entry_point"])
     made = _of_source(tests, where) if isinstance(tests, str) else _of_fields(tests, entry_point, where)
     if isinstance(made, CheckFunction) and not entry_point:
-        raise InputError(f"{where}: define check(candidate); name in entry_point the function that it is called with")
+        raise InputError(f"{where}: define check(candidate); set entry_point to the function that it is called with")
     return Problem(task_id, "given", prompt, entry_point, made, form=Form.TEXT if not prompt else Form.SOURCE)
 
 
@@ -55,7 +55,7 @@ def _of_fields(fields: Mapping[str, Any], entry_point: str, where: str) -> Tests
         raise InputError(f"{where}: must be source or an object with fields, not {type(fields).__name__}")
     record = {**fields, "entry_point": entry_point or None}
     if not KINDS.keys().isdisjoint(fields) and needs_entry_point(record, Form.TEXT) and not entry_point:
-        raise InputError(f"{where}: name in entry_point the function that they call")
+        raise InputError(f"{where}: set entry_point to the function that they call")
     return read_tests(record, where, "", entry_point)
 
 

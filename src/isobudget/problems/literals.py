@@ -1,4 +1,4 @@
-"""Values as Python literals that `ast.literal_eval` reads back, which `ReferenceInputs` holds its inputs as."""
+"""Writes values as Python literals that `ast.literal_eval` reads back, as `ReferenceInputs` holds its inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ _DECIMAL_BITS = 14_000
 
 
 def as_literal(value: object, where: str) -> str:
-    """The source of a literal equal to a value of numbers (no nan), text, None, lists, tuples, sets and dicts alone."""
+    """The source of a literal that equals the value.
+
+    Raises:
+        InputError: the value holds nan, or anything but numbers, text, bytes, None, lists, tuples, sets and dicts;
+            or it is nested too deeply.
+    """
     try:
         return _literal(value)
     except (ValueError, TypeError) as error:

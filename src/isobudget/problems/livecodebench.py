@@ -1,16 +1,16 @@
-"""LiveCodeBench (Jain et al. 2024, arXiv:2403.07974): problems of contests, with the tests of the sites.
+"""LiveCodeBench (Jain et al. 2024, arXiv:2403.07974): problems of contest sites, with the sites' tests.
 
 Read from the release files of ``code_generation_lite``: JSON lines with ``question_id``, ``platform``,
 ``question_content``, ``starter_code``, ``public_test_cases``, ``private_test_cases``, ``difficulty`` and ``metadata``.
 Public and private tests both count; the public ones are the visible ones. A problem with ``func_name`` in its metadata
 is judged by calls (LeetCode), the others as whole programs (AtCoder, Codeforces).
 
-Private tests are packed: base64 of zlib of a pickle of JSON text. A pickle can run code when it is loaded, so none is:
-the stream's opcodes are listed, and only those that make one text are accepted.
+Private tests are packed: base64 of zlib of a pickle of JSON text. A pickle can run code when it is loaded, so it is
+not loaded: the stream's opcodes are listed, and only those that make one text are accepted.
 
 Sampling defaults are LiveCodeBench's own (its ``runner/parser.py``): 2,000 tokens, temperature 0.2, top-p 0.95, stop
-``###``; 10 samples. A release is cumulative: release_v6 is all six files, 1,055 problems and 4.5 GB. A folder
-gives every file that is there; from the hub only the newest comes, ``test6.jsonl`` (LiveCodeBench calls it v6). All
+``###``; 10 samples. A release is cumulative: release_v6 is all six files, 1,055 problems and 4.5 GB. In a folder, all
+files that are there are read; from the hub, only the newest is fetched, ``test6.jsonl`` (v6 in LiveCodeBench). All
 tests of all problems are held in memory. Not covered: selection by contest date, and the other three scenarios.
 """
 
@@ -52,7 +52,7 @@ PUBLISHED = Published(
 )
 #: the most that the packed tests of one problem may unpack to
 MAX_UNPACKED_BYTES = 512 * 2**20
-#: pickle opcodes of a stream that holds one text and nothing else; those that carry the text are marked
+#: pickle opcodes of a stream that holds one text and nothing else; those that carry the text have a 1
 _OPCODES = {"PROTO": 0, "FRAME": 0, "SHORT_BINUNICODE": 1, "BINUNICODE": 1, "BINUNICODE8": 1, "UNICODE": 1}
 _OPCODES |= {"MEMOIZE": 0, "BINPUT": 0, "LONG_BINPUT": 0, "PUT": 0, "STOP": 0}
 
@@ -124,7 +124,7 @@ def _tests(cases: list[_Case], entry_point: str, where: str) -> CallTests | Prog
     wanted = "functional" if entry_point else "stdin"
     if kinds != {wanted}:
         types = " and ".join(sorted(kinds)) or "none"
-        raise InputError(f"{where}: its tests should be of type {wanted}, for its func_name, but are {types}")
+        raise InputError(f"{where}: its tests must be of type {wanted} to match metadata.func_name, but are {types}")
     outputs = tuple(case["output"] for case in cases)
     if not entry_point:
         return ProgramTests(inputs=tuple(case["input"] for case in cases), outputs=outputs, rules="livecodebench")
@@ -156,7 +156,7 @@ def _case(case: object, where: str) -> _Case:
 
 
 def unpack(packed: str, where: str) -> str:
-    """The text in base64 of zlib of a pickle that holds one text and no more; nothing of the pickle is executed."""
+    """Unpack a text: base64 of zlib of a pickle that holds just this text. The pickle is never loaded."""
     try:
         inflate = zlib.decompressobj()
         data = inflate.decompress(base64.b64decode(packed, validate=True), MAX_UNPACKED_BYTES)

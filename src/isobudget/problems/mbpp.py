@@ -98,7 +98,7 @@ def _problem(row: Record, number: int, where: str) -> Problem:
 
 
 def entry_point(code: str, asserts: tuple[str, ...], where: str) -> str:
-    """The name that is tested: defined by the reference, called by every assert, and the outermost such call."""
+    """The name of the tested function: one that the reference defines and every assert calls, the outermost first."""
     tree = reading.parse_python(code.replace("\r\n", "\n"), f"{where}, field code")
     nodes = tree.body if tree is not None else []
     defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}

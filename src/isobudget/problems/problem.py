@@ -1,11 +1,15 @@
 """What a problem is: a prompt for a model and tests for the judge.
 
-The kind of the tests is stated by the problem and never guessed from their text. There are function tests, as HumanEval
-(`CheckFunction`), MBPP (`AssertList`) and EvalPlus (`ReferenceInputs`) write them, programs that read standard input
-and print (`ProgramTests`), calls with JSON arguments and results (`CallTests`), both as APPS writes them, and pytest
-files (`PytestFile`). Beside them are inputs without a right answer (`ObservedCalls`, `ObservedPrograms`): what a
-program makes of them is recorded, for choosing without tests. A project's own tests (`ProjectTests`) are judged where
-they are, by `isobudget solve`.
+The problem states the kind of its tests; the kind is never guessed from their text. The kinds are:
+
+- tests of a function, as HumanEval (`CheckFunction`), MBPP (`AssertList`) and EvalPlus (`ReferenceInputs`) write them;
+- as APPS writes them, tests of whole programs by standard input and output (`ProgramTests`), and calls with arguments
+  and results in JSON (`CallTests`);
+- pytest files (`PytestFile`);
+- inputs without expected results (`ObservedCalls`, `ObservedPrograms`): a program's results for them are recorded, so
+  that rankers can choose a sample without tests;
+- a project's own tests (`ProjectTests`), which only `isobudget solve` can run;
+- unknown tests (`NoTests`), of samples that were imported with their verdicts.
 """
 
 from __future__ import annotations
@@ -20,8 +24,8 @@ from typing import ClassVar, get_args
 class CheckFunction:
     """Tests as HumanEval writes them: source that defines `check(candidate)`, called with the entry point.
 
-    `split` says that the tests are known to lose nothing when they run apart from the sample, as those of published
-    benchmarks are. It only says where the tests run; the problem stays the same.
+    `split` says that the tests are known to give the same verdicts when they run in another process than the sample, as
+    those of published benchmarks do. It only decides where the tests run; problems that differ in it alone are equal.
     """
 
     kind: ClassVar[str] = "check"
@@ -60,7 +64,7 @@ class ReferenceInputs:
 
 @dataclass(frozen=True, slots=True)
 class ProgramTests:
-    """Tests of whole programs: for every input on standard input, this output.
+    """Tests of whole programs: for each input on standard input, the program must print the expected output.
 
     Attributes:
         inputs: texts on standard input.
@@ -107,13 +111,13 @@ class PytestFile:
 
 @dataclass(frozen=True, slots=True)
 class ProjectTests:
-    """Tests of a user's project, which run in its own tree: `isobudget solve` judges by them, and nothing else can.
+    """Tests of a user's project. They need the project around them, so only `isobudget solve` can judge by them.
 
     Attributes:
-        file: of the project that is written, relative to its root.
-        tests: as they were named: files, folders, node ids.
-        ids: of the tests that have to pass.
-        sha256: of the tests' files as they were.
+        file: the file that is written, relative to the project's root.
+        tests: the tests as the user named them: files, folders, node ids.
+        ids: ids of the tests that have to pass.
+        sha256: checksum of the test files' names and texts.
     """
 
     kind: ClassVar[str] = "project"
@@ -145,7 +149,7 @@ class ObservedPrograms:
 
 @dataclass(frozen=True, slots=True)
 class NoTests:
-    """Tests that are not known here: the verdicts of the problem's samples came with the samples."""
+    """Unknown tests: the problem's samples were imported together with their verdicts."""
 
     kind: ClassVar[str] = "unknown"
 
@@ -188,13 +192,13 @@ class Problem:
         prompt: by `form`, Python source that the model continues, or the task in words.
         entry_point: the name of the function that the tests call; empty for whole programs.
         tests: what decides whether a program is right.
-        reference: a completion (of `SOURCE`) or a whole program (of `TEXT`) known to be right, or None.
+        reference: a completion (for `SOURCE`) or a whole program (for `TEXT`) known to be right, or None.
         form: see `Form`.
         starter: code that the task hands out for the answer to begin with; empty if none.
         shown_tests: tests that the prompt may show, as MBPP shows its assert statements.
-        visible_tests: how many tests, the first ones, are visible and may choose between samples, as EvalPlus' base
-            tests; the others are hidden and decide whether the choice is right. None if tests are not divided so.
-        difficulty: how hard its source says that it is, such as ``easy``; empty if it does not say.
+        visible_tests: number of visible tests, which come first and may be used to choose between samples, such as
+            EvalPlus' base tests; the others are hidden and measure success. None if the tests are not divided so.
+        difficulty: the difficulty that its source states, such as ``easy``; empty if none is stated.
     """
 
     task_id: str
@@ -210,7 +214,7 @@ class Problem:
     difficulty: str = field(default="", compare=False)
 
     def program(self, completion: str) -> str:
-        """The whole program to judge: prompt and completion as they are; without the prompt if that is mere text."""
+        """The whole program to judge: prompt and completion as they are; for a task in words, the completion alone."""
         return self.prompt + completion if self.form is Form.SOURCE else completion
 
 

@@ -1,9 +1,9 @@
 """quickstart: 30 small Python problems that ship with isobudget, written for it (MIT, as the project).
 
-They are graded in four levels: 1 one built-in operation or expression, 2 a short comprehension or loop, 3 several steps
-with special cases, 4 as the harder problems of HumanEval. They let two small models on a CPU show the whole range from
-"nearly always" to "never"; they measure nothing else, and no published figure belongs to them. How they were made:
-docs/problems.md.
+They have four levels: (1) one built-in operation or expression, (2) a short comprehension or loop, (3) several steps
+with special cases, (4) as hard as the harder problems of HumanEval. On them, the success of two small models on a CPU
+ranges from "nearly always" to "never". They measure nothing else, and there are no published results to compare with.
+How they were made: docs/problems.md.
 
 demo: 14 of them, chosen from a recorded run of the two embedded models so that the models differ and both still fail
 now and then. That choice flatters any comparison of the two; it is made to show in minutes how stopping and mixing
@@ -32,7 +32,7 @@ _FILE = resources.files("isobudget.problems") / "data" / "quickstart.jsonl"
 
 
 def load_quickstart(given: Path | None = None) -> Benchmark:
-    """The 30 problems, from the easiest level to the hardest; they ship with isobudget, so that no path is taken."""
+    """The 30 problems, from the easiest level to the hardest; they ship with isobudget, so no path is accepted."""
     if given is not None:
         raise InputError(f"quickstart={given}: quickstart ships with isobudget; name it without a path")
     read = read_problems("quickstart.jsonl", "quickstart", _FILE.read_bytes())
@@ -41,7 +41,7 @@ def load_quickstart(given: Path | None = None) -> Benchmark:
 
 
 def load_demo(given: Path | None = None) -> Benchmark:
-    """The 14 problems of `make demo`; they ship with isobudget, so that no path is taken."""
+    """The 14 problems of `make demo`; they ship with isobudget, so no path is accepted."""
     if given is not None:
         raise InputError(f"demo={given}: demo ships with isobudget; name it without a path")
     whole = load_quickstart()

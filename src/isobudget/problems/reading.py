@@ -1,4 +1,4 @@
-"""Reading problems: checked fields of a record, Python source. Shared by all loaders; `files.jsonl` reads the lines.
+"""Checks fields of a record and parses Python source, for all loaders of problems; `files.jsonl` reads the lines.
 
 Every error here names the file, line and field. Nothing of a problem is executed, only parsed.
 """
@@ -37,7 +37,7 @@ def long_numbers() -> Iterator[None]:
 
 
 def unique(problems: Iterable[tuple[str, Problem]], source: str) -> tuple[Problem, ...]:
-    """All problems of a file, checked: at least one, and no task_id twice."""
+    """The problems of a file, of which there must be at least one, and no two with the same task_id."""
     by_id: dict[str, Problem] = {}
     first: dict[str, str] = {}
     for where, problem in problems:
@@ -75,7 +75,7 @@ def list_field(
 
 
 def checked_text(value: object, where: str) -> str:
-    """Text without NUL and without halves of surrogate pairs."""
+    """A value that must be text without NUL and without halves of surrogate pairs."""
     if not isinstance(value, str):
         raise InputError(f"{where}: must be a string, not {json_kind(value)}")
     if "\0" in value:
@@ -98,7 +98,7 @@ def name_field(record: Record, field: str, where: str, hint: str = "") -> str:
 
 
 def tolerance_field(record: Record, field: str, where: str) -> float:
-    """The tolerance: the largest difference between equal numbers; 0 where the field is missing."""
+    """The tolerance: how far numbers that count as equal may differ; 0 where the field is missing."""
     value = record.get(field, 0.0)
     if not isinstance(value, int | float) or not is_number(value, 0):
         raise InputError(f"{where}, field {field}: must be a number of at least 0")
@@ -106,7 +106,7 @@ def tolerance_field(record: Record, field: str, where: str) -> float:
 
 
 def argument_list(value: object, where: str) -> list[Any]:
-    """The arguments of one call."""
+    """A value that must be the list of a call's arguments."""
     if not isinstance(value, list):
         raise InputError(f"{where}: must be the list of a call's arguments, not {json_kind(value)}")
     return value
@@ -120,7 +120,7 @@ def checked_id(task_id: str, where: str) -> str:
 
 
 def checked_name(name: str, where: str) -> str:
-    """A Python name."""
+    """A text that must be a Python name."""
     if not name.isidentifier():
         raise InputError(f"{where}: {name[:80]!r} is not a Python name")
     return name
@@ -132,7 +132,7 @@ def fields_of(record: Record) -> str:
 
 
 def parse_python(source: str, where: str) -> ast.Module | None:
-    """The syntax tree of tests, or None for tests too long to look into."""
+    """The syntax tree of tests or other source; None if the source is too long to be parsed."""
     if len(source) > syntax.MAX_PARSED_CHARS:
         return None
     try:
@@ -144,7 +144,7 @@ def parse_python(source: str, where: str) -> ast.Module | None:
 
 
 def parse_test(source: str, where: str) -> ast.Module | None:
-    """Like `parse_python`, for a test that must have an assert statement: a bare comparison passes every program."""
+    """Like `parse_python`, for a test, which must have an assert statement: a bare comparison passes every program."""
     tree = parse_python(source, where)
     if tree is not None and not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
         raise InputError(f"{where}: contains no assert statement")

@@ -1,10 +1,10 @@
 """Where the data of a benchmark comes from, and whether it is the published data.
 
-Three ways, in this order: a path that the user gives (``mbpp=PATH``); the folder that ``$ISOBUDGET_DATA`` names, under
-the usual file names; the Hugging Face hub at a fixed revision (extra ``hub``).
+The data is looked for in three places, in this order: a path that the user gives (``mbpp=PATH``); the folder that
+``$ISOBUDGET_DATA`` names, under the usual file names; the Hugging Face hub at a fixed revision (extra ``hub``).
 
 The rule: a file whose sha256 is that of the published one is *published*. Another one is accepted only where the
-user gave its path, and `Benchmark.source` then says that it is not the published set. From the other two ways it is
+user gave its path, and `Benchmark.source` then says that it is not the published set. From the other two places it is
 an error. What the hub stores under a fixed revision counts as published; where its checksum is known, it is compared.
 A folder of files has no published checksum: it is accepted where its path is given, and elsewhere if it holds as many
 problems as were published.
@@ -53,7 +53,7 @@ class Published:
     Attributes:
         name: the benchmark's name.
         title: what messages call the published set, with its version.
-        usual: where it is looked for in the data folder. In a folder that the user names only the file names count.
+        usual: its usual paths in the data folder; in a folder that the user names, only their file names count.
         checksums: sha256 of published files -> their name and version.
         hub: the repository that holds it, if one does.
         elsewhere: where else it is published, for messages.
@@ -108,7 +108,7 @@ class Identity:
 
 
 def find_data(published: Published, given: Path | None = None) -> Data:
-    """Find a benchmark's data by the first way that leads to it; if none does, an `InputError` says all three."""
+    """Find a benchmark's data by the first way that leads to it; if none does, an `InputError` names all three."""
     if given is not None:
         return Data((_given(published, given.expanduser()),), Way.GIVEN, published)
     if (path := in_data_folder(published)) is not None:
@@ -150,7 +150,7 @@ def _fetch(published: Published, source: Hub) -> tuple[Path, ...]:
 
 
 def _nowhere(published: Published, trouble: str) -> str:
-    """What to do where no way has led to the data."""
+    """The message that the data was not found, with the three ways to provide it; `trouble` is why the hub failed."""
     folder = os.environ.get(DATA_VARIABLE)
     state = f"{folder} holds none of them" if folder else "the variable is not set"
     hub = published.hub
@@ -167,7 +167,7 @@ def _nowhere(published: Published, trouble: str) -> str:
 
 
 def identify(data: Data) -> Identity:
-    """Compare a file with the published ones; another is an `InputError` where the user did not give its path."""
+    """Compare a file with the published ones. Another file is an `InputError`, unless the user gave its path."""
     path, published = data.path, data.published
     if not path.is_file():
         advice = f"; {published.repair}" if data.way is Way.PACKAGE else ""

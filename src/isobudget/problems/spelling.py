@@ -1,4 +1,4 @@
-"""Task ids as others spell them: ``Mbpp/11``, ``mbpp/11``, ``MBPP_11`` and ``11`` are one problem."""
+"""Finds task ids by other spellings: ``Mbpp/11``, ``mbpp/11``, ``MBPP_11`` and ``11`` mean the same problem."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _PARTS = re.compile(r"(?P<name>.*?)[\W_]?0*(?P<number>\d{1,9})", re.DOTALL)
 class Spelling:
     """The task ids of one benchmark, found by other spellings too.
 
-    A spelling fits by its number, and by the name before it, which may be missing on either side; it has to fit a
-    single problem.
+    A spelling matches a task id that ends with the same number and has the same name before it; on either side, the
+    name may be missing. It must match a single task id.
 
     Args:
         task_ids: as the benchmark has them.

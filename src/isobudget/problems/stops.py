@@ -1,13 +1,13 @@
-"""Where a completion of a function ends: at the usual texts, or at any new statement at column 0.
+"""Stop texts: a completion of a function ends at the usual ones, or at any new statement at column 0 (`BODY_STOPS`).
 
-By the second rule it ends before the first line that begins with a letter, quotes and such. Such a line cannot belong
-to the body, with two rare exceptions: inside brackets or a string that span lines, and a comment, which Python
-accepts at any column. What is lost is code after the body that the body needs, such as a helper function; the usual
-stop texts of HumanEval (a new ``class``, ``def``, ``if``, ``print`` or comment), all of which this rule contains,
-lose helpers too. What is gained is every right body with prose, a code fence or an unfinished statement after it,
-which as part of the program would be a syntax error. Counts on real samples: docs/problems.md.
+By the second rule, it ends before the first line that begins with a letter, quotes or the like. Such a line cannot
+belong to the body, with two rare exceptions: a line inside brackets or a string that span lines, and a comment, which
+Python accepts at any column. The rule loses code after the body that the body needs, such as a helper function. So do
+the usual stop texts of HumanEval (a new ``class``, ``def``, ``if``, ``print`` or comment), all of which the rule
+includes. The rule saves right bodies that are followed by prose, a code fence or an unfinished statement, which would
+be a syntax error in the program. Counts on real samples: docs/problems.md.
 
-Closing brackets and digits are left out: they do begin lines of bodies.
+A closing bracket or a digit does not end a completion, because lines of a body may begin with it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import string
 BODY_STOPS: tuple[str, ...] = (*("\n" + first for first in string.ascii_letters + "_@#`<"), '\n"""', "\n'''")
 
 #: the five stop texts of HumanEval (Chen et al. 2021, section 2) and two that harnesses add to them, a decorator and a
-#: code fence: what published scores were made with, and so the default where scores are to be compared with them
+#: code fence. Published scores were made with them, so they are the default for comparisons with these scores
 USUAL_STOPS: tuple[str, ...] = ("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\n@", "\n```")
 
 #: MBPP's prompts set answers between ``[BEGIN]`` and ``[DONE]`` (Austin et al. 2021)

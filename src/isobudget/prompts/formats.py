@@ -1,8 +1,8 @@
 """Prompt formats: data that defines how a problem becomes a prompt, and how the program is extracted from the answer.
 
-Those that ship are in `formats.toml` beside this module, which also explains the keys. A user's own file of the same
-form is named as ``PATH.toml#NAME``. Every mistake of a file is named, with the format and the key, before anything is
-generated. Sources of the published prompts: comments in `formats.toml`.
+The formats that ship are in `formats.toml` beside this module; that file also explains the keys. A format in a user's
+own file of the same form is named ``PATH.toml#NAME``. All mistakes in a file are reported, each with its format and
+key, before anything is generated. Sources of the published prompts: comments in `formats.toml`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PromptFormat:
 
     Attributes:
         name: of a format that ships, or ``PATH.toml#NAME``.
-        title: for people.
+        title: a description for people.
         kind: see `PromptKind`.
         template: text of the prompt for the problem; empty for completion, where the prompt is used unchanged.
         needs_examples: number of solved problems shown before it.
@@ -53,8 +53,8 @@ class PromptFormat:
         system: for chat, the system message; None if there is none.
         extraction: the rule by which the program is taken out of the answer, one of `EXTRACTIONS`.
         stop: texts that end generation; None leaves the benchmark's own.
-        newline: whether newlines where the model goes on are kept or stripped; None leaves it to the model.
-        instead: the format to name when there are too few solved problems.
+        newline: whether newlines where the model continues are kept or stripped; None leaves it to the model's rule.
+        instead: the format that the message names if there are too few solved problems.
     """
 
     name: str
@@ -78,7 +78,11 @@ def formats() -> dict[str, PromptFormat]:
 
 
 def find_format(name: str) -> PromptFormat:
-    """The format of that name, or of a file of your own as ``PATH.toml#NAME``; what is wrong is an `InputError`."""
+    """The format with this name; one in a file of your own is named ``PATH.toml#NAME``.
+
+    Raises:
+        InputError: there is no such format, or the file cannot be read or has mistakes.
+    """
     path, mark, inner = name.rpartition("#")
     if mark or name.endswith(".toml"):
         return _own(Path(path or inner), inner if mark else "")
@@ -146,7 +150,7 @@ _TAKES = {
 
 
 def _read(name: str, table: Any, origin: str, mistakes: list[str]) -> PromptFormat | None:
-    """One format, or None after adding to `mistakes`."""
+    """One format; None if it has mistakes, which are added to `mistakes`."""
     where = f"formats.{name}"
     if not isinstance(table, dict):
         mistakes.append(f"{where}: must be a table")

@@ -1,9 +1,9 @@
 """Turns a format and a problem into a model's prompt, and into the source that its answer continues.
 
 Nothing is guessed: a template is filled with the problem's own texts. Line ends of solutions that are shown become
-``\\n`` (MBPP's reference code has ``\\r\\n``), and newlines at their ends are left out, for templates bring their own.
+``\\n`` (MBPP's reference code has ``\\r\\n``), and newlines at their ends are left out: templates have their own.
 
-Where a model goes on, newlines matter: some models lose half their score if the newline at the end of a prompt is
+Newlines where a model continues matter: some models lose half their score if the newline at the end of a prompt is
 stripped, others if it is kept (docs/prompts.md). The format decides, else the model's own rule, else it is kept.
 """
 
@@ -41,9 +41,9 @@ def render(
     """The prompt of a problem.
 
     Args:
-        format, problem: what it is made of, see `find_format`.
+        format, problem: what the prompt is made of; see `find_format`.
         examples: solved problems to show, see `Benchmark.examples`; the first ones are taken, never the problem itself.
-        newline: the model's rule for newlines where it goes on; a format that has its own rule overrides it.
+        newline: the model's rule for newlines where it continues; a format that has its own rule overrides it.
 
     Raises:
         InputError: too few solved examples, or a fill-in format for a problem that is not source.

@@ -39,7 +39,7 @@ class ShownPrompt:
         }
 
     def __str__(self) -> str:
-        """The text as it is; a conversation by its roles."""
+        """The prompt's text; of a conversation, each message after its role."""
         given = self.rendered.prompt
         if isinstance(given, str):
             return given
@@ -51,10 +51,10 @@ def show_prompt(target: str, format: str | None = None, newline: str | None = No
 
     Args:
         target: ``BENCHMARK/TASK``: a benchmark as `load_benchmark` takes it (``mbpp``, ``mbpp=PATH``, ``mine.jsonl``),
-            then a task_id or the part of it behind its last slash. Names of benchmarks may be written as task_ids write
+            then a task_id or the part of it after its last slash. Names of benchmarks may be written as task_ids write
             them: ``HumanEval/0``.
         format: a format's name; by default the benchmark's own.
-        newline: the model's rule for newlines where it goes on.
+        newline: the model's rule for newlines where it continues, ``keep`` or ``strip``.
 
     Raises:
         InputError: no such benchmark, problem or format (close ones are named), or the data is wrong.

@@ -1,8 +1,8 @@
-"""Templates of prompts: text with named places, which are filled and never read again.
+"""Templates of prompts: text with named placeholders.
 
-`{name}` is a text. `{#name}...{/name}` is shown if that text is not empty, `{^name}...{/name}` if it is empty;
-sections may be nested. `{{` and `}}` are single braces. A template is read once; what fills a place is put in as it is,
-so that braces in the text of a problem stay what they are. Every other brace is a mistake and is named.
+`{name}` is replaced by the text of that name. `{#name}...{/name}` is shown if that text is not empty,
+`{^name}...{/name}` if it is empty; sections may be nested. `{{` and `}}` are single braces. Any other brace is a
+mistake, and the message says where it is. Texts are inserted as they are, so braces in a problem stay braces.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Parts that are shown if the named text is there (`shown_if`), or if it is not."""
+    """Parts that are shown if the named text is not empty (`shown_if` is true), or if it is empty (false)."""
 
     name: str
     shown_if: bool
@@ -38,7 +38,7 @@ Part = str | Placeholder | Section
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template that has been read."""
+    """A parsed template."""
 
     parts: tuple[Part, ...] = ()
 
@@ -48,7 +48,7 @@ class Template:
 
     @property
     def names(self) -> frozenset[str]:
-        """The places that are filled, those that only decide about a section left out."""
+        """The names of the placeholders, without names that only decide whether a section is shown."""
         return frozenset(_names(self.parts))
 
 

@@ -1,1 +1,1 @@
-"""A task in a user's own project: a function to write, the tests that decide, and a budget."""
+"""Tasks in a user's own project: writing a function that passes the project's tests, within a budget."""

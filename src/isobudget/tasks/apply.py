@@ -14,7 +14,7 @@ from isobudget.tasks.target import Target
 
 
 def diff_of(target: Target, text: str) -> str:
-    """The change as a unified diff for `git apply` and `patch -p1`; empty if there is none."""
+    """A unified diff from the target's file to `text`, for `git apply` and `patch -p1`; empty if they are equal."""
     old = target.text.splitlines(keepends=True)
     new = text.splitlines(keepends=True)
     before = f"a/{target.file}" if target.data is not None else "/dev/null"

@@ -1,4 +1,7 @@
-"""What the tests do before anything is written, and a clear message for each reason why they cannot decide."""
+"""Finds the tests that must pass, from a run with stubs in place of the functions to write.
+
+If the tests cannot decide whether a solution is right, the error says why and what to do.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,19 @@ _CONFTEST = re.compile(r"(?:ImportError while loading conftest|ConftestImportFai
 _ASYNC = "async def functions are not natively supported"
 _FORBIDDEN = "Operation not permitted"
 _WORD = re.compile(r"\w+")
-#: tests that a note names
+#: most tests that a note names
 _NAMED = 3
 _SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError): .*")
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What is known about the tests before anything is written.
+    """What is known about the tests before any sample is drawn.
 
     Attributes:
         expected: ids of the tests that must pass, in order.
-        excused: expected tests that are skipped or marked as expected to fail anyway.
+        excused: tests that need not pass: without a sample they are skipped or fail as expected, or they are marked
+            as expected to fail.
         reached: expected tests that call the target.
         also: ids of other tests that pass already and must not break.
         cpu_seconds: CPU time of collecting and running the tests with stubs.
@@ -51,7 +55,7 @@ class Baseline:
 
     @property
     def note(self) -> str:
-        """What is left out, as text; empty if nothing is."""
+        """The tests and files that are left out, as text; empty if there are none."""
         files = [name for name in self.left_out if "::" not in name]
         tests = [name for name in self.left_out if "::" in name]
         parts = [
@@ -92,7 +96,7 @@ class UntestedError(UndecidedError):
 
 
 def also_left_out(target: Target, also: Selection, run: RunnerReport) -> dict[str, str]:
-    """Files that cannot be collected, each with the reason, from folders whose tests must not break.
+    """The files in the folders of `also` that pytest cannot collect, each with the reason.
 
     Raises:
         UndecidedError: such a file was named directly, or pytest does not start.
@@ -109,9 +113,9 @@ def also_left_out(target: Target, also: Selection, run: RunnerReport) -> dict[st
 def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[str, str]:
     """Files that cannot be collected and have nothing to do with the target, each with the reason.
 
-    Only files from named folders are left out. The result is empty if any file that cannot be collected may depend on
-    the target: it imports the target or contains its name, or the target is a new file, whose absence may be the
-    reason.
+    Only files from named folders are left out. The result is empty if any file that cannot be collected was named
+    directly or may depend on the target: it imports or calls the target or contains its name, or the target is a new
+    file, whose absence may be the reason.
     """
     texts = {**tests.files, **tests.unreadable}
     found: dict[str, str] = {}
@@ -136,9 +140,10 @@ def check_baseline(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The ids of the tests that must pass, and the failing tests that do not decide, each with the reason.
 
-    A test that fails without calling the target will fail whatever the target does, so it does not decide. There are
-    exceptions: a test that is named by its id; a test that contains the target's name but not the name of another
-    function without a body; a test that fails because programs may not be started here.
+    A test that fails without calling the target will fail whatever the target does, so it does not decide. Leaving it
+    out might be wrong if it is named by its id, contains the target's name but not the name of another function
+    without a body, or fails because programs may not be started here. Then an error is raised, unless `only_reaching`
+    is set.
 
     Args:
         target, tests: what to write, and the tests as the user named them.
@@ -176,16 +181,16 @@ def check_baseline(
 
 
 def _none_found(tests: Selection, left_out: Mapping[str, str]) -> str:
-    """Why there are no tests, as pytest sees it."""
+    """The message that pytest finds no tests, with the likely reason."""
     why = "".join(f"; {file}: {reason}" for file, reason in list(left_out.items())[:_NAMED])
     if why:
         return f"{', '.join(tests.arguments)}: pytest finds no tests there{why}"
     named = next((one for one in tests.arguments if "::" in one), "")
     if named:
         file = named.partition("::")[0]
-        return f"{named}: there is no such test; `python -m pytest --collect-only -q {file}` lists those that there are"
+        return f"{named}: there is no such test; `python -m pytest --collect-only -q {file}` lists the file's tests"
     return (
-        f"{', '.join(tests.arguments)}: pytest finds no tests there. Unless your configuration says otherwise, these "
+        f"{', '.join(tests.arguments)}: pytest finds no tests there. Unless your configuration says otherwise, tests "
         "are functions test_*, and methods test_* of classes Test*, in files test_*.py or *_test.py"
     )
 
@@ -200,7 +205,7 @@ def _not_begun(target: Target, tests: Selection, text: str) -> str:
 
 
 def _telling_line(text: str) -> str:
-    """The most informative line of an error: the first one marked ERROR or error, else the last."""
+    """The most informative line: one with ``: error:``, else one that begins with ``error:``, else the last."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = [line.partition(":")[2].strip() for line in lines if line.lower().startswith("error:")]
     told = [line.partition("error:")[2].strip() for line in lines if ": error:" in line]
@@ -222,8 +227,8 @@ def _collecting(target: Target, name: str, text: str) -> str:
     where, last = name or "the tests", printable(last_line(text))
     if STUB in text:
         return (
-            f"{where}: calls {target.task_id} while it is imported, so its tests cannot be listed before that is "
-            "written; move the call into a test or a fixture"
+            f"{where}: calls {target.task_id} while it is imported, so pytest cannot list its tests before the "
+            "target is written; move the call into a test or a fixture"
         )
     if match := _MISSING.search(text):
         return (
@@ -271,7 +276,7 @@ def _why(run: RunnerReport, test: str) -> str:
 
 
 def _refuse_untested(target: Target, run: RunnerReport, failing: Sequence[str]) -> NoReturn:
-    """Raise because no test calls the target; the message names a failing test that may be meant to."""
+    """Raise because no test calls the target; the message names a failing test that may be meant to call it."""
     if not failing:
         raise UntestedError(f"{target.task_id}: no test calls it; name tests that do")
     raise UntestedError(
@@ -288,19 +293,19 @@ def _check_failing(
     for one in failing:
         said = f"{target.task_id}: {one} fails without calling it: {_why(run, one)}."
         if tests.names(one):
-            raise UndecidedError(f"{said} Fix it, or do not name it in --tests: it fails whatever is written")
+            raise UndecidedError(f"{said} Fix the test, or do not name it in --tests: it fails whatever is written")
         if _FORBIDDEN in run.messages.get(one, ""):
-            raise UndecidedError(f"{said} A program that it starts may call the target")
+            raise UndecidedError(f"{said} A program that the test starts may call the target")
         if called & words_of_test(tests, one) and not waiting[one]:
             raise UndecidedError(
-                f"{said} It contains the target's name, so it is not left out. Fix it, name the "
-                f"tests that decide by their ids (--tests {next(iter(sorted(run.reached)))}), or leave out --tests: "
-                "then those decide that call it"
+                f"{said} The test contains the target's name, so it is not left out. Fix the test, name the tests "
+                f"that decide by their ids (--tests {next(iter(sorted(run.reached)))}), or leave out --tests, so that "
+                "only tests that call the target decide"
             )
 
 
 def _waiting_for(target: Target, tests: Selection, failing: Sequence[str]) -> dict[str, str]:
-    """For each test, another function without a body that it names; tests without one are missing."""
+    """For each failing test, the name of another function without a body that it uses; empty if there is none."""
     if not failing:
         return {}
     own = {f"{target.file}::{name}" for name in target.names}

@@ -27,8 +27,8 @@ class Function:
     """A function in a file.
 
     Attributes:
-        name: dotted name, including the class of a method; for a property's setter or deleter ``Point.sum.setter``,
-            ``.deleter``.
+        name: dotted name, with the class of a method, such as ``Point.norm``; a property's setter is
+            ``Point.sum.setter``, its deleter ``Point.sum.deleter``.
         node: its syntax tree.
         top: the top-level statement that contains it.
         of_protocol: whether it belongs to a Protocol, whose methods have no bodies.
@@ -108,7 +108,10 @@ def behind_docstring(node: FunctionNode) -> list[ast.stmt]:
 
 
 def is_hole(node: FunctionNode) -> bool:
-    """Whether a function has no body yet: ``...``, ``pass``, NotImplementedError, or a docstring alone."""
+    """Whether a function has no body yet: ``...``, ``pass``, NotImplementedError, or a docstring alone.
+
+    False for overloads and abstract methods, which need no body.
+    """
     return all(map(_is_nothing, behind_docstring(node))) and not _is_overload(node)
 
 
@@ -134,13 +137,13 @@ def split_lines(text: str) -> list[str]:
 
 
 def newline_of(text: str) -> str:
-    """The first line end in the file."""
+    """The first line end in the text; a line feed if there is none."""
     match = re.search(r"\r\n|\r|\n", text)
     return str(match[0]) if match else "\n"
 
 
 def body_text(source: str, node: FunctionNode) -> str:
-    """The statements of a function after its docstring, dedented, with ``\n`` as line end and one at the end."""
+    """The statements of a function after its docstring, dedented, with ``\\n`` as line end; ``pass`` if none."""
     body = behind_docstring(node)
     if not body:
         return "pass\n"
@@ -166,7 +169,7 @@ def _width(line: str) -> int:
 
 
 def _indented(text: str, by: int) -> str:
-    """The text with every line indented by `by`, except lines that begin inside a string."""
+    """The text indented by `by` columns (dedented if negative); lines that begin inside a string stay as they are."""
     inside = _lines_inside_strings(text)
     moved = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -202,7 +205,7 @@ def with_body(text: str, function: Function, body: str) -> str:
     Args:
         text: text of the file that contains the function.
         function: the function to change.
-        body: dedented statements with ``\\n``.
+        body: dedented statements, with ``\\n`` as line end.
     """
     lines, newline = split_lines(text), newline_of(text)
     node, old = function.node, behind_docstring(function.node)

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 MOST_CALLS, MOST_LITERAL, MOST_SHOWN, MOST_ITEMS = 200, 2000, 300, 1000
-#: CPU and wall seconds of one call, and calls that may take longer before no more are made
+#: CPU and wall seconds that one call may take; after this many calls that take longer, no more are made
 CPU_SECONDS, WALL_SECONDS, MOST_LONG = 0.5, 5.0, 3
 LONG = "takes too long"
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -36,14 +36,17 @@ def literal(value: Any) -> str:
 
 
 class Calls:
-    """Reports calls of functions. The candidate's file ends with a call of `wrap`, with its names and its functions."""
+    """Reports calls of functions.
+
+    A call of `wrap` with the file's globals and the names of the functions is added at the end of the candidate's file.
+    """
 
     def __init__(self, tell: Callable[..., None]) -> None:
         self._tell = tell
         self._seen: set[tuple[str, ...]] = set()
 
     def wrap(self, names: dict[str, Any], targets: list[str]) -> None:
-        """Replace functions by wrappers that report their calls; anything but a plain function stays as it is."""
+        """Replace functions and methods by wrappers that report their calls; class methods and the like stay as is."""
         for target in targets:
             owner, _, last = target.rpartition(".")
             holder = functools.reduce(getattr, owner.split("."), types.SimpleNamespace(**names)) if owner else None
@@ -108,7 +111,13 @@ def _too_long(*_: Any) -> None:
 
 
 def outcome(module: Any, call: dict[str, str]) -> dict[str, str]:
-    """The result of a call: `kind`, `value` as a literal or as it is shown, `after` the arguments after the call."""
+    """Make one call and describe its result, as a dict of texts.
+
+    Returns:
+        `kind`: ``returns``, ``raises`` or `LONG`; `value`: the literal of the returned value, else its repr, or the
+        name of the error; `key`: a text that is the same for equal values; `how`: ``literal``, ``shown`` or the error's
+        module; `after`: the arguments after the call, if it changed them; `state`: the object's attributes after it.
+    """
     owner, _, last = call["name"].rpartition(".")
     holder = functools.reduce(getattr, owner.split("."), module) if owner else module
     args, kwargs = ast.literal_eval(call["args"]), ast.literal_eval(call["kwargs"])

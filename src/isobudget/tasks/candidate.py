@@ -69,7 +69,7 @@ def lay_over(target: Target, program: str) -> str:
 def _written(target: Target, name: str, written: dict[str, Function]) -> FunctionNode:
     """Find the function in the answer.
 
-    A method may also be outside its class; if there are several, one with a body counts.
+    A method may also be defined outside its class. Of several definitions, one with a body is used.
     """
     plain = plain_name(name)
     accessor = name.removeprefix(f"{name.rpartition(plain)[0]}{plain}")
@@ -88,7 +88,7 @@ def _written(target: Target, name: str, written: dict[str, Function]) -> Functio
 
 
 def _with_additions(target: Target, text: str, program: str, tree: ast.Module, taken: set[str]) -> str:
-    """The file's text with the imports and helpers of the program that it lacks."""
+    """The file's text with those imports and helpers of the program that the file lacks and the program uses."""
     own = parse_source(text, target.file)
     bound = set(_bound(own.body))
     imports: list[str] = []
@@ -144,7 +144,7 @@ def _bound(body: Iterable[ast.stmt]) -> Iterable[str]:
 
 
 def _is_for_checkers(test: ast.expr) -> bool:
-    """Whether what follows is for type checkers alone: the names are not there when the program runs."""
+    """Whether an ``if`` tests TYPE_CHECKING: names bound in its body do not exist when the program runs."""
     return ast.unparse(test).rpartition(".")[2] == "TYPE_CHECKING"
 
 

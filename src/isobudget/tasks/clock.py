@@ -14,7 +14,7 @@ class Clock:
     """Counts seconds against a limit.
 
     Attributes:
-        limit: maximum in seconds; infinite if the task is bounded otherwise.
+        limit: maximum in seconds; infinite if the budget is in another unit.
         loading_seconds: seconds spent on loading models; they do not count.
     """
 

@@ -1,10 +1,10 @@
-"""Detects weak tests: calls programs that all pass with inputs near those of the tests, and shows where they differ.
+"""Detects weak tests: calls all passing programs with inputs near those of the tests, and shows where they differ.
 
 One of the programs runs the tests once more while the calls of the function are recorded (`caller`). Every program is
 then called with inputs near the recorded ones (`inputs`), each in a confined process of its own. The results are
-compared: what is returned or raised, and what becomes of the arguments and of a method's object. A call whose result
+compared: the returned value or the error, and the arguments and a method's object after the call. A call whose result
 changes from one time to the next is left out. If programs differ, at least one of them is wrong, or the task leaves the
-case open. Then a test is proposed that states what most of the passing samples do. Whether that is right is not known.
+case open. Then a test is proposed that expects what most of the passing samples do, which is not always right.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from isobudget.tasks.stub import names_from
 from isobudget.tasks.target import Target
 
 _CALLER = Path(__file__).with_name("caller.py")
-#: inputs that are tried, differences that are shown, and of these ones where programs part as in another one
+#: most inputs tried, most differences shown, and how many of these may split the programs as another one does
 _INPUTS, _SHOWN, _MORE = 300, 5, 2
 _KINDS = ("returns", "raises", "takes too long")
 
@@ -150,7 +150,7 @@ def _public_names(tests: TargetTests) -> list[str]:
 
 
 def _results(tests: TargetTests, text: str, inputs: Sequence[Call]) -> dict[int, dict[str, str]]:
-    """A program's result for each input; inputs whose result is unknown or changes from time to time are missing."""
+    """A program's results by the index of their input; inputs whose result is unknown or varies are missing."""
     program = f"{_caller()}\ncall_all(tell, {tests.target.module!r}, {[one.to_dict() for one in inputs]!r})\n"
     try:
         told = tests.told(text, None, program)
@@ -195,7 +195,10 @@ def _compared(
 def _telling(
     differing: Sequence[int], groups: Mapping[int, Mapping[tuple[str, ...], Sequence[int]]], inputs: Sequence[Call]
 ) -> list[int]:
-    """The inputs to show, one for each way in which programs differ: values before errors, short inputs first."""
+    """The inputs to show: one for each way in which the programs split into groups, then up to `_MORE` others.
+
+    Inputs for which more groups return a value come first, and among them short inputs.
+    """
 
     def rank(number: int) -> tuple[int, int]:
         kinds = [_KINDS.index(key[0]) if key[0] in _KINDS else len(_KINDS) for key in groups[number]]
@@ -234,7 +237,7 @@ def _difference(
 def _in_words(result: Mapping[str, str]) -> str:
     said = f"{result['kind']} {result['value']}".strip()
     if result["after"]:
-        said += f" and makes {result['after']} of its arguments"
+        said += f" and changes its arguments to {result['after']}"
     return said + (f" and leaves {result['state']}" if result["state"] else "")
 
 

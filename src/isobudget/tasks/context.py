@@ -3,7 +3,7 @@
 The text is source code that ends with the signature and docstring of the function to write, so that a model can
 continue it. Functions without their bodies are shown in comments; otherwise a model that continues the text might leave
 out the body, too. If the text exceeds the prompt's size, the least useful parts are shortened first: the rest of the
-file becomes signatures, then the tests become their names.
+file becomes signatures, then these and the project's signatures are left out, then the tests become their names.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Pieces:
     Attributes:
         imports: imports of the file.
         project: signatures of what the file imports from the project, as comments.
-        tests: texts or names of the tests, as comments.
+        tests: texts of the tests, as comments; empty if they are not shown.
+        names: names of the tests, as a comment; used if `tests` is empty or does not fit.
         around: the rest of the file, with its other functions as signatures in comments.
         full: the rest of the file in full; functions without a body as signatures in comments.
         hole: signature and docstring of the function to write, inside its class.
@@ -78,7 +79,7 @@ class Pieces:
 def source_prompt(
     target: Target, tests: Selection, *, show_tests: bool, tokens: int = PROMPT_TOKENS, tried: str = ""
 ) -> str:
-    """Source code that ends where the body of the one function goes. `tried` is placed before that function."""
+    """The prompt for one function: source code that ends where its body goes. `tried` is placed before the function."""
     (function,) = target.functions()
     tree = parse_source(target.text, target.file)
     text = target.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -125,7 +126,7 @@ def _imports(text: str, tree: ast.Module) -> str:
 
 @lru_cache(maxsize=2)
 def _lines_of(text: str) -> tuple[str, ...]:
-    """The lines of a file, which is asked for each of its statements."""
+    """The lines of a file, cached because every statement of the file asks for them."""
     return tuple(split_lines(text))
 
 
@@ -169,7 +170,7 @@ def _has_hole(node: ast.stmt) -> bool:
 
 
 def _hole(text: str, function: Function) -> str:
-    """Signature and docstring; for a method inside its class, after the other methods."""
+    """Signature and docstring of the function; a method stands inside its class, after the other members."""
     own = _signature_text(text, function, dedented=False)
     if not isinstance(function.top, ast.ClassDef):
         return textwrap.dedent(own)
@@ -207,7 +208,7 @@ def _cut_at(line: str, offset: int) -> str:
 
 
 def _class_head(text: str, top: ast.ClassDef, hole: FunctionNode) -> str:
-    """The class up to the hole: header, docstring, attributes and ``__init__``, with other methods as comments."""
+    """The class without the hole: header, docstring, attributes and ``__init__``, with other methods as comments."""
     lines = split_lines(text)
     head = "".join(lines[first_line_of(top) - 1 : top.body[0].lineno - 1])
     if isinstance(top.body[0], FunctionNode):
@@ -294,13 +295,13 @@ def _shown_tests(tests: Selection, function: Function) -> str:
 
 
 def _names_used(node: ast.stmt) -> set[str]:
-    """Names that a statement reads, including its arguments (a test's fixtures)."""
+    """Names in a statement, including those of parameters, which are a test's fixtures."""
     named = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
     return named | {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
 
 
 def _names_made(node: ast.stmt) -> set[str]:
-    """Names that a top-level statement assigns."""
+    """Names that a top-level statement defines or assigns."""
     if isinstance(node, FunctionNode | ast.ClassDef):
         return {node.name}
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []

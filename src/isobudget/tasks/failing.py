@@ -37,7 +37,8 @@ def empty_functions(folder: Path) -> EmptyFunctions:
     """Functions without a body in a folder or file; test files are left out.
 
     Raises:
-        InputError: the folder or file does not exist, or the rest of it cannot be read.
+        InputError: the folder or file does not exist, `folder` names a function, or a file cannot be read and the
+            others have no function to write.
     """
     if "::" in str(folder):
         raise InputError(f"{folder}: --failing takes a folder or a file; leave it out to have this function written")
@@ -46,7 +47,9 @@ def empty_functions(folder: Path) -> EmptyFunctions:
     root, inside = find_root(folder), folder.resolve()
     found = _empty(root, [name for name in files_of(root, 1 << 20) if (root / name).is_relative_to(inside)])
     if found.unreadable and not found.targets:
-        raise InputError(f"{folder}: every function that can be read ({found.unreadable[0]}) already has a body")
+        raise InputError(
+            f"{folder}: every function that can be read already has a body; left out: {found.unreadable[0]}"
+        )
     return found
 
 

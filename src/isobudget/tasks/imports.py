@@ -11,7 +11,7 @@ from isobudget import syntax
 
 #: what the inner runner says of a module: its name, its file, and the name of its loader's class
 LoadedModule = Sequence[str]
-#: the loader of modules whose assertions pytest rewrites: tests, and what came with a plugin
+#: the loader of modules whose assertions pytest rewrites: tests, and modules of plugins
 _REWRITING = "AssertionRewritingHook"
 
 
@@ -28,7 +28,7 @@ class WarmModules(NamedTuple):
 
 
 def warm_modules(modules: Iterable[LoadedModule], view: Path, targets: Collection[str]) -> WarmModules:
-    """Which modules can be imported once.
+    """The modules that can be imported once, before there is a candidate.
 
     Args:
         modules: the modules that were loaded after the tests had run.

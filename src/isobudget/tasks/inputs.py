@@ -59,7 +59,7 @@ class Call:
 
 
 def inputs_near(calls: Sequence[Call], most: int, seed: int = 0) -> list[Call]:
-    """The calls first, then calls with one argument changed, mixed arguments of several calls, and several changes.
+    """The calls, then calls with one argument changed, calls that mix arguments, and calls with several changes.
 
     Args:
         calls: calls that the tests make.

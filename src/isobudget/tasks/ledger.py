@@ -22,7 +22,7 @@ from isobudget.errors import InputError
 from isobudget.models.architecture import Architecture
 from isobudget.tasks.options import WRITTEN
 
-#: what samples are counted as beside the units
+#: the key under which samples are counted, beside the units
 SAMPLES = "samples"
 #: a year, the longest that a task may take
 MOST_SECONDS = 365 * 86_400
@@ -92,7 +92,7 @@ class TaskLedger:
         limit: the budget in that unit.
         arms: prices by name.
         spent: settled amounts by unit; NaN as soon as one is not known.
-        notes: notes for the user, such as a server that counts more tokens than requested.
+        notes: notes for the user, for instance that a model used more tokens than its limits allow.
     """
 
     unit: str | None
@@ -111,7 +111,7 @@ class TaskLedger:
         """The account for a budget.
 
         Raises:
-            InputError: the budget has no unit, or one that cannot be limited or in which a model's cost is not known.
+            InputError: the budget cannot be limited, see `bounded_unit`, or a model's cost in its unit is not known.
         """
         unit = bounded_unit(budget)
         for arm in arms.values():
@@ -167,7 +167,7 @@ class TaskLedger:
             self._prompts[reservation.arm] = max(generation.prompt_tokens, self._prompts.get(reservation.arm, 0))
         amounts = price.amounts(prompt, generation.prompt_tokens, generation.completion_tokens)
         if self.unit is not None and amounts[self.unit] > reservation.amounts[self.unit] * (1 + _ROUNDING):
-            note = f"{reservation.arm} used more tokens than its limits allow; the budget may be exceeded by that"
+            note = f"{reservation.arm} used more tokens than its limits allow, so the budget may be exceeded"
             if note not in self.notes:
                 self.notes.append(note)
         self._close(reservation, amounts)
@@ -191,7 +191,8 @@ def bounded_unit(budget: Budget) -> str | None:
     """The unit that the ledger limits; None for seconds, which the clock limits.
 
     Raises:
-        InputError: the budget has no unit, counts samples of one model, is in joules, or is longer than a year.
+        InputError: the budget has no unit or a unit that cannot be limited, such as joules; or it counts samples
+            of one model, or is longer than a year.
     """
     if budget.samples:
         if budget.model is not None:
@@ -218,4 +219,4 @@ def unknown_cost(arm: str, unit: str) -> str:
         Unit.USD: "state its price in the models file (price = { input = ..., output = ... })",
         Unit.FLOPS: "state its architecture in the models file",
     }
-    return f"{arm}: what a sample costs in {unit} is not known; {remedy.get(Unit(unit), 'choose another unit')}"
+    return f"{arm}: the cost of a sample in {unit} is not known; {remedy.get(Unit(unit), 'choose another unit')}"

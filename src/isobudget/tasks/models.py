@@ -25,19 +25,19 @@ from isobudget.tasks.ledger import ArmPrice
 
 BackendFactory = Callable[[ResolvedModel], Backend]
 
-#: what works out of the box, cheapest first
+#: models that work without any setup, cheapest first
 EMBEDDED = ("smollm2-135m", "qwen2.5-coder-1.5b")
 COMPLETION, CHAT = "solve", "solve-chat"
 #: samples of each model but the last, without a policy: batches of 1, 1, 2 and 4
 _BEFORE_NEXT = 8
-#: the last one goes on until the budget ends, which seldom pays for more than these
+#: samples of the last model at most, which goes on until the budget is spent; a budget seldom pays for so many
 _OF_LAST = 4096
 _LARGEST_BATCH = 16
-#: slots of an embedded engine: memory for more is taken for nothing
+#: slots of an embedded engine; more of them would only take memory
 _SLOTS = 16
-#: tries of a request where the models file states none: somebody waits, and another model may go on
+#: tries of a request if the models file states no number; few, because a user waits and another model can take over
 _ATTEMPTS = 3
-#: tokens that begin a text, and that a chat template puts around a message and before the first one, at most about
+#: about the most tokens added to each text (its beginning, or the markup of a message), and once to a conversation
 _AROUND_MESSAGE, _AROUND_CONVERSATION = 8, 48
 
 
@@ -126,7 +126,7 @@ class TaskModel:
 
         Args:
             progress: receives the progress of downloads.
-            more_characters: by how many characters some of its prompts are longer.
+            more_characters: how many characters longer than `rendered` other prompts may be.
             least_characters: leave room for a prompt of at least this length, such as that of another task.
         """
         length = max(characters(self.rendered.prompt), least_characters) + more_characters

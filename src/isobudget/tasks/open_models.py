@@ -41,7 +41,7 @@ class OpenModels:
         self._close(list(self._open))
 
     def get(self, model: ResolvedModel) -> Backend:
-        """The model's loaded backend. One that is already open is reused if it would be opened with the same settings.
+        """The model's loaded backend. A backend that is already open is reused if its settings serve for the model.
 
         Raises:
             BackendError, ModelError: it cannot be opened.

@@ -16,7 +16,7 @@ from isobudget.policies.repair import MOST_REPAIRS
 DEFAULT_BUDGET = "60s"
 #: how a budget of solve is written
 WRITTEN = "60s, 10min, 0.02usd, 5e13flops, 20000tokens or 20samples"
-#: what numbers may be; seeds leave room for those that follow the first, below 2^63
+#: the range of each number; seeds leave room below 2^63 for those that follow the first
 _BOUNDS: dict[str, tuple[float, float]] = {
     "max_tokens": (1, 10**9),
     "prompt_tokens": (1, 10**9),
@@ -30,7 +30,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 _WHOLE: Check = (lambda value: is_whole(value, -math.inf), "a whole number")
-#: nan too, which `_BOUNDS` refuses with the range that it should lie in
+#: also nan, which `_BOUNDS` then refuses with a message that states the range
 _NUMBER: Check = (lambda value: isinstance(value, int | float) and not isinstance(value, bool), "a number")
 _NAMES: Check = (
     lambda value: (
@@ -38,7 +38,7 @@ _NAMES: Check = (
     ),
     "a string or a list of strings",
 )
-#: what arguments in Python must be, where they are stated; `_BOUNDS` says how large
+#: the types of arguments in Python, checked if they are stated; `_BOUNDS` has their ranges
 _ARGUMENTS: dict[str, Check] = {
     **dict.fromkeys(("target", "budget", "python", "format"), TEXT),
     **dict.fromkeys(("max_tokens", "prompt_tokens", "memory_mb", "explore", "repair", "confirm", "seed"), _WHOLE),
@@ -46,7 +46,7 @@ _ARGUMENTS: dict[str, Check] = {
     "models": _NAMES,
 }
 
-#: settings of the project that stand back where one of these is stated
+#: a setting of the project -> stated options with which it cannot be combined, so that it is ignored
 _NOT_WITH = {"policy": ("models", "repair"), "models": ("policy",), "repair": ("policy",), "confirm": ("explore",)}
 
 
@@ -110,10 +110,11 @@ class SolveOptions:
         return replace(self, **given)
 
     def check(self) -> None:
-        """Refuse empty texts, and numbers that timers, the system or the run's tables cannot hold.
+        """Refuse empty texts, conflicting options, and numbers that timers, the system or the run's tables cannot hold.
 
         Raises:
-            InputError: a text is empty, or a number is outside of its bounds, which the message states.
+            InputError: a text is empty, a number is outside of its bounds, which the message states, or two options
+                cannot be combined.
         """
         for one in fields(self):
             value = getattr(self, one.name)
@@ -124,7 +125,7 @@ class SolveOptions:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 option = f"--{name.replace('_', '-')}"
-                raise InputError(f"{option} must lie within {least:,} and {most:,}, and is {value:,}")
+                raise InputError(f"{option} must be between {least:,} and {most:,}, not {value:,}")
         if self.repair and self.policy:
             raise InputError(
                 "--repair and --policy cannot be combined: the policy itself says which models repair (NAME+repair)"
@@ -141,5 +142,5 @@ def tests_argument(tests: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
 
 
 def separated(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Names as a tuple, from one text or several, in each of which commas separate them."""
+    """The names in one text or several, split at commas, as a tuple."""
     return tuple(one.strip() for text in ([names] if isinstance(names, str) else names) for one in text.split(","))

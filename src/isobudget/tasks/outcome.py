@@ -22,18 +22,18 @@ class RunnerReport:
     Attributes:
         collected: test ids in the order in which they ran; None if collecting did not finish.
         outcomes: outcome by id: ``passed``, ``failed``, ``skipped`` or ``xfailed``.
-        messages: by id, for tests that did not pass: the phase, and the text that pytest shows.
+        messages: by id, for tests that did not pass: the text that pytest shows, after the phase if it is not the call.
         reached: ids of tests that called a stub.
         errors: files that could not be collected, each with its message.
         modules: modules that were loaded at the end, see `imports`.
         finished: whether the session finished.
         session_seconds: wall seconds of collecting and running, as reported by the process itself; NaN if it did not
             finish.
-        stopped: why the process was ended early: ``time``, ``output``, ``asked``, or empty.
+        stopped: why the process was ended early: ``time``, ``output``, or empty.
         status: exit status in the form of `os.wait`.
         cpu_seconds, wall_seconds, peak_mb: CPU time, wall time and peak memory (MiB) of the process.
         changed: files that changed although they must not.
-        clean: whether the process left no files behind.
+        clean: whether all files that the process left could be removed.
         fault: error of the runner itself, or why pytest did not start; else empty.
         marked: ids of tests that are marked as expected to fail.
     """
@@ -180,7 +180,7 @@ def verdict_of(run: RunnerReport, expected: Sequence[str], may_skip: Collection[
 
 
 def last_line(text: str) -> str:
-    """The most informative line of pytest's report: the last one marked with E, else the last."""
+    """The most informative line of pytest's report: the first one marked with E, else the last."""
     lines = [line for line in text.splitlines() if line.strip()]
     marked = [line[1:].strip() for line in lines if line.startswith("E  ")]
     return (marked[0] if marked else lines[-1].strip() if lines else "")[:300]

@@ -77,7 +77,10 @@ class Interpreter:
 
 
 def find_root(start: Path) -> Path:
-    """The root of the project around a path: the nearest parent with a project marker, else the working folder."""
+    """The root of the project around a path: the nearest folder with one of `ROOT_MARKS`.
+
+    If there is none, it is the working folder if that contains the path, else the path's parent.
+    """
     start = start.resolve()
     for folder in (start, *start.parents) if start.is_dir() else start.parents:
         if any((folder / mark).exists() for mark in ROOT_MARKS):
@@ -138,8 +141,8 @@ def _unmarked(root: Path) -> str:
         return ""
     marks = f"{', '.join(ROOT_MARKS[:-1])} or {ROOT_MARKS[-1]}"
     return (
-        f"It is taken for the project, as there is no {marks} in or above the target's folder: run this in the "
-        "project's folder, or put a pyproject.toml there. "
+        f"This folder is taken for the project, as there is no {marks} in or above the target's folder: run this in "
+        "the project's folder, or put a pyproject.toml there. "
     )
 
 
@@ -147,7 +150,7 @@ def read_source(path: Path, where: str) -> bytes:
     """The bytes of a source file of the project.
 
     Raises:
-        InputError: it cannot be read, as a link that leads nowhere, or is a pipe or the like, which may never end.
+        InputError: it cannot be read, such as a broken link, or is a pipe, a socket or a device, which may never end.
     """
     check_regular(path)
     try:
@@ -200,7 +203,10 @@ def find_interpreter(root: Path, stated: str | None) -> Interpreter:
 
 
 def _executable(root: Path, stated: str) -> str:
-    """A name alone is looked for in PATH, a path from the working folder, else from the project's root."""
+    """The absolute path of an executable; as stated if it is not found.
+
+    A name alone is looked up in PATH; a path is relative to the working folder, or else to the project's root.
+    """
     for one in (stated, str(root / stated)):
         if found := shutil.which(one):
             return os.path.abspath(found)  # noqa: PTH100
@@ -226,7 +232,7 @@ def _default_interpreter(root: Path) -> str:
 
 
 def _shown(path: str, said: Mapping[str, Any]) -> tuple[str, ...]:
-    """The folders to show: each prefix as a whole, but only the libraries and executable of a system-wide one."""
+    """The paths to show in the guest: whole prefixes, but only libraries and executable of a system-wide one."""
     shown = [said["binary"], path, *filter(None, said["folders"])]
     wide = ("/", "/usr", "/usr/local", str(Path.home()))
     shown += [prefix for prefix in said["prefixes"] if prefix not in wide]

@@ -1,4 +1,6 @@
-"""A project's tests, prepared once and run on many candidates: confined, on a read-only copy, in a warm process.
+"""A project's tests, prepared once and run on many candidates.
+
+They run confined, on a read-only copy, in processes forked from one that has already imported what they need.
 
 The tests that must pass are known before there is a candidate: pytest collects their ids with stubs in place of the
 functions to write. A candidate passes if every one of them reports a pass, and then every test of `also` that passed
@@ -28,7 +30,7 @@ from isobudget.tasks.target import Target
 _RUNNER, _REPORTER = (Path(__file__).with_name(name) for name in ("runner.py", "reporter.py"))
 #: CPU seconds that the tests may take before anything is written
 _BASELINE_SECONDS = 120.0
-#: wall seconds that a candidate may take, as a multiple of its CPU seconds: a busy machine causes no timeouts
+#: wall seconds that a candidate may take, as a multiple of its CPU seconds, so that a busy machine causes no timeouts
 _WALL_FACTOR = 6.0
 _GRACE_SECONDS = 5.0
 
@@ -57,7 +59,7 @@ class TargetTests:
     Attributes:
         target: what to write; after `prepare` it includes the name by which the tests import it.
         tests, also: tests that must pass, and tests that must not break.
-        interpreter: the project's.
+        interpreter: the project's interpreter.
         limits: limits of a candidate.
     """
 
@@ -98,7 +100,7 @@ class TargetTests:
 
     @property
     def baseline(self) -> Baseline:
-        """What is known about the tests before anything is written; only after `prepare`."""
+        """What is known about the tests before any sample is drawn; available after `prepare`."""
         assert self._baseline is not None
         return self._baseline
 

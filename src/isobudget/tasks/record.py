@@ -39,7 +39,7 @@ STOPPING = "first pass"
 
 
 def short_digest(*texts: str) -> str:
-    """Eight digits that distinguish tasks with the same name, from their prompt, file and tests."""
+    """Eight hexadecimal digits that distinguish tasks with the same name, from their prompt, file and tests."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:8]
 
 
@@ -47,7 +47,7 @@ def short_digest(*texts: str) -> str:
 _PATIENCE_SECONDS, _INTERVAL_SECONDS = 30.0, 5.0
 #: processes that may solve tasks of one run at the same time, and how many samples of a task each may number
 _MOST_AT_ONCE, _RANGE = 64, 1_000_000
-#: folders beside each other that hold tasks of different settings
+#: most folders beside each other for tasks with different settings
 _MOST_BESIDE = 1000
 
 
@@ -85,7 +85,7 @@ class Recorder:
     def flush(self, patience_seconds: float = math.inf) -> None:
         """Write the collected rows.
 
-        If another process locks the run for longer than the patience, they wait for the next flush.
+        If another process locks the run for longer than the patience, the rows wait for the next flush.
 
         If the run cannot be written any more, as on a full disk, solving goes on: `close` reports the error.
         """
@@ -143,7 +143,8 @@ def run_in(folder: str | Path, problem: Problem, models: Mapping[str, StatedFact
 def run_beside(folder: Path, problem: Problem, models: Mapping[str, StatedFacts]) -> tuple[Run, str]:
     """The run in a folder; if its settings differ, the run in the first sibling folder with the same settings.
 
-    Siblings have the folder's name with ``-2``, ``-3`` and so on. Also returns the settings that differ, if any.
+    Siblings have the folder's name with ``-2``, ``-3`` and so on. Also returns a note on the settings that differ;
+    empty if none do.
 
     Raises:
         RunError: see `run_in`; or all of `_MOST_BESIDE` folders have other settings.

@@ -1,7 +1,7 @@
 """The prompt for repairing a failing sample: the original task, the attempt, and what the tests reported.
 
-The model sees the first failing test, with its message and its source. A new draw does not see that; comparing repair
-with sampling from scratch measures the difference.
+The model sees the first failing test, with its message and its source. A sample from scratch does not; comparing the
+two shows what this knowledge is worth.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from isobudget.tasks.context import file_task, signature, source_prompt
 from isobudget.tasks.selection import Selection
 from isobudget.tasks.target import Target
 
-#: the part of what was tried that the program may take, the rest is for the test
+#: share of the prompt's size that the failing program may take; the source of its test takes the rest
 _FOR_PROGRAM = 0.6
 
 
 def repair_task(
     target: Target, tests: Selection, program: str, verdict: Verdict, *, show_tests: bool, tokens: int
 ) -> str:
-    """The prompt of a task with a failing program; at most twice as long as the prompt of the task alone.
+    """The prompt of a task with a failing program; at most about twice as long as that of the task alone may be.
 
     Args:
         target, tests: the task.

@@ -1,7 +1,7 @@
 """The pytest plugin in a candidate's process that reports its tests.
 
 This file is sent to the guest as text, like `runner`, and the same rules apply: only the standard library, Python 3.9
-and later, no import from isobudget. The host takes from here how a stub reports that it was called.
+and later, no import from isobudget. The host imports `STUB` and `REACHED` from here to make stubs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Beginning(io.StringIO):
     encoding, errors = "utf-8", "replace"
 
     def write(self, text: str) -> int:
-        """Write a text."""
+        """Keep as much of the text as still fits; returns its whole length."""
         super().write(text[: max(0, MOST_MESSAGE - self.tell())])
         return len(text)
 

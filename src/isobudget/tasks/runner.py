@@ -191,7 +191,11 @@ def opened(line: bytes, nonce: str) -> Any:
 
 
 def watch(control: socket.socket, pid: int, reading: int, request: dict[str, Any]) -> tuple[list[bytes], str]:
-    """Read the child's report until it ends, has used up its time, or the host wants no more."""
+    """Read the child's report until the child ends, its time is used up, or the report is too long.
+
+    Returns the report's lines, and why reading stopped early: ``time``, ``output``, or empty. If the host is gone, ends
+    the child and this process.
+    """
     poller = select.poll()
     handle = os.pidfd_open(pid)
     for one in (reading, handle, control.fileno()):

@@ -84,7 +84,7 @@ def _test_files(path: Path) -> Iterator[Path]:
 
 
 def _what_can_be_read(path: Path) -> str:
-    """The text of a file as far as it has one; empty for a link that leads nowhere, a folder or a pipe."""
+    """The text of a file, even if it is not valid UTF-8; empty for a broken link, a folder or a pipe."""
     try:
         return read_source(path, str(path)).decode(errors="replace")
     except InputError:

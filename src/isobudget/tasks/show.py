@@ -42,7 +42,7 @@ class ShownProgram:
 class ShownPrograms:
     """The programs of one task, by model and index.
 
-    `note` says which one it is if several tasks have this name, and that no program is as requested if none is.
+    `note` says which task is shown if several have this name, and that no program fits the choice if none does.
 
     `has_texts` is false if results were imported without the texts of their samples.
     """

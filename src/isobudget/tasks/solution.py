@@ -83,7 +83,7 @@ class Solution:
 
     @property
     def summary(self) -> str:
-        """One readable paragraph."""
+        """A readable summary in a few lines, with the notes."""
         head = f"{self.target.task_id}: {'solved' if self.solved else 'not solved'}"
         if self.solved:
             head += f" by {self.model}"

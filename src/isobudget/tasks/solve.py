@@ -93,13 +93,16 @@ def solve(
 
 @dataclass(slots=True)
 class _Judge:
-    """Judges samples: puts their answers into the file and runs the project's tests; equal files are run only once."""
+    """Judges samples: puts their answers into the file and runs the project's tests.
+
+    Equal files are run only once, unless the tests ran out of time.
+    """
 
     task: Task
     seen: dict[str, Verdict] = field(default_factory=dict)
 
     def judge(self, arm: OpenArm, generation: Generation, deadline: float) -> tuple[Verdict, str]:
-        """See `spending.Judging`."""
+        """See `spending.CandidateJudge`."""
         task = self.task
         total = len(task.tests.baseline.expected)
         try:
@@ -144,7 +147,7 @@ def _play(
             progress.note(_line(attempt, spending, task))
 
         def on_wait(name: str, count: int) -> None:
-            progress.note(f"{name}: {counted(count, 'sample')} in work; {_standing(spending, task)}")
+            progress.note(f"{name}: {counted(count, 'sample')} in progress; {_standing(spending, task)}")
 
         first = max((recorder.first_index(name) for name in task.models), default=0)
         passes = 1 + (task.options.confirm or 0)
@@ -179,7 +182,7 @@ def _run_of(task: Task) -> tuple[Run, str]:
 
 
 def _after(task: Task) -> Callable[[Sequence[Attempt]], Schedule | None] | None:
-    """What to play after the schedule, if that depends on the tests that the best sample passes."""
+    """A function that chooses the next schedule by the tests that the best sample passes; None if there is no other."""
     if not task.by_case:
         return None
 
@@ -266,7 +269,7 @@ def _solution(task: Task, run: Run, spending: LiveSpending, ending: Ending, apar
 def _confirmation(
     task: Task, spending: LiveSpending, ending: Ending, interrupts: Interrupts, held: ExitStack
 ) -> Confirmation | None:
-    """The comparison of the passing samples, if requested; an interruption of it loses no sample."""
+    """The comparison of the passing samples, if requested; interrupting it loses no sample."""
     passed = Counter(one.text for one in spending.attempts if one.verdict.passed)
     if not task.options.confirm or not passed:
         return None

@@ -31,9 +31,9 @@ from isobudget.policies.stepper import Draw, Halt, Stepper
 from isobudget.tasks.clock import Clock
 from isobudget.tasks.ledger import SAMPLES, TaskLedger, TaskReservation
 
-#: when this many samples of one model have failed in a row, the model is taken for lost
+#: when this many samples of one model have failed in a row, the model is no longer used
 _GONE_AFTER = 3
-#: after this long without a sample, `on_wait` is told
+#: after this long without a sample, `on_wait` is called
 _QUIET_SECONDS = 15.0
 
 
@@ -132,8 +132,8 @@ class LiveSpending:
         on_attempt: receives every judged sample.
         on_wait: receives the model's name and the number of samples in flight if none has landed for a while.
         seed: seed of each model's first sample; later samples count up from it.
-        passes: number of passing samples that ends a schedule which stops at passes.
-        after: returns what to play, given the attempts, when the schedule is finished without a pass; called once.
+        passes: number of passing samples that end drawing, if the schedule stops at a pass.
+        after: given the attempts, chooses the next schedule if `schedule` is finished without a pass; called once.
         attempts, failures: the judged samples, and errors of models.
         abandoned: names of models with samples in flight that nobody waits for any more.
     """
@@ -202,7 +202,10 @@ class LiveSpending:
         return Ending.FINISHED if self.passes > 1 else Ending(move.value)
 
     def _unpaid(self, arm: str) -> Ending:
-        """Which budget does not cover the next draw. If a draw costs more than one sample, its cost is noted."""
+        """The ending that says which budget does not cover the next draw.
+
+        For budgets other than time and samples, a note says what the next sample may cost.
+        """
         unit = self.ledger.unit
         if self.clock.left <= 0 or unit is None:
             return Ending.TIME
@@ -216,7 +219,7 @@ class LiveSpending:
     def _drawn(self, move: Draw) -> tuple[list[bool], bool]:
         """What `_batch` returns for a draw; no verdicts if the model no longer answers.
 
-        It is then skipped from now on.
+        Such a model is skipped from then on.
         """
         if move.arm in self._gone:
             return [], True
@@ -331,7 +334,7 @@ class LiveSpending:
         Returns how many were skipped.
         """
         samples = self.ledger.unit == SAMPLES
-        note = f"the {'samples of the budget were too few' if samples else 'budget did not pay'} for every repair"
+        note = f"the {'samples of the budget did not suffice' if samples else 'budget did not pay'} for every repair"
         if note not in self.ledger.notes:
             self.ledger.notes.append(note)
         left_out = len(self._to_repair)

@@ -1,4 +1,4 @@
-"""The file before anything is written: every target raises NotImplementedError and reports that it was called."""
+"""Makes stubs: the target's file with functions that report that they were called and raise NotImplementedError."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def imported_names(module: str, texts: Iterable[str]) -> Iterable[str]:
 
 
 def names_from(target: Target, texts: Iterable[str]) -> list[str]:
-    """Sorted names that tests take from the target, by whatever name they import it."""
+    """Sorted names that tests take from the target, by whichever name they import the target."""
     kept = list(texts)
     return sorted({name for module in target.modules for name in imported_names(module, kept)})
 

@@ -1,4 +1,4 @@
-"""The target: finds in the project what the user wants written."""
+"""Finds the target: the functions of the project, or the file, that the user wants written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Target:
         names: dotted names of the functions; empty to write the whole file.
         data: the file's bytes as read; None if the file does not exist.
         text: the file's text with its own line ends; empty if it does not exist.
-        imported_as: the name by which the tests import it; empty until it is known.
+        imported_as: the name by which the tests import the file; empty until it is known.
     """
 
     root: Path
@@ -157,8 +157,8 @@ def _names(source: str, where: str, name: str) -> tuple[str, ...]:
         holes = tuple(one for one, function in known.items() if function.is_to_write)
         if not known:
             raise InputError(
-                f"{where}: has no function; write its first line and ... for a body, or remove the file to have all of "
-                "it written"
+                f"{where}: has no function; write a function's first line and ... for a body, or remove the file to "
+                "have all of it written"
             )
         if not holes:
             raise InputError(

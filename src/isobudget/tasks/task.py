@@ -62,7 +62,7 @@ def check_budget(budget: Budget, options: SolveOptions) -> None:
     """
     if bounded_unit(budget) == SAMPLES and budget.amount < 2 and (options.repair or options.confirm):
         what = "--repair needs a failing sample" if options.repair else "--confirm needs a passing sample"
-        raise InputError(f"{what} before it, and a budget of {options.budget or DEFAULT_BUDGET} is one sample alone")
+        raise InputError(f"{what} first, but a budget of {options.budget or DEFAULT_BUDGET} buys only one sample")
 
 
 def project_tests(target: Target, options: SolveOptions) -> TargetTests:

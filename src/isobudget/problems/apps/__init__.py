@@ -1,1 +1,1 @@
-"""APPS: its three splits."""
+"""APPS: a benchmark for each of its three difficulties."""

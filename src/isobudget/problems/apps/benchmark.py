@@ -31,7 +31,7 @@ from isobudget.syntax import is_python
 
 #: difficulty -> problems of the published test split
 DIFFICULTIES = {"introductory": 1000, "interview": 3000, "competition": 1000}
-#: what an example may have at most, so that two of them leave room for the task
+#: most characters of an example's question and of its solution, so that two examples leave room for the task
 EXAMPLE_QUESTION_CHARS, EXAMPLE_SOLUTION_CHARS = 1200, 500
 EXAMPLES = 2
 _CHECKSUMS = {
@@ -123,7 +123,7 @@ def _of_difficulty(rows: Iterable[Row], difficulty: str, path: Path) -> Iterator
 
 
 def _build(rows: Iterable[Row], benchmark: str, splits: _Splits, *, lenient: bool) -> tuple[tuple[Problem, ...], str]:
-    """The problems, and what their source adds on those that were left out."""
+    """The problems, and a note for `Benchmark.source` on those that were left out; empty if none were."""
     prefix = "apps/train" if splits.name == "train" else "apps"
     left_out: list[str] = []
 
@@ -186,7 +186,8 @@ def _examples(data: Data, splits: _Splits, difficulty: str) -> tuple[Problem, ..
 def choose_examples(rows: Iterable[Row], benchmark: str, difficulty: str) -> tuple[Problem, ...]:
     """The first two problems of a difficulty that are short: question up to 1,200, solution up to 500 characters.
 
-    Two problems of the training split, each with its shortest solution as reference; none if there are no two.
+    `rows` are those of the training split. Each problem has its shortest solution as reference. The result is empty if
+    there are fewer than two such problems.
     """
     examples: list[Problem] = []
     for row in rows:

@@ -90,7 +90,7 @@ def _folder_difficulty(path: Path) -> str:
 
 
 def _number(record: Record, line: str) -> str:
-    """The hub's file calls it ``id``, its loading script ``problem_id``."""
+    """The problem's number, which the hub's file calls ``id``, and its loading script ``problem_id``."""
     number = record.get("problem_id", record.get("id"))
     if type(number) is not int or number < 0:
         raise InputError(f"{line}, field problem_id: must be a whole number")

@@ -4,11 +4,11 @@ Rules, from the benchmark's own ``eval/testing_util.py`` where it has one:
 
 - an input or output that is a list of lines means these lines, joined by line ends (whole programs);
 - whole numbers may have up to 200,000 digits;
-- an expected list of one item also means the item (calls; the judge's rule);
+- a call may return the item itself where a list of one item is expected (the judge applies this rule);
 - no tests, or not as many outputs as inputs: the problem cannot be judged (`NoTestsError`).
 
-Not taken over: objects whose keys are all numbers become, as arguments, objects with number keys. JSON arguments
-have text keys here.
+Not taken over: in arguments, the benchmark turns objects whose keys are all numbers into dicts with numbers as keys.
+Here, keys of arguments stay text.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ all count. ``contract`` and ``assertion`` are not used: inputs of the file fulfi
 repeat the base inputs. What the hub holds under these names is another form without the inputs, and is not read.
 
 Comparison: equality, and for floating-point numbers ``atol``, or 1e-6 where that is 0, as EvalPlus compares; sixteen
-tasks have rules of their own (`evalplus_rules`). Sampling defaults are those of HumanEval and MBPP in the paper.
+tasks have rules of their own (`rules`). Sampling defaults are those of HumanEval and MBPP in the paper.
 MBPP+ differs from `mbpp` in its prompt, a docstring to be completed by a whole function, and so in its stop texts.
 """
 
@@ -62,7 +62,7 @@ def load_evalplus(published: Published, given: Path | None = None) -> Benchmark:
 
 
 def load_suites(published: Published, given: Path | None = None) -> dict[str, tuple[Problem, Problem | None]]:
-    """For each task, the problem with only the base inputs and the one with only the plus inputs (None without any)."""
+    """For each task, the problem with only its base inputs, and that with only its plus inputs (None without any)."""
     data = find_data(published, given)
     identify(data)
     with reading.long_numbers():

@@ -29,7 +29,7 @@ def _items(value: object) -> list[object]:
 
 
 def _deep(value: object) -> object:
-    """A list that becomes a tuple, as do all lists within."""
+    """The value with all lists turned into tuples, even nested ones."""
     return tuple(map(_deep, value)) if isinstance(value, list) else value
 
 
@@ -38,7 +38,7 @@ def _tuple_or_item(value: object) -> object:
 
 
 def _sets(value: object) -> object:
-    """Items as sets. An empty one becomes an empty dict: so EvalPlus has it."""
+    """Items as sets. An empty item becomes an empty dict, as in EvalPlus."""
     return [set(_items(item)) if isinstance(item, list) and item else {} for item in _items(value)]
 
 

@@ -1,8 +1,8 @@
 """Tasks of HumanEval+ and MBPP+ for which a right result may differ from the reference's.
 
 EvalPlus has a rule for each (its ``eval/__init__.py`` and ``eval/_special_oracle.py``, release 0.3.1). Here such a task
-gets tests in HumanEval's form, a `check(candidate)` that asks the reference and applies the rule; they run with the
-tests, not with the sample. Every other task gets `ReferenceInputs`.
+gets tests in HumanEval's form: a `check(candidate)` that runs the reference and applies the rule, in the process of the
+tests and not in the sample's. Every other task gets `ReferenceInputs`.
 """
 
 from __future__ import annotations

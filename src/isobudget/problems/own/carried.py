@@ -1,4 +1,7 @@
-"""Limits on data sent between tests and sample, checked while loading: samples are not to blame for them."""
+"""Limits on the data that the judge sends between tests and sample.
+
+They are checked when problems are loaded, because a sample is not to blame if its tests exceed them.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ from collections.abc import Iterable
 
 from isobudget.errors import InputError
 
-#: of one call's arguments, or its result, as ASCII JSON; a message of the judge has 16 MiB
+#: most bytes of one call's arguments, or of its result, as ASCII JSON; a message of the judge has 16 MiB
 MOST_VALUE_BYTES = 15 * 2**20
-#: of a problem's tests, as ASCII JSON
+#: most bytes of the source of a problem's tests, as ASCII JSON
 MOST_SOURCE_BYTES = 7 * 2**20
-#: lists within lists
+#: most levels of lists within lists
 MOST_DEPTH = 100
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
 def carried_value(value: object, where: str) -> None:
-    """Check arguments or a result, plain data.
+    """Check the size and the nesting of arguments or of a result, which are plain data.
 
     Raises:
         InputError: the value is nested too deeply, or too large.
@@ -32,7 +35,7 @@ def carried_value(value: object, where: str) -> None:
 
 
 def carried_source(texts: Iterable[str], where: str) -> None:
-    """Check the source of tests.
+    """Check the size of the source of tests.
 
     Raises:
         InputError: it is too long.
@@ -62,7 +65,7 @@ def _is_deeper(value: object, most: int) -> bool:
 
 
 def _size(value: object) -> int:
-    """Bytes of a value as JSON, with the tag that stands for what JSON does not have."""
+    """About how many bytes a value takes as JSON, with the tags that mark types which JSON does not have."""
     waiting, size = [value], 0
     while waiting:
         item = waiting.pop()

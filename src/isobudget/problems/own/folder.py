@@ -1,9 +1,9 @@
 """Your own problems as a folder of Python files: ``slugify.py`` beside ``test_slugify.py``.
 
-The first holds a function to be written: signature, docstring, and a body of ``...``, ``pass`` or
-``raise NotImplementedError``; what it needs before that, imports and helpers, comes before it. The second is its pytest
-file, which imports from the module ``slugify``. Each pair is a problem: its prompt is the first file up to that body,
-its task_id the benchmark's name and the file's path without ``.py``. Sub-folders may be used; ``__init__.py`` is passed
+The first file holds the function to write: signature, docstring, and a body of ``...``, ``pass`` or
+``raise NotImplementedError``. Imports and helpers that it needs come before it. The second file is its pytest file,
+which imports from the module ``slugify``. Each pair is one problem. Its prompt is the first file up to that body; its
+task_id is the benchmark's name and the file's path without ``.py``. Sub-folders may be used; ``__init__.py`` is passed
 over. Nothing is executed here, only parsed. The judge runs the pytest file on its own: no ``conftest.py``, no plugins.
 """
 
@@ -35,7 +35,8 @@ def load_folder(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
     If that is one of the `reserved` names of benchmarks, its name is ``NAME-folder``.
 
     Raises:
-        InputError: a file lacks its partner, is wrong, or cannot be read; or there is no pair. Files are named.
+        InputError: a file lacks its partner, is wrong, or cannot be read; or there is no pair. The message names the
+            file.
     """
     name = own_name(path.absolute(), (), "") or "problems"
     name = f"{name}-folder" if name.casefold() in reserved else name
@@ -106,7 +107,11 @@ def _read(path: Path) -> str:
 
 
 def stub_prompt(source: str, where: str) -> tuple[str, str]:
-    """The head of a file up to the body of its one unfinished function, which ends it, and that function's name."""
+    """The source of a file up to the body of its one unfinished function, and the function's name.
+
+    Raises:
+        InputError: there is not exactly one such function, or something follows it.
+    """
     tree = reading.parse_python(source, where)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)] if tree else []
     stubs = [node for node in functions if _is_stub(node)]

@@ -3,7 +3,7 @@
 Fields of a line: ``task_id``, ``prompt``, ``entry_point``, and exactly one kind of tests (`own_tests` lists them).
 Optional: ``form`` (``source``, the default: the prompt is the head of the program; ``text``: it describes a whole
 program), ``starter``, ``shown_tests``, ``canonical_solution``. Other fields are ignored, so that HumanEval.jsonl and
-files made to its form load as they are. Nothing of a problem is executed here, only parsed.
+files of the same form load as they are. Nothing of a problem is executed here, only parsed.
 
 This file also reads the problems of `humaneval` and `quickstart`. A folder of Python files is read by `folder`.
 """
@@ -34,7 +34,7 @@ def load_own(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
     """Read a benchmark from a file of JSON lines, with the sampling defaults that the paper uses on HumanEval.
 
     Args:
-        path: the file; whether it is compressed is seen from its first bytes.
+        path: the file; its first bytes show whether it is compressed.
         reserved: benchmark names that this one must not take. Its name is the file's without ``.jsonl`` or
             ``.jsonl.gz``, or the whole file name where the short one is reserved.
 
@@ -62,7 +62,7 @@ def own_name(path: Path, reserved: tuple[str, ...], suffix: str) -> str:
 
 
 def read_problems(path: Path | str, benchmark: str, content: bytes | None = None) -> tuple[Problem, ...]:
-    """Read all problems of a file, of one form; `content` has its bytes where they are in memory already."""
+    """Read all problems of a file, which must have one form; `content` is its bytes if they are already in memory."""
     lines = read_objects(path, content, max_line_bytes=reading.MAX_LINE_BYTES)
     problems = reading.unique(((where, _problem(record, where, benchmark)) for where, record in lines), str(path))
     if len({problem.form for problem in problems}) > 1:
@@ -96,7 +96,7 @@ def _problem(record: Record, where: str, benchmark: str) -> Problem:
 
 
 def _hint(record: Record) -> str:
-    """What a missing field may be called instead, or where such a file comes from."""
+    """The end of the message on a missing field: what the line has instead, or how to load such a file."""
     if "base_input" in record:
         return "; this file lists inputs only: load it as humaneval+=PATH or mbpp+=PATH, or use its HumanEval form"
     pairs = [(name, nearest(name, _FIELDS)) for name in record if name not in _FIELDS]
@@ -116,7 +116,7 @@ def _form(record: Record, where: str) -> Form:
 
 
 def check_defines(prompt: str, entry_point: str, where: str) -> None:
-    """Check that the prompt begins the entry point at column 0: generation ends at the next statement there."""
+    """Check that the prompt begins the entry point at column 0: generation ends at the next statement at column 0."""
     if not re.search(rf"^(?:(?:async +)?def|class) +{re.escape(entry_point)}\b", prompt, re.MULTILINE):
         raise InputError(
             f"{where}: does not define {entry_point!r}; a prompt is Python source that ends inside the "

@@ -45,8 +45,8 @@ class TestsKind:
     Attributes:
         read: makes the tests of a line from its fields, their place, and the entry point.
         others: fields beside the one that states the kind.
-        whole_programs: tests run whole programs, which have no entry point.
-        imports: tests import what they test, so that a task in words need not name its entry point.
+        whole_programs: whether the tests run whole programs, which have no entry point.
+        imports: whether the tests import what they test, so that a task in words need not name its entry point.
     """
 
     read: Callable[[Record, str, str], Tests]
@@ -56,7 +56,10 @@ class TestsKind:
 
 
 def needs_entry_point(record: Record, form: Form) -> bool:
-    """Whether a problem must name its entry point: whole programs have none, a pytest file imports what it tests."""
+    """Whether the entry point of a problem is to be read.
+
+    Whole programs have none. A task in words with a pytest file need not name it: the file imports what it tests.
+    """
     kinds = _stated(record)
     if any(KINDS[field].whole_programs for field in kinds):
         return False
@@ -69,7 +72,11 @@ def _stated(record: Record) -> list[str]:
 
 
 def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests:
-    """The tests of one line; `hint` goes into the message if there are none, or no single kind of them."""
+    """The tests of one line.
+
+    Raises:
+        InputError: there are none, more than one kind, or they are wrong; the message that there are none has `hint`.
+    """
     kinds = _stated(record)
     if len(kinds) > 1:
         together = f"both {kinds[0]} and {kinds[1]}" if len(kinds) == 2 else ", ".join(kinds)
@@ -166,10 +173,11 @@ def _literal_arguments(item: object, where: str) -> str:
 
 
 def visible_tests(record: Record, tests: Tests, shown: tuple[str, ...], where: str) -> int | None:
-    """How many of the first tests are visible: as the line states, else the asserts shown, if they come first.
+    """The number of visible tests: as the line states, else that of the shown tests, if they come first.
 
     Raises:
-        InputError: what is stated is not a whole number from 1, or leaves no hidden test.
+        InputError: the stated number is not a whole number from 1, or leaves no hidden test; or it is stated for tests
+            that cannot be counted.
     """
     listed = _listed(tests)
     stated = record.get("visible_tests")
@@ -213,7 +221,7 @@ def _pytest_file(record: Record, where: str, _entry_point: str) -> PytestFile:
 
 
 def check_pytest(source: str, module: str, where: str) -> None:
-    """A pytest file must hold tests, and import what it tests from the module that the sample becomes."""
+    """Check that a pytest file holds tests, and imports what it tests from the module that the sample becomes."""
     carried_source([source], where)
     if find_spec("pytest") is None:
         raise MissingExtraError(f"{where}: running pytest files", "pytest")

@@ -107,9 +107,10 @@ def _function_in_block(head: str, text: str, block: Block, entry_point: str) -> 
 
 
 def _without_function(head: str, text: str, blocks: Sequence[Block], entry_point: str) -> CandidateProgram:
-    """An answer that does not define what is asked for: what it defines instead, so the judge names what is missing.
+    """The program of an answer that does not define the entry point, from which the judge can tell what is missing.
 
-    Of several blocks, the longest that parses. Nothing, after a head that asks for a body.
+    Of several blocks, the longest that parses is used. If there are no blocks, and the answer defines nothing, the
+    program is the head alone.
     """
     block = _longest(text, [block for block in blocks if not block.is_foreign] or list(blocks))
     if block is None:
@@ -130,7 +131,7 @@ def _without_function(head: str, text: str, blocks: Sequence[Block], entry_point
 
 
 def _longest(text: str, blocks: Sequence[Block]) -> Block | None:
-    """The longest block that parses, or else the longest, of those that name Python if there are any."""
+    """The longest block that parses, or else the longest; only of those that name Python, if there are any."""
     named = [block for block in blocks if block.is_python] or list(blocks)
     parsing = [block for block in named if not isinstance(parse(content(text, block).text), Failure)]
     return max(parsing or named, key=lambda one: one.end - one.start, default=None)
@@ -151,7 +152,7 @@ def _find_program(head: str, text: str, blocks: Sequence[Block], wanted: Wanted)
 
 
 def _program_of(text: str, block: Block) -> CandidateProgram:
-    """What a block holds, at column 0."""
+    """The code of a block, moved to column 0 if it does not parse as it is."""
     inside = content(text, block)
     code = inside.text
     if isinstance(parse(code), Failure) and (moved := _at_column_0(code)) is not None:
@@ -169,8 +170,8 @@ class _Rest:
 
     Args:
         text: the answer.
-        blocks: where code stands in it.
-        entry_point: the function that is wanted; what defines it again, calls it or reads input is no help for it.
+        blocks: the parts of the answer that hold code.
+        entry_point: the function that is wanted; code that defines it again, calls it or reads input is not used.
     """
 
     def __init__(self, text: str, blocks: Sequence[Block], entry_point: str) -> None:
@@ -179,7 +180,10 @@ class _Rest:
         self._entry_point = entry_point
 
     def complete(self, candidate: CandidateProgram, imported: frozenset[str]) -> CandidateProgram:
-        """The candidate after definitions from the rest of the answer for names that it uses or tests import."""
+        """The candidate, preceded by definitions from the rest of the answer for names that it lacks.
+
+        It lacks a name if it does not define the name, but uses it or the tests import it.
+        """
         nodes = parse(candidate.program)
         if isinstance(nodes, Failure):
             return candidate

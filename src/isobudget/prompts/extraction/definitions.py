@@ -1,10 +1,10 @@
-"""Definitions of a function in a text, with the code around them and in a head that they need.
+"""Finds definitions of a function in a text, with the code around them and in a head that they need.
 
-What precedes a definition is kept as far as it parses without a gap; what follows it up to the last top-level statement
-that it needs (`isobudget.prompts.extraction.names`), as long as statements parse and only define, import or assign, or
-prepare what the definition uses (`isobudget.prompts.extraction.effects`). It ends at the latest before the first
-top-level statement of another kind (a print, a test, a main guard), before an assignment that reads input or calls the
-entry point, and before a second definition of the entry point.
+Code before a definition is kept as far back as it parses without a gap. Code after it is kept up to the last top-level
+statement that the definition needs (`isobudget.prompts.extraction.names`), as long as all statements up to there parse
+and only define, import or assign, or prepare what the definition uses (`isobudget.prompts.extraction.effects`). So the
+kept code ends at the latest before the first top-level statement of another kind (a print, a test, a main guard),
+before an assignment that reads input or calls the entry point, and before a second definition of the entry point.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CandidateProgram:
         program: the whole program.
         start, end: ends of the kept part of the text.
         answers: whether it defines the entry point with a real body.
-        whole: whether nothing unfinished was cut off the definition.
+        whole: whether the definition is complete; false if an unfinished end was cut off.
     """
 
     program: str
@@ -61,9 +61,9 @@ class CandidateProgram:
 
 
 def find_definitions(head: str, text: str, entry_point: str, *, last: bool) -> CandidateProgram | None:
-    """The first or last definition of the entry point in the text that does something, with what belongs to it.
+    """The first or last definition of the entry point in the text that has a real body, with the code that it needs.
 
-    The last is the last that is whole, if one is.
+    With `last`, it is the last complete one, or the last of all if none is complete.
     """
     statements = split(scan(text, resume=True), text)
     unfinished: CandidateProgram | None = None
@@ -123,7 +123,7 @@ def _preceding(text: str, statements: Sequence[Statement], entry_point: str, sta
 def end_of_needed(
     source: str, kept: Sequence[Statement], statements: Sequence[Statement], entry_point: str, end: int
 ) -> int:
-    """Where the helpers end that the definition (the last kept statement) needs and that stand after its own `end`."""
+    """Where the code ends that follows the definition (the last of `kept`, which ends at `end`) and that it needs."""
     if not statements:
         return len(source)
     trees = [nodes for one in kept if not isinstance(nodes := parse(source[one.start : one.end]), Failure)]
@@ -181,7 +181,7 @@ def longest_run(text: str, entry_point: str) -> CandidateProgram:
 
 
 def runs(text: str, entry_point: str) -> Iterator[tuple[int, int]]:
-    """The runs of statements that parse, up to the beginning and end of the text: their offsets."""
+    """The offsets of runs of statements that parse; the first and the last statement reach to the ends of the text."""
     statements = split(scan(text, resume=True), text)
     start: int | None = None
     for place, statement in enumerate(statements):

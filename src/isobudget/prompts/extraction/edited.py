@@ -1,4 +1,4 @@
-"""Code whose indentation differs between text and program, with a mapping of positions between them."""
+"""Changes the indentation of code, and maps offsets in the changed text back to the original text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Edited:
     Attributes:
         text: the text as it is now.
         places: offsets in it at which something changed, ascending.
-        shifts: for each of them, how far what is after it has moved to the left.
+        shifts: for each of these places, by how many characters the text after it has moved to the left.
     """
 
     text: str
@@ -29,13 +29,13 @@ class Edited:
     shifts: tuple[int, ...] = ()
 
     def origin(self, offset: int) -> int:
-        """The offset in the text before that belongs to one in this text."""
+        """The offset in the original text that corresponds to an offset in this text."""
         count = bisect_left(self.places, offset)
         return offset + (self.shifts[count - 1] if count else 0)
 
 
 def edit(text: str, changes: Iterable[tuple[int, int, str]]) -> Edited:
-    """Change a text: at each offset, in ascending order, a number of characters is replaced by others."""
+    """Change a text; `changes` are ascending offsets, each with a number of characters to remove and a text to add."""
     parts: list[str] = []
     places: list[int] = []
     shifts: list[int] = []
@@ -51,9 +51,9 @@ def edit(text: str, changes: Iterable[tuple[int, int, str]]) -> Edited:
 
 
 def without_prefix(text: str, prefix: str) -> Edited:
-    """The text without the indentation, or the marks of a quotation, that stand before its lines.
+    """The text without a prefix of its lines: an indentation, or the marks of a quotation.
 
-    Lines that begin otherwise lose as much of it as they share; all stays as it is if the first line does not have it.
+    A line that has only part of the prefix loses that part. If the first line does not have it, nothing changes.
     """
     quoted = prefix.count(">")
     pattern = re.compile(rf"[ \t]*(?:>[ \t]?){{1,{quoted}}}" if quoted else rf"[ \t]{{1,{max(1, len(prefix))}}}")
@@ -66,13 +66,16 @@ def without_prefix(text: str, prefix: str) -> Edited:
 
 
 def with_plain_indents(text: str) -> Edited:
-    """The text without byte order marks and others of no width where lines begin, and with spaces for other blanks."""
+    """The text with plain indentation: zero-width characters removed, and no-break spaces made into spaces."""
     odd = ((one.start(), one[0]) for one in _ODD_INDENT.finditer(text))
     return edit(text, [(start, len(blank), _NO_WIDTH.sub("", blank).replace("\xa0", " ")) for start, blank in odd])
 
 
 def first_line_at(text: str, column: int) -> Edited | None:
-    """The text with its first logical line at a column; None if none follows that is indented as deeply, or deeper."""
+    """The text with its first logical line moved to a column.
+
+    None if it is already there, or if the next line does not exist or is indented less than the column.
+    """
     lines = scan(text).lines
     if len(lines) < 2 or lines[0].column == column or lines[1].column < column:
         return None
@@ -80,15 +83,15 @@ def first_line_at(text: str, column: int) -> Edited | None:
 
 
 def short_lines_at(text: str, column: int) -> Edited:
-    """The text with those logical lines at a column that are indented less, but not at the left edge."""
+    """The text with logical lines that are indented, but less than to a column, moved to that column."""
     lines = (line for line in scan(text).lines if 0 < line.column < column)
     return edit(text, [(line.start, line.first - line.start, " " * column) for line in lines])
 
 
 def all_lines_at(text: str, column: int) -> Edited | None:
-    """The text with its first logical line at a column and all lines of that depth or deeper moved as far.
+    """The text with its first logical line moved to a column, and all lines that are as deep or deeper moved as far.
 
-    Lines within strings and brackets stay as they are.
+    Lines within strings and brackets stay as they are. None if the first line is already there, or there are no lines.
     """
     lines = scan(text).lines
     if not lines or lines[0].column == column:

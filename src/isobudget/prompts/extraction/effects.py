@@ -27,7 +27,7 @@ def functions_of(nodes: Iterable[ast.stmt]) -> dict[str, ast.stmt]:
 def running(nodes: Sequence[ast.stmt], functions: Functions | None = None) -> Iterator[ast.AST]:
     """All nodes that run when the statements do: the bodies of functions are left out.
 
-    With `functions`, those count that are named in what runs, and lambdas.
+    With `functions`, the bodies of those functions that the running code names are included, and lambdas.
     """
     todo: list[ast.AST] = list(nodes)
     unseen = dict(functions or {})
@@ -69,8 +69,8 @@ def prepares(nodes: Sequence[ast.stmt], entry_point: str, names: set[str], funct
 def changed(nodes: Sequence[ast.stmt], functions: Functions | None = None) -> set[str]:
     """Names whose objects statements change: ``f.cache = {}``, ``table[0] = 1``, ``table.append(1)``, ``fill(table)``.
 
-    Of an assignment only the targets count, for most calls in its value change nothing; of loops, calls and other
-    statements also what they call methods of or hand to a function, and the names that they bind.
+    In an assignment only the targets count, because most calls in its value change nothing. In loops, calls and other
+    statements, objects also count whose methods are called or that are passed to a function, and names that are bound.
     """
     roots: set[str] = set()
     for node in nodes:
@@ -101,7 +101,7 @@ def _root(node: ast.AST) -> str:
 
 
 def answers_input(nodes: Sequence[ast.stmt]) -> int:
-    """Whether a program reads standard input and prints when it runs: 2; 1 if it does so to try another one; else 0."""
+    """2 if a program reads standard input and prints when run, 1 if it does so only to try out another one, else 0."""
     reached = list(running(nodes, functions_of(nodes)))
     words = {word for node in reached for word in _stream_words(node)}
     if words.isdisjoint(_INPUT) or words.isdisjoint(_OUTPUT):

@@ -1,18 +1,20 @@
-"""Code extraction: the program in what a model answered. What was cut is kept, so that another rule can redo it.
+"""Code extraction: finds the program in a model's output.
 
 The rules, which formats name:
 
 - ``none``: head and text, as they are. Published scores were made so, with the benchmark's stop texts.
-- ``function``: what the text goes on with, by parsing, see `isobudget.prompts.extraction.functions`; an answer that
-  does not continue the head's function is taken as by ``block``. For completions and fill-in.
+- ``function``: the part of the text that continues the head's function, found by parsing, see
+  `isobudget.prompts.extraction.functions`. If the text does not continue it, the program is searched for as by
+  ``block``. For completions and fill-in.
 - ``block``: the fenced block that answers, see `isobudget.prompts.extraction.blocks`. For chat.
-- ``program``: a whole program as it stands, up to the marks between which few-shot prompts show programs. For text.
+- ``program``: a whole program, unchanged, up to a mark that ends programs in few-shot prompts. For text.
 
-All but ``none`` end at an end token, and ``function`` and ``block`` leave out what a model says to itself
-(`isobudget.prompts.extraction.marks`).
+All rules but ``none`` stop at an end token. ``function`` and ``block`` also leave out the model's thoughts
+(`isobudget.prompts.extraction.marks`), and look only at the first 2**20 characters of head and text.
 
-The text is always before + kept + after. Extraction never raises for what a model wrote, and never runs any of it. It
-parses as the Python that runs isobudget does. Of a text beyond 2**20 characters only the first 2**20 are looked at.
+What is cut off is kept, so that extraction can be repeated with another rule: the text is always before + kept + after.
+Extraction never raises for what a model wrote, and never runs any of it. Code is parsed by the Python that runs
+isobudget.
 """
 
 from __future__ import annotations
@@ -72,9 +74,10 @@ def extract(rule: str, problem: Problem, head: str, text: str) -> Extracted:
 
 
 def extraction_by(rule: str) -> Callable[[Problem, str, bool], str]:
-    """A rule for files of samples: from a problem, a text, and whether it stands alone, to the program.
+    """The function that extracts programs from files of samples by a rule.
 
-    Otherwise the text follows the problem's prompt, where that is source.
+    It takes a problem, a text, and whether the text is whole, and returns the program. A text that is not whole follows
+    the problem's prompt, if that is source.
 
     Raises:
         InputError: no such rule.
@@ -127,7 +130,7 @@ def _block(head: str, text: str, wanted: Wanted) -> CandidateProgram:
 
 
 def _in_answer(head: str, answer: MarkedAnswer, wanted: Wanted, *, last: bool) -> CandidateProgram:
-    """Extract from an answer that contains code among other text; it starts on its own line, whatever ends the head."""
+    """Extract from an answer that contains code among other text. A head always ends its line before the answer."""
     if head and not head.endswith(("\n", "\r")):
         head += "\n"
     return find_in_answer(head, answer.text, wanted, last=last).moved(answer.start)

@@ -2,9 +2,9 @@
 
 A fence is a line of three or more backticks or tildes (CommonMark, section 4.5); it may be indented or quoted, as in
 lists, and the last block need not be closed. Code may be glued to a fence, before or after it. A fence within a string
-of triple quotes neither closes nor opens; another one that names a language ends a block that nothing closed. Where the
-answer begins with code and its first fence has no language, that fence closes: the opening one was left out, or stands
-in the prompt. Without any fence, paragraphs that are indented as Markdown's code blocks are (section 4.4) count.
+of triple quotes does not count. A fence that names a language also ends a block that was not closed. Where the answer
+begins with code and its first fence has no language, that fence closes: the opening one was left out, or stands in the
+prompt. In an answer without fences, paragraphs count that are indented as code blocks of Markdown (section 4.4).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FENCE = re.compile(
 )
 _PYTHON = re.compile(r"[{.\s]*(?:i?python|py|pypy)[ ]?[\d.]*(?!\w|-[a-z])|[{.\s]*[\w./-]+\.py(?!\w)", re.IGNORECASE)
 _UNNAMED = {"", "text", "txt", "plaintext", "plain", "code", "none", "markdown", "md"}
-#: what begins a line of code after a fence, and attributes do not
+#: the beginning of code that is glued to a fence, as opposed to attributes of the fence
 _GLUED = re.compile(
     r"(?:i?python3?[ \t]*|py[ \t]+)?(?P<code>\#.*"
     r"|(?:(?:async[ \t]+)?def|class|import|from|for|while|if|with|try|return)\b.*"
@@ -38,14 +38,20 @@ _GLUED_END = re.compile(r"(?<=[^`~\s])[ \t]*(?:`{3,}|~{3,})[ \t\r]*$", re.MULTIL
 #: blocks of one answer that are looked at; of more, the last ones
 MAX_BLOCKS = 100
 
-#: fences that a string in a block may hold
+#: most fences that a string in a block may hold
 MAX_HELD_FENCES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: the offsets of its content, whether its fence names Python, whether another language, and what
-    stands before its fence."""
+    """A fenced block.
+
+    Attributes:
+        start, end: offsets of its content.
+        is_python: whether its fence names Python, or code is glued to the fence or stands in its place.
+        is_foreign: whether its fence names another language.
+        indent: what stands before its fence: indentation, marks of a quotation or of a list.
+    """
 
     start: int
     end: int
@@ -61,7 +67,7 @@ def find_blocks(text: str) -> list[Block]:
 
 
 def content(text: str, block: Block) -> Edited:
-    """What a block holds, without what stands before its fence if its first line shares it."""
+    """The text of a block, without the indentation or quotation marks of its fence if its first line has them, too."""
     return without_prefix(text[block.start : block.end], block.indent)
 
 
@@ -117,7 +123,7 @@ def _ending(text: str, fences: Sequence[re.Match[str]], place: int) -> tuple[int
 
 
 def _glued_end(text: str, start: int, end: int) -> int | None:
-    """Where a block ends that does not parse because a fence follows code on its line; None otherwise."""
+    """Where a block ends at a fence that is glued to code; None if there is none, or if the block parses with it."""
     glued = _GLUED_END.search(text, start, end)
     if glued is None or scan(text[start : glued.start()]).in_string or not isinstance(parse(text[start:end]), Failure):
         return None

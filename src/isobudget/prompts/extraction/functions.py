@@ -1,18 +1,18 @@
-"""The program of a text that continues a function, or that holds one, by parsing.
+"""Finds, by parsing, the program in a text that continues a function or holds a whole one.
 
-**A text that continues its head** (source with the beginning of the entry point): what is kept is the rest of the entry
-point, and what it needs of what follows (`isobudget.prompts.extraction.definitions`). An unfinished end of the body is
+**A text that continues its head** (source with the beginning of the entry point): the rest of the entry point is kept,
+and the code after it that it needs (`isobudget.prompts.extraction.definitions`). An unfinished end of the body is
 cut back to the longest part that is whole (`isobudget.prompts.extraction.cutting`).
 
-**A text that holds the whole definition**: the first that does something, or in a block the last, cut back and
-extended in the same way. The head gives its own statements, but for those that the text redefines.
+**A text that holds the whole definition**: the first definition with a real body is kept, or in a block the last, cut
+back and extended in the same way. The head's statements are put before it, except those that the text redefines.
 
 The first reading is used if the head's definition then has a real body (more than a docstring, ``pass``, ``...``), even
 if the text first repeats the end of the head. Otherwise the second is tried. If neither fits, the indentation is
 repaired (a first line that lost it, a body at another column than the head's), and the end of a docstring that the text
 did not open is left out.
 
-All of this is linear in the length of the text, but for the cutting of an unfinished definition: a few passes.
+The cost is linear in the length of the text; cutting an unfinished definition takes a few more passes.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def _others(head: str, text: str, entry_point: str, *, last: bool) -> Iterator[C
 
 
 def continue_function(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """What continues the definition that the head begins, even if it does nothing; None if the head begins none.
+    """The program in which the text continues the definition that the head begins; None if the head begins none.
 
-    Lines that are indented a little less than the definition's body belong to it, if it does not return before them
-    and is whole with them.
+    The definition need not have a real body. Lines that are indented a little less than its body belong to it, if it
+    does not return before them and is whole with them.
     """
     candidate = _continued(head, text, entry_point) if head and entry_point else None
     if candidate is None or candidate.whole or not candidate.answers or _returns(candidate.program, entry_point):
@@ -154,7 +154,7 @@ def _continued_at_column(head: str, text: str, entry_point: str) -> CandidatePro
 
 
 def _body_at_column_0(head: str, text: str, entry_point: str) -> CandidateProgram | None:
-    """A body at column 0, put into the definition that the head begins: statements that parse, a ``return`` in them."""
+    """A body at column 0, put into the definition that the head begins: parsing statements with a ``return``."""
     column = _body_column(head)
     end, returns = 0, False
     for statement in split(scan(text), text) if column is not None else []:
@@ -169,7 +169,7 @@ def _body_at_column_0(head: str, text: str, entry_point: str) -> CandidateProgra
 
 
 def _body_column(head: str) -> int | None:
-    """The column at which the head's function goes on; None if the head begins no function."""
+    """The column at which the body continues after the head; None if the head has no code."""
     lines = scan(head).lines
     if not lines:
         return None

@@ -1,4 +1,4 @@
-"""Logical lines of Python source, also of source that does not parse.
+"""Finds logical lines of Python source, even of source that does not parse.
 
 A logical line may span physical lines by brackets, by strings and by a backslash (Python reference, section 2.1).
 Finding them is lexing, which a regular expression does in one pass; whether they are Python is left to the parser.
@@ -36,7 +36,7 @@ _RESUME = re.compile(
     r"^(?:(?:async[ \t]+def|def|class|import|from)\b|@\w)|(?:(?<=\n\n)|(?<=\n\r\n))(?=[^\s)\]}])", re.MULTILINE
 )
 
-#: lines that never end, after which a scan is resumed, at most; each costs one pass over the rest
+#: how often at most a scan is resumed after a line that never ends; each time costs one pass over the rest
 MAX_RESUMED = 16
 
 
@@ -77,8 +77,9 @@ def scan(source: str, *, resume: bool = False) -> Scan:
 
     Args:
         source: any text.
-        resume: a line that never ends, by a bracket or triple quotes left open, is ended before the next definition
-            or import at column 0, or line there behind an empty one, if there is one, at most `MAX_RESUMED` times.
+        resume: whether to end a line that never ends, because a bracket or triple quotes are left open: before the next
+            definition or import at column 0, or the next line at column 0 after an empty one. This is done at most
+            `MAX_RESUMED` times.
     """
     lines: list[LogicalLine] = []
     position = 0

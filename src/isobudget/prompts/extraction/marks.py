@@ -1,4 +1,4 @@
-"""Which part of an output is the answer: without what a model says to itself, and up to its end token.
+"""Finds the answer in a model's output: the part without the model's thoughts, up to its end token.
 
 - **Thoughts**: ``<think>``, ``<thinking>``, ``[THINK]`` and others of their kind. A closing mark without an opening one
   ends a thought that the prompt began. A thought that never ends goes on to the end of the text.
@@ -166,7 +166,7 @@ class _Code:
         self._parses: dict[int, bool] = {}
 
     def holds(self, start: int, end: int) -> bool:
-        """Whether the text there is in a statement that parses, or between quotes on its line."""
+        """Whether this part is in a statement that parses, in a comment above one, or between quotes on its line."""
         if self._quoted is None:
             self._quoted = [one.span() for one in _QUOTED.finditer(self.text) if one["open"] is None]
             statements = split(scan(self.text, resume=True), self.text)

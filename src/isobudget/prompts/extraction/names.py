@@ -38,9 +38,9 @@ class Supply:
         """The indexes of the statements that bind the needed names.
 
         Args:
-            names: those that must be bound, and be what these statements make of them in the end.
+            names: those that must be bound, with all changes that these statements make to them.
             known: names that are bound already.
-            without: places of statements that do not count.
+            without: indexes of statements that do not count.
         """
         chosen, asked, owned = set(without), set(known), set[str]()
         todo = [place for name in names for place in self._binders.get(name, []) + self._changers.get(name, [])]

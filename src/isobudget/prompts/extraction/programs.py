@@ -21,7 +21,7 @@ def choose_program(pieces: Sequence[CandidateProgram], names: frozenset[str] = f
 
     Args:
         pieces: in the order of the text.
-        names: those that the tests import; if there are any, a piece counts that binds them all.
+        names: those that the tests import; if there are any, the last piece that binds them all is chosen instead.
     """
     if len(pieces) < 2:
         return next(iter(pieces), None)

@@ -1,7 +1,7 @@
-"""Top-level statements of source of which parts may not parse, and what Python's own parser says of each.
+"""Splits source into top-level statements, and parses each with Python's own parser.
 
-Each statement is parsed apart from the others, so that one that does not parse says nothing of the rest, and the cost
-stays linear. Nothing that the parser may raise on hostile text gets out (`parse`).
+Each statement is parsed apart from the others, so that one that does not parse does not affect the rest, and the cost
+stays linear. `parse` raises nothing, whatever the parser raises on hostile text.
 """
 
 from __future__ import annotations
