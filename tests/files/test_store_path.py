@@ -98,7 +98,7 @@ def test_an_address_that_the_client_cannot_take(address: str, monkeypatch: pytes
 
 def test_a_key_with_a_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token\n")
-    with pytest.raises(StorageError, match="AWS_SESSION_TOKEN: holds a line end"):
+    with pytest.raises(StorageError, match="AWS_SESSION_TOKEN: contains a line break"):
         place("s3://otherwise/run").read_bytes()
 
 
