@@ -161,7 +161,7 @@ def read_gguf_header(path: str | Path) -> GgufHeader:
 
 @lru_cache(32)
 def _read_version(path: Path, version: tuple[int, ...]) -> GgufHeader:
-    """The header of an unchanged file, cached: parsing a vocabulary takes long, and a command needs it several times."""
+    """The header of an unchanged file, cached: parsing a vocabulary takes long, and a command reads it repeatedly."""
     with path.open("rb") as file:
         return _read(_Reader(path, file, version[2]))
 
