@@ -41,7 +41,7 @@ def run_folders(near: Iterable[Path]) -> str:
     runs = (str(one) for one in islice(near, _MOST_ASKED) if (one / RUN_FILE).is_file())
     named = list(islice(runs, _MOST_RUNS + 1))
     more = ", ..." if len(named) > _MOST_RUNS else ""
-    return f". Run folders near: {', '.join(named[:_MOST_RUNS])}{more}" if named else ""
+    return f". Run folders nearby: {', '.join(named[:_MOST_RUNS])}{more}" if named else ""
 
 
 def _in_folders_alike(path: Path) -> list[Path]:

@@ -131,7 +131,7 @@ def _load_tables() -> dict[str, ModelTable]:
     if path.is_file():
         tables |= _tables(read_toml(path), str(path))
     elif os.environ.get("ISOBUDGET_MODELS_TOML"):
-        raise InputError(f"{path}: no such models file (it is named by ISOBUDGET_MODELS_TOML)")
+        raise InputError(f"{path}: no such models file. Correct or unset ISOBUDGET_MODELS_TOML, which names it.")
     return tables
 
 
@@ -157,7 +157,9 @@ def find_model(name: str) -> ModelEntry:
     if name in catalog:
         return catalog[name]
     if name in tables:
-        raise InputError(f"{name} is reached by the backend {tables[name].fields['backend']!r}: it has no GGUF file")
+        raise InputError(
+            f"{name} has no GGUF file, because it is reached by the backend {tables[name].fields['backend']!r}"
+        )
     if name.startswith(_HUB_PREFIX):
         return _hub_entry(name)
     if name.endswith(".gguf"):

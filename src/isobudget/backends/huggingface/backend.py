@@ -126,7 +126,7 @@ class HuggingFace:
         limit = self._loaded().context_tokens
         if limit is not None and len(ids) + more > limit:
             raise BackendError(
-                f"{self.settings.model}: a prompt of {len(ids)} tokens, with {more} more, exceeds the model's "
+                f"{self.settings.model}: a prompt of {len(ids)} tokens plus {more} more exceeds the model's "
                 f"context of {limit} tokens"
             )
         return tuple(ids)
