@@ -83,7 +83,7 @@ class Fallback:
 
 
 def without(feature: Feature) -> str:
-    """The phrase, to follow "the server", that the server refuses a feature, with the consequence."""
+    """A phrase, to follow "the server", about a refused feature: what the server refuses, and the consequence."""
     return _REFUSABLE[feature].without
 
 
