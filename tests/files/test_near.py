@@ -71,7 +71,7 @@ def test_a_few_runs_are_named_of_many(tmp_path: Path) -> None:
 )
 def test_every_command_that_takes_a_run_names_those_that_are_near(tmp_path: Path, command: list[str]) -> None:
     _runs(tmp_path, "quickstart")
-    for missing, said in (("runs/quickstrat", "Did you mean runs/quickstart?"), ("runs/x", "near: runs/quickstart")):
+    for missing, said in (("runs/quickstrat", "Did you mean runs/quickstart?"), ("runs/x", "nearby: runs/quickstart")):
         done = isobudget(*[missing if word == "RUN" else word for word in command], cwd=tmp_path)
         assert done.returncode == 2
         assert said in done.stderr
