@@ -227,7 +227,10 @@ def test_a_time_of_leases_that_is_none(stated: str, monkeypatch: pytest.MonkeyPa
     from isobudget.errors import InputError
 
     monkeypatch.setenv("ISOBUDGET_LEASE_SECONDS", stated)
-    with pytest.raises(InputError, match="ISOBUDGET_LEASE_SECONDS must be a number of seconds"), held(place(f"{BUCKET}/time")):
+    with (
+        pytest.raises(InputError, match="ISOBUDGET_LEASE_SECONDS must be a number of seconds"),
+        held(place(f"{BUCKET}/time")),
+    ):
         pass
 
 

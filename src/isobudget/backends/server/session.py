@@ -173,7 +173,7 @@ class ServerSession:
         elif counts is None:
             traits.refuse(
                 Feature.SAMPLES,
-                "does not count the tokens of each sample of a request: samples are requested one at a time",
+                "does not count the tokens of several samples separately: samples are requested one at a time",
             )
             return [UnreadableError(one.fault) if one.fault and not one.broken_off else None for one in choices]
         elif answer.completion_tokens is None:
