@@ -243,5 +243,5 @@ def test_config_files_that_cannot_be_read(tmp_path) -> None:
     with pytest.raises(InputError, match=r"bad\.json: is not JSON"):
         from_hf_config(tmp_path / "bad.json")
     (tmp_path / "list.json").write_text("[1]")
-    with pytest.raises(InputError, match="no JSON object"):
+    with pytest.raises(InputError, match="is not a JSON object; is it a model"):
         from_hf_config(tmp_path / "list.json")

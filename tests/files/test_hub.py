@@ -223,7 +223,7 @@ FAULTS = [
     (nothing, "o/none/toy.gguf@", "{url} has no {dataset}o/none, or it is private"),
     (nothing, "o/toy/other.gguf@", "o/toy has no file other.gguf at "),
     (nothing, "o/toy/toy.gguf@" + "e" * 40, "o/toy has no revision eeeeeeee"),
-    (gate, "o/toy/toy.gguf@", "o/toy is gated: accept its terms at {url}/{datasets}o/toy, then give your access token"),
+    (gate, "o/toy/toy.gguf@", "o/toy is gated: accept its terms at {url}/{datasets}o/toy, then set HF_TOKEN to your"),
     (close, "o/toy/toy.gguf@", "{url} answers with 403"),
     (fail, "o/toy/toy.gguf@", "{url} answers with 500; try again later"),
     (drop, "o/toy/toy.gguf@", "the connection to {url} broke off"),

@@ -22,8 +22,8 @@ def _runs(folder: Path, *names: str) -> None:
         ("runs/quickstrat", ". Did you mean runs/quickstart?"),
         ("run/quickstart", ". Did you mean runs/quickstart?"),
         ("quickstart", ". Did you mean runs/quickstart?"),
-        ("runs/x", ". Run folders near: runs/quickstart, runs/zz"),
-        ("x", ". Run folders near: runs/quickstart, runs/zz"),
+        ("runs/x", ". Run folders nearby: runs/quickstart, runs/zz"),
+        ("x", ". Run folders nearby: runs/quickstart, runs/zz"),
         ("elsewhere/x", ""),
     ],
 )
@@ -71,7 +71,7 @@ def test_a_few_runs_are_named_of_many(tmp_path: Path) -> None:
 )
 def test_every_command_that_takes_a_run_names_those_that_are_near(tmp_path: Path, command: list[str]) -> None:
     _runs(tmp_path, "quickstart")
-    for missing, said in (("runs/quickstrat", "Did you mean runs/quickstart?"), ("runs/x", "near: runs/quickstart")):
+    for missing, said in (("runs/quickstrat", "Did you mean runs/quickstart?"), ("runs/x", "nearby: runs/quickstart")):
         done = isobudget(*[missing if word == "RUN" else word for word in command], cwd=tmp_path)
         assert done.returncode == 2
         assert said in done.stderr
@@ -80,4 +80,4 @@ def test_every_command_that_takes_a_run_names_those_that_are_near(tmp_path: Path
 def test_a_folder_of_runs_names_them(tmp_path: Path) -> None:
     _runs(tmp_path, "quickstart")
     done = isobudget("show", "runs", cwd=tmp_path)
-    assert "not a run folder (it has no run.toml). Run folders near: runs/quickstart" in done.stderr
+    assert "not a run folder (it has no run.toml). Run folders nearby: runs/quickstart" in done.stderr

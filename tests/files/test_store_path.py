@@ -98,7 +98,7 @@ def test_an_address_that_the_client_cannot_take(address: str, monkeypatch: pytes
 
 def test_a_key_with_a_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token\n")
-    with pytest.raises(StorageError, match="AWS_SESSION_TOKEN: holds a line end"):
+    with pytest.raises(StorageError, match="AWS_SESSION_TOKEN: contains a line break"):
         place("s3://otherwise/run").read_bytes()
 
 
@@ -227,7 +227,10 @@ def test_a_time_of_leases_that_is_none(stated: str, monkeypatch: pytest.MonkeyPa
     from isobudget.errors import InputError
 
     monkeypatch.setenv("ISOBUDGET_LEASE_SECONDS", stated)
-    with pytest.raises(InputError, match="ISOBUDGET_LEASE_SECONDS must be seconds"), held(place(f"{BUCKET}/time")):
+    with (
+        pytest.raises(InputError, match="ISOBUDGET_LEASE_SECONDS must be a number of seconds"),
+        held(place(f"{BUCKET}/time")),
+    ):
         pass
 
 

@@ -174,6 +174,6 @@ def test_a_policy_s_model_that_is_not_served_is_named_with_a_remedy(tmp_path: Pa
 def test_limits_that_differ_are_told_in_words(tmp_path: Path) -> None:
     settings = ServeSettings(port=0, ledger=str(tmp_path / "ledger.sqlite"), workers=1)
     with open_judge_service(settings) as service, listening(service.app(), settings) as url:
-        said = "judges with cpu_seconds 3, wall_seconds 30, .*, but cpu_seconds 9, .*start the service with these"
+        said = "judges with cpu_seconds 3, wall_seconds 30, .*, but cpu_seconds 9, .*with the requested limits"
         with pytest.raises(JudgeError, match=said), RemoteJudge(url, Limits(9.0), key=""):
             pass

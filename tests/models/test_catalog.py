@@ -76,7 +76,7 @@ def test_an_unknown_model_lists_those_there_are() -> None:
 
 def test_a_named_but_missing_user_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISOBUDGET_MODELS_TOML", str(tmp_path / "none.toml"))
-    with pytest.raises(InputError, match="no such models file"):
+    with pytest.raises(InputError, match=r"no such models file\. Correct or unset ISOBUDGET_MODELS_TOML"):
         load_catalog()
 
 

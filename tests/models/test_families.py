@@ -348,7 +348,7 @@ def test_a_model_in_several_files_is_read_as_one(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"one of 2 parts; missing next to it: m-00002-of-00002\.gguf"):
         load_architecture(str(first))
     first.rename(tmp_path / "renamed.gguf")
-    with pytest.raises(ModelError, match=r"not called like \.\.\.-00001-of-00002\.gguf"):
+    with pytest.raises(ModelError, match=r"not named like \.\.\.-00001-of-00002\.gguf"):
         load_architecture(str(tmp_path / "renamed.gguf"))
 
 

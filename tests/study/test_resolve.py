@@ -166,7 +166,7 @@ def test_mistakes_in_a_declared_model_name_the_file(models_file: Path, line: str
 def test_a_declared_model_has_nothing_to_fetch_and_is_among_the_known(models_file: Path) -> None:
     from isobudget.models.catalog import find_model
 
-    with pytest.raises(InputError, match="my-server is reached by the backend 'server': it has no GGUF file"):
+    with pytest.raises(InputError, match="my-server has no GGUF file, because it is reached by the backend 'server'"):
         find_model("my-server")
     with pytest.raises(InputError, match=r"Did you mean 'my-server'\? Known models: .*my-server"):
         find_model("my-servr")

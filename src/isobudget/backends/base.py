@@ -15,7 +15,7 @@ from typing import Literal, Protocol, Self
 
 from isobudget.errors import BackendError, InputError
 
-#: a lower temperature would be 0 in 32 bits
+#: lower temperatures count as this one, because the lowest would be 0 in 32 bits
 _LEAST_TEMPERATURE = 1e-30
 
 
@@ -51,7 +51,7 @@ class Sampling:
 
     @property
     def divisor(self) -> float:
-        """What logits are divided by, if `temperature` is not 0: the temperature, or the least that 32 bits hold."""
+        """The number by which logits are divided if `temperature` is not 0: the temperature, but at least 1e-30."""
         return max(self.temperature, _LEAST_TEMPERATURE)
 
 
@@ -74,10 +74,10 @@ class Chat:
         return [{"role": message.role, "content": message.content} for message in self.messages]
 
 
-#: what a model is given: text that it continues, special tokens of the model included, or a conversation
+#: the input of a model: a text to continue, which may contain the model's special tokens, or a conversation
 Prompt = str | Chat
 
-#: about: the prompts of HumanEval have 450 characters and some 140 tokens by the tokenizer of Code Llama
+#: an estimate: HumanEval's prompts have about 450 characters, and about 140 tokens with Code Llama's tokenizer
 CHARACTERS_PER_TOKEN = 3.2
 
 
@@ -105,7 +105,8 @@ class Generation:
             unknown.
         seconds: this sample's share of the engine time that its group of samples took; it includes the computation of
             the prompt only if `prompt_seconds` is NaN.
-        joules: its share of the energy that the processor used meanwhile, NaN if not measured; shared like `seconds`.
+        joules: this sample's share of the energy that processors and GPUs used meanwhile, NaN if not measured; shared
+            like `seconds`.
         seed: the seed with which it was generated.
         latency_seconds: time from the request to the last token, including other samples' work meanwhile; NaN if
             unknown.
@@ -156,13 +157,13 @@ class PartlyAnsweredError(BackendError):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The probability that a model gives to a text after a prompt: no sampling, one forward pass.
+    """The log-probability that a model gives to a text after a prompt, without sampling.
 
     Attributes:
         logprobs: natural-log probability of every token of the text under the unmodified model (temperature 1).
         prompt_tokens: number of prompt tokens, which are not part of `logprobs`.
-        seconds: its share of the engine time of the call.
-        joules: its share of the energy meanwhile, NaN if not measured.
+        seconds: this text's share of the engine time of the call.
+        joules: this text's share of the energy used meanwhile, NaN if not measured.
     """
 
     logprobs: tuple[float, ...]
@@ -189,8 +190,8 @@ class Description:
         engine: what runs the model and how, for the label of measured seconds.
         model: the model's name as the engine knows it.
         can_score: whether `score` works.
-        repeatable: whether the same seed on the same engine gives the same sample, and under which condition; a
-            sentence.
+        repeatable: a sentence that says whether, and under which condition, the same seed on the same engine gives the
+            same sample.
         scoring: what scores texts, if it is not the engine.
         notes: observations since it was opened that affect recorded data or costs, one sentence each.
         commit: the commit of the Hub repository that was loaded; empty if the weights come from elsewhere.

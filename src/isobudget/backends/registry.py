@@ -13,13 +13,13 @@ from isobudget.backends.server.settings import ServerSettings
 from isobudget.backends.settings import BackendSettings
 from isobudget.backends.vllm.settings import VllmSettings
 
-#: the settings of every backend, told apart by `backend`; the first is what a model has that states none
+#: the settings of every backend, distinguished by `backend`; the first backend is the default
 Settings = LlamaCppSettings | ServerSettings | VllmSettings | TransformersSettings
 AnySettings = Annotated[Settings, Field(discriminator="backend")]
 
 BACKENDS: Mapping[str, type[BackendSettings]] = {one.model_fields["backend"].default: one for one in get_args(Settings)}
 DEFAULT = next(iter(BACKENDS))
-#: what else a backend may be called where one is stated
+#: other names by which a backend may be stated, and the backend
 ALIASES = {"openai": "server"}
 
 
@@ -29,5 +29,5 @@ def backends_with(field: str) -> list[str]:
 
 
 def recorded_fields(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """How a run reached a model, as fields of a study; empty for a GGUF file, which the model's name identifies."""
+    """The study fields that say how a run reached a model; empty for a GGUF file, which the model's name identifies."""
     return BACKENDS.get(facts.get("backend", DEFAULT), BackendSettings).recorded_fields(facts)

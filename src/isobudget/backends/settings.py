@@ -40,7 +40,7 @@ class Needs:
         return MissingExtraError(self.purpose, self.extra)
 
     def missing(self) -> MissingExtraError | None:
-        """The error that says what to install, if a module is missing."""
+        """The error that says what to install, if a module is missing; otherwise None."""
         there = all(importlib.util.find_spec(module) is not None for module in self.modules)
         return None if there else self.error()
 
@@ -68,7 +68,8 @@ class Pacing:
         group: maximum number of samples of one problem in one call.
         by_calls: whether the backend's `concurrency` counts calls, each of which computes its prompt. Otherwise it
             counts samples, and those of a problem share their prompt.
-        ahead: number in flight as a multiple of the concurrency, so that the backend need not wait for the next call.
+        ahead: number of samples or calls in flight, as a multiple of the concurrency: above 1, the backend need not
+            wait for the next call.
         on_cores: whether it computes on this machine's CPU cores, which the judge then leaves free.
     """
 
@@ -94,7 +95,7 @@ else:
 
 
 class _Checked(ModelMetaclass):
-    """Base class that validates settings made in Python like those of a study, with the same messages."""
+    """Metaclass that turns pydantic's errors into the messages that studies give, also for settings made in Python."""
 
     def __call__(self, **fields: Any) -> Any:
         try:
@@ -107,11 +108,13 @@ class _Checked(ModelMetaclass):
 class BackendSettings(BaseModel, metaclass=_Checked):
     """How one model is reached.
 
-    Class attributes: needs: what must be installed. opens: the backend's class, ``module:name``; its constructor takes
-    the settings and does no work. pace: pacing of the backend, see `pacing`. recorded: settings that affect the
-    samples; a run records those that are given, and they may not change. paid_by_token: whether it is paid per token,
-    or else per GPU-hour. runs_elsewhere: whether the model runs behind a network address, wherever its backend is
-    opened.
+    Class attributes:
+        needs: what must be installed.
+        opens: the backend's class, ``module:name``; its constructor takes the settings and does no work.
+        pace: pacing of the backend, see `pacing`.
+        recorded: settings that affect the samples; a run records those that are given, and they may not change.
+        paid_by_token: whether the model is paid per token rather than per GPU-hour.
+        runs_elsewhere: whether the model runs behind a network address, wherever its backend is opened.
 
     Attributes:
         backend: its name in studies.

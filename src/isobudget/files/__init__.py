@@ -1,4 +1,4 @@
 """Basic services: atomic files, locks and leases, object stores, JSON lines, TOML, checks of values, hints, the Hub.
 
-This package imports only `errors`.
+This package imports only `errors` and `progress`.
 """

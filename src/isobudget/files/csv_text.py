@@ -12,14 +12,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: with what each table of samples begins that isobudget exports
+#: the first columns of every table of samples that isobudget exports
 LEADING_COLUMNS = ("benchmark", "model", "task_id", "index")
-#: what spreadsheets take for the begin of a formula, after the apostrophes of a guard or of the text's own
+#: matches what spreadsheets take for the beginning of a formula, with or without apostrophes before it
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 class _Lines(list[str]):
-    """Collects lines ended by LF. The csv module quotes a CR only if its line ending contains one."""
+    """Collects the lines that the csv module writes, and makes their CRLF an LF.
+
+    The csv module quotes a cell that contains a CR only if its own line ending contains one.
+    """
 
     def write(self, line: str) -> None:
         self.append(line.removesuffix("\r\n") + "\n")

@@ -1,4 +1,4 @@
-"""The words for what pydantic finds wrong with a field, the same as those of values that are checked without it."""
+"""Messages for fields that pydantic finds wrong, in the same words as the checks of `values`."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def field_message(error: Mapping[str, Any]) -> str:
 
 
 def _plain(limit: float) -> str:
-    """A limit as people write it: 1, even for a field that may hold fractions."""
+    """A limit as people write it: 1,000 and not 1000.0, even for a field that may hold fractions."""
     return f"{int(limit) if limit == int(limit) else limit:,}"

@@ -32,7 +32,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """What to say of a key that a table must not have."""
+    """The message about an unknown key of a table: the key that may be meant, and all known keys."""
     names = [str(one) for one in known]  # units are an enumeration
     hint = did_you_mean(key, names)
     return f"unknown key{f'.{hint} Known' if hint else '; known'} keys: {', '.join(names)}"

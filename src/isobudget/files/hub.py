@@ -1,8 +1,8 @@
 """The Hugging Face Hub, for weights and data: files of a repository, and the commit of a revision.
 
 Everything goes through the Hub's own client (extra `hub`), with its cache, token and endpoint: `HF_HOME`, `HF_TOKEN`,
-`HF_ENDPOINT`, `HF_HUB_OFFLINE`. If the Hub does not answer, the client retries for half a minute. So a file's metadata
-is first requested once: a missing, gated or unreachable file is reported at once, in one sentence (`why`).
+`HF_ENDPOINT`, `HF_HUB_OFFLINE`. If the Hub does not answer, the client retries a download for half a minute. To report
+a missing, gated or unreachable file at once (`why`), the file's metadata is requested first, without retries.
 
 Not covered: writing to the hub, and listing its repositories.
 """
@@ -30,8 +30,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REPO = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _LOST = {"HfHubHTTPError", "TransportError", "RequestException"}
 _CLIENT = "huggingface_hub"
-#: why a file was not fetched, where fetching is switched off
-OFFLINE = "HF_HUB_OFFLINE is set, and the hub's cache on this machine does not have it"
+#: why a file was not fetched, if downloads are switched off
+OFFLINE = "HF_HUB_OFFLINE is set, and the file is not in the hub's cache on this machine"
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -40,10 +40,10 @@ class HubFile:
     """A file of a repository.
 
     Attributes:
-        repo: owner and name.
+        repo: the repository, as OWNER/NAME.
         file: path in the repository.
         revision: branch, tag or commit; None is the main branch.
-        kind: kind of repository.
+        kind: whether it is a repository of a model or of a data set.
     """
 
     repo: str
@@ -53,7 +53,7 @@ class HubFile:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """The file as arguments of the client."""
+        """The file as keyword arguments of the client's functions."""
         return {"repo_id": self.repo, "filename": self.file, "repo_type": self.kind, "revision": self.revision}
 
 
@@ -100,9 +100,10 @@ def cached(file: HubFile) -> Path | None:
 
 
 def download(file: HubFile, folder: Path | None = None, progress: Progress = SILENT, task: str = "") -> Path:
-    """Download a file into `folder`, or else into the client's cache, from which it is taken if already there.
+    """Download a file into `folder`, and return its path.
 
-    `progress` receives the bytes, under the name `task`, if the Hub states the size.
+    Without `folder`, the file is downloaded into the client's cache, unless the cache has it already. `progress`
+    receives the number of bytes, under the name `task`, if the Hub states the size.
 
     Raises:
         MissingExtraError: the hub's client is not installed.
@@ -159,7 +160,7 @@ def why(error: BaseException, file: HubFile) -> str:
 
 
 def lost_connection(error: BaseException, file: HubFile) -> str | None:
-    """The reason for a library's error while loading from the Hub, if the connection or the Hub's answer caused it."""
+    """The reason for a library's error, if the connection to the Hub or the Hub's answer caused it; otherwise None."""
     cause: BaseException | None = error
     while cause is not None:
         kinds = _kinds(cause)
@@ -183,9 +184,9 @@ def _meanings(file: HubFile, reason: str) -> dict[str, str]:
     unreached = f"{endpoint()} cannot be reached ({reason}); is there a network?"
     broken = f"the connection to {endpoint()} broke off ({reason}); is there a network?"
     return {
-        "GatedRepoError": f"{where} is gated: accept its terms at {page}, then give your access token in HF_TOKEN",
-        "RepositoryNotFoundError": f"{endpoint()} has no {where}, or it is private: check the name, or give an access "
-        "token in HF_TOKEN",
+        "GatedRepoError": f"{where} is gated: accept its terms at {page}, then set HF_TOKEN to your access token",
+        "RepositoryNotFoundError": f"{endpoint()} has no {where}, or it is private: check the name, or set HF_TOKEN "
+        "to your access token",
         "RevisionNotFoundError": f"{where} has no revision {file.revision}",
         "OfflineModeIsEnabled": OFFLINE,
         "EntryNotFoundError": f"{where} has no file {file.file} at {file.revision or 'its main branch'}",
@@ -251,7 +252,7 @@ def _bar(progress: Progress, task: str, total: int) -> type:
                 most = self.n
 
         def close(self, *_: Any, **__: Any) -> None:
-            """Do nothing, like all other methods of a bar."""
+            """Do nothing, like the other methods by which the client changes what a bar shows."""
 
         refresh = set_description = set_postfix_str = set_postfix = close
 

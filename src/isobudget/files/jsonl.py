@@ -52,7 +52,7 @@ def read_numbered(
     example: str = "",
     once: bool = False,
 ) -> Iterator[tuple[int, Record]]:
-    """Like `read_objects`, but with only the line's number, from 1; messages show the `example` of a line."""
+    """Like `read_objects`, but with the line's number, from 1, as place; messages show `example` as a correct line."""
     for number, text in _lines(path, content, max_line_bytes):
         where = f"{path}, line {number}"
         record = parse_json(text, where, hint=_ONE_EACH, once=once)
@@ -63,9 +63,11 @@ def read_numbered(
 
 
 def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> Any:
-    """The value of a JSON text. Too deep nesting, and numbers with more digits than Python reads, are errors.
+    """The value of a JSON text.
 
-    With `once` no object in it may have a key twice.
+    Raises:
+        InputError: it is not JSON, is nested too deeply, has a number with more digits than Python reads, or, with
+            `once`, has an object in which a key is repeated.
     """
     try:
         value = json.loads(text)
@@ -76,7 +78,7 @@ def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> 
 
 
 def _plainly_once(text: str, value: Any) -> bool:
-    """A quick check that no key is repeated: there are as many colons after quotes as keys."""
+    """Whether a quick check shows that no key is repeated: the text has as many ``":`` as the outer object has keys."""
     return isinstance(value, dict) and text.count('":') == len(value) and '" ' not in text and '"\t' not in text
 
 

@@ -5,9 +5,9 @@ a lease: the object ``.lease`` {nonce, holder, expires}. It is renewed every six
 expired. Renewing and taking over are conditional puts, so that only one of two competing writers succeeds.
 
 A writer that returns after its lease has expired (a suspended laptop, a lost network) must not overwrite its
-successor's work. So objects that say which other objects count are only replaced if they are still as this writer last
-wrote or read them (`put_held`), and the successor rewrites all of them when it starts. Every such object contains a
-fresh nonce, because equal contents have equal tags.
+successor's work. So an index object, which says which other objects count, is only replaced if it is still as this
+writer last wrote or read it (`put_held`), and the successor rewrites all index objects when it starts. Every index
+object contains a fresh nonce, because equal contents have equal tags.
 
 ``ISOBUDGET_LEASE_SECONDS`` sets the duration, by default 60. The writers' clocks must differ by less than that.
 """
@@ -31,10 +31,10 @@ from isobudget.files.whole import locked, write_whole
 
 LOCK_NAME, LEASE_NAME = ".lock", ".lease"
 _SECONDS = 60.0
-#: how many times a lease is renewed within its time
+#: how many times a lease is renewed within its duration
 _RENEWALS = 6
 
-#: what this process holds, by folder
+#: the leases that this process holds, by folder
 _HELD: dict[str, Lease] = {}
 
 
@@ -56,7 +56,7 @@ def held(folder: Path) -> Iterator[None]:
             yield
         return
     if str(folder) in _HELD:
-        raise RunError(f"{folder} is in use by this process. One writer at a time.")
+        raise RunError(f"{folder} is already in use by this process. Only one writer at a time is possible.")
     lease = Lease(folder)
     lease.take()
     _HELD[str(folder)] = lease
@@ -69,12 +69,13 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def put_held(path: Path, data: bytes) -> None:
-    """Write a file atomically in a folder that this process has locked; a store only replaces this process's version.
+    """Write a file atomically in a folder that this process has locked by `held`.
 
-    `data` has to hold a `fresh_nonce`. Outside of `held`, a store's object is made if there is none.
+    `data` must contain a `fresh_nonce`. In a store, only the version that this process last wrote or read is replaced;
+    outside of `held`, an object is only written if there is none of that name.
 
     Raises:
-        RunError: another writer has taken over.
+        RunError: another writer has taken over, or, outside of `held`, the object exists.
         StorageError: it cannot be written.
     """
     if not isinstance(path, StorePath):
@@ -82,7 +83,7 @@ def put_held(path: Path, data: bytes) -> None:
     elif (lease := _HELD.get(str(path.parent))) is not None:
         lease.put(path, data)
     elif path.put_new(data) is None:
-        raise RunError(f"{path}: exists already; it can be written only while this process holds the run")
+        raise RunError(f"{path}: exists already; it can be replaced only while this process has locked the run")
 
 
 def release_other(folder: Path) -> str:
@@ -109,13 +110,13 @@ def lease_seconds() -> float:
     except ValueError:
         seconds = 0.0
     if not 0.1 <= seconds <= 86_400:
-        raise InputError(f"ISOBUDGET_LEASE_SECONDS must be seconds, from 0.1 to 86400, not {stated!r}")
+        raise InputError(f"ISOBUDGET_LEASE_SECONDS must be a number of seconds from 0.1 to 86400, not {stated!r}")
     return seconds
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """The content of a lease: its holder, and when it expires, in clock seconds."""
+    """The content of a lease: its holder, and when it expires, in seconds since 1970."""
 
     nonce: str
     holder: str
@@ -136,7 +137,7 @@ class Lease:
         self._guard = threading.RLock()
 
     def look(self) -> tuple[LeaseState, Version | None]:
-        """The current content of the lease and its version; None if there is none."""
+        """The content and version of the lease in the store; the version is None if there is no lease."""
         try:
             data, version = self._path.read_versioned()
         except FileNotFoundError:
@@ -167,7 +168,11 @@ class Lease:
         return LeaseState(self.nonce, f"process {os.getpid()} on {platform.node()}", time.time() + self._seconds)
 
     def write(self, stated: LeaseState, over: Version | None) -> None:
-        """Write the lease over one version of it, or over none; raises `RunError` if another writer was faster."""
+        """Replace version `over` of the lease, or create the lease if `over` is None.
+
+        Raises:
+            RunError: another writer was faster.
+        """
         until = time.monotonic() + self._seconds
         data = json.dumps({**asdict(stated), "written": fresh_nonce()}).encode()
         version = put_over_version(self._path, data, over)
@@ -177,7 +182,7 @@ class Lease:
 
     @contextlib.contextmanager
     def renewing(self) -> Iterator[None]:
-        """Renew the lease in a thread."""
+        """Renew the lease regularly, in a thread, as long as this context lasts."""
         over = threading.Event()
 
         def renew() -> None:
@@ -186,7 +191,7 @@ class Lease:
                     try:
                         self.renew()
                     except RunError:
-                        return  # the next `put` says it
+                        return  # the next `put` raises it
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
         thread.start()
@@ -235,7 +240,9 @@ class Lease:
 
 
 def put_over_version(path: StorePath, data: bytes, over: Version | None) -> Version | None:
-    """Write over one version, or over nothing; None if the object has changed meanwhile.
+    """Replace version `over` of an object, or create the object if `over` is None.
+
+    Returns the new version, or None if another writer has changed or created the object meanwhile.
 
     If the answer to a put is lost, the client retries and then finds its own object; that counts as success.
     """

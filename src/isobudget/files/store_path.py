@@ -28,7 +28,8 @@ from isobudget.errors import InputError, IsobudgetError, MissingExtraError, Stor
 
 #: a place in a store, also as `pathlib` folds it (one slash instead of two)
 _URL = re.compile(r"(s3|gs|az)://?([^/]+)(/.*)?")
-#: schemes of addresses that are none of ours, which would else become folders on the disk: what is meant, if known
+#: schemes of addresses that are not read here, and would otherwise be taken for folders on the disk: the scheme to
+#: write instead, None if there is none, "" for no scheme
 _SCHEMES = {
     **dict.fromkeys(("s3", "s3a", "s3n"), "s3"),
     **dict.fromkeys(("gs", "gcs"), "gs"),
@@ -38,19 +39,19 @@ _SCHEMES = {
 }
 _ADDRESS = re.compile(rf"(?i:(?P<scheme>{'|'.join(_SCHEMES)})):/(?P<rest>.*)")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9_.-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[!-~]*)?")
-#: what a store is opened with, where the machine has no role of its own
+#: the environment variables that hold a store's credentials, for a machine without a role of its own
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or a profile of ~/.aws, with boto3 installed)",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
-#: by what a store's client says that it found none: it asked the machine for its role, or knows no account
+#: texts in a client's error that mean that it found no credentials: it asked for the machine's role, or has no account
 _NO_CREDENTIALS = ("169.254.169.254", "metadata.google.internal", "Account must be specified")
 _READ_AHEAD_BYTES = 4 * 2**20
-#: after how long a store is given up, so that a wrong address is reported within seconds
+#: few retries, so that a wrong address is reported within seconds
 _RETRY = {"max_retries": 4}
 
-#: what names one version of an object
+#: identifies one version of an object: its tag, and its version number if the store has one
 Version = dict[str, str]
 
 
@@ -63,7 +64,7 @@ def place(where: str | os.PathLike[str]) -> Path:
     text = str(where)
     if _URL.fullmatch(text):
         if ".." in text.split("/"):
-            raise InputError(f"{StorePath(text)}: a path in an object store cannot contain ..; write it without")
+            raise InputError(f"{StorePath(text)}: a path in an object store cannot contain '..'; write the full path")
         return StorePath(text)
     if other := _ADDRESS.fullmatch(text):
         raise InputError(_meant(other["scheme"], other["rest"].lstrip("/")))
@@ -78,7 +79,7 @@ def _meant(scheme: str, rest: str) -> str:
     if known and not rest:
         return f"{scheme}://: names no bucket; write {known}://BUCKET/RUN"
     hint = f"; write {known}://{rest}" if known else ""
-    return f"{scheme}://{rest}: isobudget cannot read or write there, only at paths, s3://, gs:// and az://{hint}"
+    return f"{scheme}://{rest}: isobudget cannot read or write there, only local paths, s3://, gs:// and az://{hint}"
 
 
 class StorePath(PosixPath):
@@ -218,7 +219,7 @@ class StorePath(PosixPath):
             return None
 
     def write_bytes(self, data: Any) -> int:
-        """See `put`."""
+        """Write the whole object, like `put`, and return the number of bytes."""
         self.put(bytes(data))
         return len(data)
 
@@ -246,7 +247,7 @@ class StorePath(PosixPath):
             raise _missing(error, self) or _translated(error, self) from None
 
     def replace(self, target: Any) -> StorePath:
-        """Copy the object to another name in its bucket and delete it here, in two steps."""
+        """Move the object to another name in its bucket, in two steps: copy, then delete. Returns the new path."""
         import obstore
 
         other = StorePath(str(target))
@@ -309,7 +310,7 @@ class _Raw(io.RawIOBase):
 
 @lru_cache(maxsize=32)
 def _bucket(scheme: str, bucket: str, endpoint: str) -> Any:
-    """The store of a bucket; `endpoint` is the environment's AWS endpoint, so that each one has its own store."""
+    """The store of a bucket. `endpoint` is the environment's AWS endpoint; the cache keeps one store for each."""
     try:
         from obstore.store import from_url
     except ImportError:
@@ -336,7 +337,7 @@ def _check_environment(endpoint: str) -> None:
         raise StorageError(f"AWS_ENDPOINT_URL = {endpoint!r}: is not a URL; write http://HOST:PORT or https://HOST")
     for name, value in os.environ.items():
         if name.startswith("AWS_") and not value.isprintable():
-            raise StorageError(f"{name}: holds a line end or another character that cannot be sent. Set it again.")
+            raise StorageError(f"{name}: contains a line break or another character that cannot be sent. Set it again.")
 
 
 def _profile() -> Any:
@@ -366,7 +367,7 @@ def _missing(error: Exception, path: StorePath) -> FileNotFoundError | None:
 
 
 def _translated(error: Exception, path: StorePath, writing: bool = False) -> Exception:
-    """A store's error as one sentence."""
+    """The error to raise in place of a store client's error; its message is short and says what to do."""
     import obstore
 
     if isinstance(error, IsobudgetError):

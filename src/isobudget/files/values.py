@@ -9,10 +9,10 @@ from datetime import date
 
 from isobudget.files.hints import unknown_key
 
-#: a whole number may be larger, and cannot be calculated with
+#: the largest number that is accepted; a larger integer cannot be converted to a float
 _LARGEST = sys.float_info.max
 
-#: whether a value fits, and in words what it must be
+#: tests whether a value is valid, and says in words what it must be
 Check = tuple[Callable[[object], bool], str]
 
 

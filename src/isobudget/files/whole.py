@@ -1,7 +1,8 @@
 """Reads text files, writes files atomically, and locks files.
 
 A file is written under a temporary name, synced, and renamed; then the folder is synced. Whatever goes wrong meanwhile
-(full disk, read-only folder, kill -9), the old file, or none, is in its place. In an object store a put is atomic.
+(full disk, read-only folder, kill -9), the old file is unchanged, or there is still none. In an object store a put is
+atomic.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
 def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) -> str:
     """Decode UTF-8, with or without a byte order mark.
 
-    Otherwise `error` is raised, naming the bad byte and its column.
+    If the data is not UTF-8, `error` is raised; it names the first bad byte with its line and column.
     """
     try:
         return data.decode().removeprefix("\ufeff")
@@ -47,7 +48,7 @@ def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) ->
 
 
 def mended(text: str) -> str:
-    """A text that can be encoded: halves of surrogate pairs are joined, single ones replaced by U+FFFD."""
+    """The text in a form that can be encoded: halves of surrogate pairs joined, single halves replaced by U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -64,7 +65,7 @@ def unreadable(
 ) -> IsobudgetError:
     """The error for an unreadable file: its path, the system's message, and similar paths.
 
-    If `runs` is set, the user may have meant a run folder, so these are listed too.
+    If `runs` is set, the user may have meant a run folder, so run folders are listed too.
     """
     from isobudget.files.near import near_paths
 
@@ -82,14 +83,14 @@ def sha256_of(path: Path) -> str:
 
 
 def beside(path: Path) -> Path:
-    """A temporary file beside `path` that only this thread writes; it becomes `path` once it is whole."""
+    """The path of a temporary file beside `path` that only this thread writes, to be renamed once it is complete."""
     return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.tmp")
 
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Write `data` to `path` atomically: after a `StorageError` nothing is left behind. `mode` is the file's mode.
+    """Write `data` to `path` atomically: after a `StorageError` nothing is left behind.
 
-    The file may be in an object store.
+    `mode` sets the file's permissions. The file may be in an object store, which has none.
     """
     path = place(path)
     if isinstance(path, StorePath):
@@ -117,7 +118,7 @@ def user_cache() -> Path:
 
 
 def remove_folder(path: Path) -> None:
-    """Delete a folder with its contents, as far as possible."""
+    """Delete a folder with its contents; on a disk, what cannot be deleted is left."""
     if isinstance(path, StorePath):
         for one in path.walk_objects():
             one.unlink(missing_ok=True)
@@ -134,7 +135,7 @@ def make_folder(path: Path) -> None:
 
 
 def file_stems(names: Sequence[str]) -> list[str]:
-    """Names suitable for files, all different even ignoring case: letters, digits, dots, hyphens."""
+    """A file name for each name: of letters, digits, dots and hyphens, and all different even if case is ignored."""
     stems: list[str] = []
     for name in names:
         plain = stem = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:80] or "benchmark"
@@ -153,14 +154,21 @@ def storage_error(error: OSError, path: Path) -> StorageError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"{path}: no permission to write there. Choose another folder.")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return StorageError(f"{path}: a file is in the way of this folder. Choose another place.")
+        return StorageError(f"{path}: a file is in the way, where a folder is needed. Choose another place.")
     return StorageError(f"{path}: cannot be written: {error.strerror or error}")
 
 
 @contextlib.contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path` (created if necessary); it ends with the process, however that ends."""
-    import fcntl  # not everywhere, and files are read everywhere
+    """Hold an exclusive lock on the file `path`, which is created if necessary; `what` names what is locked in errors.
+
+    The system releases the lock when the process ends, in whatever way.
+
+    Raises:
+        RunError: another process holds the lock.
+        StorageError: the file cannot be created.
+    """
+    import fcntl  # not every system has it, but files are read on every system
 
     try:
         handle = path.open("a+")

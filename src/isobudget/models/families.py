@@ -23,12 +23,13 @@ class Family:
 
     Attributes:
         configs, ggufs: its names in `model_type` and `general.architecture`.
-        gated: whether its MLP has a gate matrix (GGUF files show it).
+        gated: whether its MLP has a gate matrix (for a GGUF file, its tensors decide).
         tied: whether the output layer shares the embedding's weights unless the configuration says otherwise.
-        whole_every: in windowed models, every `whole_every`-th layer attends to everything; 0 if none does.
-        chunk: tokens of a chunk that the other layers attend within; 0 for families with windows, or neither.
-        shared_expert: whether an expert that every token passes through is never stated.
-        defaults: fields of a configuration that its makers leave out.
+        whole_every: every `whole_every`-th layer attends to all tokens, the others within a window or chunk; 0 if there
+            is no such pattern.
+        chunk: length in tokens of the chunks within which the other layers attend; 0 if there are no chunks.
+        shared_expert: whether every token also passes through a shared expert that the files do not state.
+        defaults: values of the configuration fields that the makers leave out.
     """
 
     configs: tuple[str, ...]
@@ -86,11 +87,11 @@ FAMILIES = (
 
 @cache
 def by_config() -> dict[str, Family]:
-    """Families by what a configuration calls them."""
+    """The families by their names in configurations (`model_type`)."""
     return {name: family for family in FAMILIES for name in family.configs}
 
 
 @cache
 def by_gguf() -> dict[str, Family]:
-    """Families by what a GGUF file calls them."""
+    """The families by their names in GGUF files (`general.architecture`)."""
     return {name: family for family in FAMILIES for name in family.ggufs}

@@ -2,9 +2,9 @@
 
 A GGUF file (versions 2 and 3, little endian) is: magic, version, number of tensors, number of metadata entries; the
 entries (key, type, value); per tensor its name, shape, type and offset; padding; the data. A file from elsewhere may
-be cut off, damaged or hostile: every length is held against what is left of the file before anything is read or
-allocated, and where the type's size is known, the end of each tensor against the end of the file. Checksums are not
-covered, see `models`.
+be cut off, damaged or hostile: every length is compared with what is left of the file before anything is read or
+allocated, and if the type's size is known, the end of each tensor with the end of the file. Checksums are not covered
+here, see `isobudget.models.weights`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from isobudget.errors import ModelError
 #: arrays up to this length are kept, longer ones (a tokenizer's) only counted
 _KEPT_ARRAY = 1024
 _MAX_NESTING = 4
-#: a file that was written longer ago than this has another time when it is written again
+#: if a file is older than this, writing it again changes its time, so that its header can be cached
 _SETTLED_SECONDS = 2.0
 _MAX_DIMENSIONS = 4
 
@@ -76,9 +76,9 @@ class Tensor:
 
     Attributes:
         shape: as stored, the innermost dimension first: a matrix from d to f is (d, f).
-        kind: such as `Q4_K`; `type 99` for one that is not known here.
+        kind: name of the type, such as `Q4_K`; `type 99` for an unknown type.
         offset: bytes from the start of the data.
-        size: bytes, None if the type is not known.
+        size: bytes; None if the type is not known.
     """
 
     shape: tuple[int, ...]
@@ -89,16 +89,16 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a GGUF file says of itself.
+    """The header of a GGUF file.
 
     Attributes:
         path: the file.
-        version: of the format.
+        version: version of the format.
         metadata: key -> value; long arrays are `LongArray`.
         tensors: name -> `Tensor`, in the file's order.
         tensors_start: byte at which the list of tensors begins, behind the metadata.
         data_start: byte at which the tensors' data begins.
-        file_size: bytes.
+        file_size: size of the file in bytes.
     """
 
     path: Path
@@ -111,12 +111,12 @@ class GgufHeader:
 
     @property
     def parameters(self) -> int:
-        """Numbers in all tensors together, norms and biases included."""
+        """How many numbers all tensors hold together, norms and biases included."""
         return sum(math.prod(tensor.shape) for tensor in self.tensors.values())
 
     @property
     def architecture(self) -> str:
-        """The name of the model's family, which its own keys begin with; empty if the file has none."""
+        """The name of the model's family, with which the model's own keys begin; empty if the file states none."""
         return str(self.metadata.get("general.architecture", ""))
 
     def value(self, key: str, default: Value | None = None) -> Value | None:
@@ -124,7 +124,7 @@ class GgufHeader:
         return self.metadata.get(f"{self.architecture}.{key}", default)
 
     def number(self, key: str, default: int | None = None) -> int:
-        """A whole number among the model's own keys; a list counts if all layers agree.
+        """A whole number among the model's own keys; a list counts as one if its values, one per layer, are equal.
 
         Raises:
             ModelError: it is missing, is not a whole number, or differs between layers.
@@ -161,7 +161,7 @@ def read_gguf_header(path: str | Path) -> GgufHeader:
 
 @lru_cache(32)
 def _read_version(path: Path, version: tuple[int, ...]) -> GgufHeader:
-    """The header of an unchanged file, cached: parsing a vocabulary takes long, and a command asks several times."""
+    """The header of an unchanged file, cached: parsing a vocabulary takes long, and a command reads it repeatedly."""
     with path.open("rb") as file:
         return _read(_Reader(path, file, version[2]))
 
@@ -213,7 +213,7 @@ class _Reader:
         return value
 
     def count(self, what: str, least_bytes: int) -> int:
-        """Read a count of things that follow, each of at least that many bytes."""
+        """Read the number of entries that follow, each of at least `least_bytes` bytes."""
         count = int(self.scalar("Q", what))
         if count * least_bytes > self.size - self.at:
             raise self.fail(f"{what} is {count:,}, more than the file can hold")

@@ -123,7 +123,7 @@ def _index() -> dict[str, str]:
 
 
 def _simplified(name: str) -> str:
-    """The name in lower case, without organization and suffixes that do not affect the shape: `codellama`."""
+    """The name in lower case, without organization and suffixes that do not affect the shape: `codellama-7b`."""
     text = re.split(r"/|--", re.sub(r"[\s_:]+", "-", name.strip().lower()))[-1].removeprefix("meta-")
     text = text.replace("code-llama", "codellama").replace("llama3", "llama-3").replace("llama2", "llama-2")
     text = text.removesuffix(".gguf")

@@ -1,14 +1,15 @@
-"""A GGUF file of random weights in a given shape, for timing a model whose weights are not at hand.
+"""Writes a GGUF file of random weights in a given shape, for timing a model whose weights are not at hand.
 
 The time of a token does not depend on the values of the weights, only on their number and format. The file is a
 Llama-style decoder with a tokenizer just large enough that llama.cpp loads it. It is written front to back, a few
 megabytes at a time, so a file of any size needs little memory.
 
-Two things do depend on the values, and are taken care of. Sums must stay finite: each matrix is scaled by its width.
-And top-p sampling sorts longer the less certain the model is: the output layer is scaled so that the next token is
-about as certain as a trained model's.
+Two things do depend on the values. Sums must stay finite, so each matrix is scaled by its width. And the less certain
+the model is, the longer top-p sampling sorts, so the output layer is scaled to make the next token about as certain as
+a trained model's.
 
-Not covered: MLPs without a gate, an MLP shared beside experts, sliding windows (left out), bias vectors.
+Not covered: MLPs without a gate, MLPs beside experts, latent attention (all refused); sliding windows, bias vectors
+(left out).
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ from isobudget.models.architecture import Architecture
 from isobudget.models.gguf import FORMS, STRING, StorageForm
 from isobudget.models.gguf_parts import FLOAT32, INT32, TENSOR_TYPES, array, entry, padded, tensor_place, text
 
-#: longest prompt and completion that the file allows; costs nothing
+#: maximum length of prompt and completion together; a large one costs nothing
 _CONTEXT_TOKENS = 1 << 20
-#: unknown, begin, end, and one for each byte: what a SentencePiece tokenizer cannot do without
+#: the tokens that a SentencePiece tokenizer needs: unknown, begin, end, and one for each byte
 _LEAST_VOCABULARY = 3 + 256
-#: standard deviation of the logits; of 32,000 such, about as few hold 95 % of the mass as with a trained model
+#: standard deviation of the logits; of 32,000 such tokens, about as few hold 95 % of the mass as with a trained model
 _LOGIT_SPREAD = 8.0
-#: blocks of random numbers that are repeated; a prime, so that the rows of a matrix differ
+#: number of blocks of random numbers, which are repeated; a prime, so that the rows of a matrix differ
 _REPEATED_BLOCKS = 65_521
 
 
@@ -55,7 +56,7 @@ class Quantisation(StrEnum):
             raise InputError(f"unknown quantization {name!r}; known: {', '.join(cls)}") from None
 
 
-#: the file type that is named after each form
+#: GGUF's number of the file type that is named after each quantization
 _FILE_TYPES = {Quantisation.Q4_0: 2, Quantisation.Q8_0: 7, Quantisation.F16: 1}
 _F32, _F16 = FORMS[0], FORMS[1]
 
@@ -81,7 +82,7 @@ class _Tensor:
 
 
 def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) -> int:
-    """Bytes of all tensors in the file of `write_random_gguf`; its header of at most a few megabytes comes on top.
+    """Size in bytes of all tensors that `write_random_gguf` writes; the header, at most a few megabytes, comes on top.
 
     Raises:
         InputError: the shape is not covered.
@@ -94,21 +95,21 @@ def random_gguf_bytes(architecture: Architecture, quantisation: Quantisation) ->
 
 
 def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quantisation = Quantisation.Q4_0) -> int:
-    """Write a GGUF file of that shape with random weights, the same ones each time.
+    """Write a GGUF file of a model of this shape with random weights, which are the same each time.
 
-    A matrix whose rows are not a multiple of 32 is stored in 16 bits.
+    A matrix whose row length is not a multiple of 32 is stored in 16 bits.
 
     Args:
-        path: of the file; what is there is overwritten.
-        architecture: its shape.
-        quantisation: of the matrices; norms and an expert router are in 32 bits, as in other GGUF files.
+        path: path of the file; an existing file is overwritten.
+        architecture: shape of the model.
+        quantisation: quantization of the matrices; norms and expert routers have 32 bits, as in other GGUF files.
 
     Returns:
-        The bytes written.
+        The number of bytes written.
 
     Raises:
         InputError: the shape is not covered.
-        StorageError: it could not be written; nothing is left behind.
+        StorageError: the file could not be written; nothing is left behind.
     """
     tensors = list(_tensors(architecture, quantisation))
     header = _header(architecture, quantisation, tensors)
@@ -127,14 +128,14 @@ def write_random_gguf(path: Path, architecture: Architecture, quantisation: Quan
 
 
 def check_shape(architecture: Architecture) -> None:
-    """An `InputError` says why random weights of this shape cannot be made."""
+    """Raise an `InputError`, with the reason, if random weights of this shape cannot be made."""
     reason = ""
     if not architecture.gated_mlp:
         reason = "its MLP has no gate"
     elif architecture.shared_mlp_width or architecture.dense_layers:
         reason = "it has MLPs beside its experts"
     elif architecture.latent_kv or architecture.value_size:
-        reason = "its attention is latent"
+        reason = "it has latent attention"
     elif architecture.head_size % 2:
         reason = f"heads of odd size {architecture.head_size} cannot be rotated"
     elif architecture.vocabulary < _LEAST_VOCABULARY:
@@ -243,7 +244,7 @@ def _write(file: BinaryIO, tensor: _Tensor) -> None:
 
 @cache
 def _numbers(form: StorageForm, spread: float) -> bytes:
-    """Blocks of random numbers in a form, with that standard deviation and a mean near 0; ones if it is 0."""
+    """Blocks of random numbers in a form, with standard deviation `spread` and mean near 0; ones if `spread` is 0."""
     if spread == 0:
         return np.ones(_REPEATED_BLOCKS, "<f4").tobytes()
     random = np.random.default_rng(0)

@@ -1,6 +1,6 @@
-"""Architectures from a Hugging Face `config.json`, and from whatever names one; GGUF headers are in `read_gguf`.
+"""Reads architectures from a Hugging Face `config.json`, or by any name or path; `read_gguf` reads GGUF headers.
 
-Which families are covered, and what their files leave unsaid, is in `families`; others are refused.
+The covered families, and what their files do not state, are listed in `families`; other families are refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from isobudget.models.families import Family, by_config
 from isobudget.models.named import build, named
 from isobudget.models.read_gguf import from_gguf
 
-#: other spellings of the fields, as GPT-2 and its kin write them
+#: names of the fields in a configuration: the usual name, then that of GPT-2 and its kin
 _FIELDS = {
     "layers": ("num_hidden_layers", "n_layer"),
     "hidden": ("hidden_size", "n_embd"),
@@ -54,7 +54,7 @@ _NUMBERS = (
 
 
 def load_architecture(name_or_path: str) -> Architecture:
-    """An architecture from whatever the user wrote: a `.gguf` file, a `config.json` or its folder, or a known name.
+    """The architecture that the user names: by a `.gguf` file, a `config.json` or its folder, or a known name.
 
     Raises:
         InputError: there is no such file or name, or the config lacks a field.
@@ -73,7 +73,7 @@ def from_hf_config(config: Mapping[str, Any] | str | Path, name: str | None = No
 
     Args:
         config: the parsed config, or the path of a `config.json` or of the folder that holds it.
-        name: the model's name; by default what the config or its folder is called.
+        name: the model's name; by default the name in a parsed config, or that of the file's folder.
 
     Raises:
         InputError: the file cannot be read, a field is missing, or the family is not covered.
@@ -122,7 +122,7 @@ def _widths(fields: Mapping[str, Any], kind: str, source: str) -> dict[str, Any]
 
 
 def _latent(fields: Mapping[str, Any], heads: int) -> dict[str, Any]:
-    """Latent attention, as DeepSeek writes it."""
+    """The fields of latent attention, from a configuration with DeepSeek's field names."""
     made, rotated = fields.get("qk_nope_head_dim", 0), fields["qk_rope_head_dim"]
     return {
         "latent_kv": fields["kv_lora_rank"],
@@ -154,7 +154,7 @@ def _experts(fields: Mapping[str, Any], family: Family, values: Mapping[str, Any
 
 
 def _dense_layers(fields: Mapping[str, Any], layers: int) -> int:
-    """How many layers of a mixture have no experts: the first ones, those that are named, or all but every n-th."""
+    """How many layers of a mixture have no experts: the first ones, those that are listed, or all but every n-th."""
     named_ones = fields.get("mlp_only_layers", [])
     every = _first(fields, ("decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq")) or 1
     first = fields.get("first_k_dense_replace", 0)
@@ -183,5 +183,5 @@ def _read_json(path: Path) -> tuple[Mapping[str, Any], Path]:
     path = path / "config.json" if path.is_dir() else path
     fields = parse_json(read_text(path), str(path))
     if not isinstance(fields, dict):
-        raise InputError(f"{path} holds no JSON object; is it a model's config.json?")
+        raise InputError(f"{path}: is not a JSON object; is it a model's config.json?")
     return fields, path

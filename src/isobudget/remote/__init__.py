@@ -1,4 +1,4 @@
-"""The judge of another machine, for those that cannot confine samples. See docs/gateway.md."""
+"""A judge on another machine, for machines that cannot confine samples. See docs/gateway.md."""
 
 from typing import TYPE_CHECKING
 

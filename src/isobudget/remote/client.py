@@ -1,4 +1,4 @@
-"""A judge that is a service elsewhere (`isobudget judge --serve`), with the interface of `isobudget.judge.Judge`.
+"""A client of a judge's service on another machine (`isobudget judge --serve`), used like `isobudget.judge.Judge`.
 
     with RemoteJudge("http://judge.local:8401", key="isb-...") as judge:
         for verdict in judge.run(pairs):
@@ -28,16 +28,16 @@ from isobudget.judge.verdict import RULES, Limits, Verdict
 from isobudget.problems.problem import Problem
 from isobudget.records.rows import row_of
 
-#: what holds a key where none is given
+#: the environment variable with the key, if none is given
 KEY_VARIABLE = "ISOBUDGET_JUDGE_KEY"
-_NO_JUDGE = "answers, but is not a judge's service; name one that isobudget judge --serve started"
-#: pairs and bytes of one batch; a pair that is longer goes alone
+_NO_JUDGE = "answers, but is not a judge's service; give the URL of one that isobudget judge --serve started"
+#: maximum pairs and bytes of one batch; a longer pair is sent alone
 BATCH, BATCH_BYTES = 64, 4 << 20
-#: batches that are under way at the same time
+#: number of batches that are under way at the same time
 AT_ONCE = 8
-#: how long no byte may come: the service sends a line at least every ten seconds
+#: maximum time without a byte from the service, which sends a line at least every ten seconds
 SILENCE_SECONDS = 60.0
-#: how long a service that is not there is tried, unless told otherwise
+#: how long an unreachable service is retried by default
 PATIENCE_SECONDS = 30.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 
@@ -76,7 +76,8 @@ class RemoteJudge:
         """Connect to the service and check how it judges.
 
         Raises:
-            JudgeError: it cannot be reached, is not a judge, refuses the key, or judges by other rules or limits.
+            JudgeError: the service cannot be reached, is not a judge's, refuses the key, or judges by other rules or
+                limits.
         """
         try:
             said = json.loads(b"".join(self._patiently("GET", None)))
@@ -91,7 +92,7 @@ class RemoteJudge:
         if self._stated is not None and self._stated != limits:
             raise JudgeError(
                 f"{self._where}: judges with {_told(limits)}, but {_told(self._stated)} were requested; start the "
-                "service with these, or request none"
+                "service with the requested limits, or request none"
             )
         self.limits, self.workers = limits, workers
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge")
@@ -126,7 +127,7 @@ class RemoteJudge:
                 one.cancel()
 
     def run_async(self, pairs: Iterable[Pair]) -> AsyncIterator[Verdict]:
-        """The same as `run` for an event loop, which is not blocked while samples run."""
+        """Like `run`, for an event loop, which is not blocked while samples run."""
         from isobudget.judge.off_the_loop import off_the_loop
 
         return off_the_loop(self.run(pairs))
@@ -145,7 +146,7 @@ class RemoteJudge:
             if len(body) > self._most_kb << 10:
                 size = f"{len(body) >> 10} kB"
                 raise JudgeError(
-                    f"{self._where}: takes {self._most_kb} kB at once; a program with its tests has {size}"
+                    f"{self._where}: accepts {self._most_kb} kB per request; a program with its tests has {size}"
                 )
             try:
                 for line in self._patiently("POST", body):
@@ -165,7 +166,7 @@ class RemoteJudge:
         return [verdicts[at] for at in range(len(batch))]
 
     def _patiently(self, method: str, body: bytes | None) -> Iterator[bytes]:
-        """The lines of an answer. An unreachable service is retried; if an answer breaks off, the lines end."""
+        """Yield the lines of an answer. An unreachable service is retried; if an answer breaks off, the lines end."""
         deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
         while True:
             began = False
@@ -245,7 +246,7 @@ def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
 
 
 def _body(batch: list[Pair]) -> bytes:
-    """A batch as JSON: every problem once."""
+    """A batch as JSON, which contains every problem once."""
     problems: dict[Problem, int] = {}
     jobs = [[problems.setdefault(problem, len(problems)), _text(program)] for problem, program in batch]
     rows: list[dict[str, Any]] = [asdict(row_of(problem)) for problem in problems]

@@ -65,7 +65,7 @@ def test_a_server_that_silently_gives_fewer_samples_is_noticed(given: int) -> No
     generations, server, notes = draw(Habits(most_samples=given))
     assert_right(generations)
     assert [request.get("n") for request in server.requests] == [5] + [None] * (5 - given)
-    assert sum(f"gave {given} of 5 samples" in note for note in notes) == 1
+    assert sum(f"gave {given} of 5 requested samples" in note for note in notes) == 1
 
 
 def test_what_was_noticed_is_remembered() -> None:

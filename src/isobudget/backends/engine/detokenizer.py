@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 Decode = Callable[[Sequence[int]], str]
 
-#: tokens of the prompt that an output is decoded after
+#: number of the prompt's last tokens that are decoded together with an output
 CONTEXT_TOKENS = 8
 
 _INCOMPLETE = "�"
@@ -38,8 +38,8 @@ class Detokenizer:
     def __init__(self, decode: Decode, prompt_ids: Sequence[int]) -> None:
         self._decode = decode
         self._ids = list(prompt_ids[-CONTEXT_TOKENS:])
-        self._start = 0  # what is decoded begins here
-        self._decoded = len(self._ids)  # and is in `text` up to here
+        self._start = 0  # the next decoding begins with this token
+        self._decoded = len(self._ids)  # and the tokens before this one are in `text` already
         self.text = ""
         self.ends: list[int] = []
 
@@ -69,7 +69,7 @@ class Detokenizer:
         """How many tokens are completely within the first `length` characters of the text."""
         count = sum(1 for end in self.ends if end <= length)
         if length < len(self.text):
-            # tokens without text of their own at the cut are the begin of a character after it
+            # tokens without text of their own at the cut are the beginning of a character after it
             while count and self.ends[count - 1] == (self.ends[count - 2] if count > 1 else 0):
                 count -= 1
         return count

@@ -34,7 +34,8 @@ class Counter:
     Attributes:
         read: returns the current count.
         joules: energy of one count.
-        whole: number of counts before it wraps to 0; None if it never wraps, so that a lower reading means a reset.
+        whole: number of counts before the counter wraps to 0; None if it never wraps, so that a lower reading means a
+            reset.
     """
 
     read: Callable[[], int]

@@ -107,7 +107,7 @@ class SampleInFlight:
         return float(self._numbers.random())
 
     def take(self, token: int, logprob: float) -> bool:
-        """Add the next token; returns whether the sample ends with it. Only `give` informs the request of the end."""
+        """Add the next token; returns whether the sample ends with it. The request gets the sample only by `give`."""
         if math.isnan(logprob):
             self.request.fail(BackendError(_NOT_NUMBERS))
             return True
@@ -128,7 +128,7 @@ class SampleInFlight:
 
     @property
     def unwanted(self) -> bool:
-        """Whether nobody waits for it any more: its request has failed."""
+        """Whether nobody waits for the sample any more, because its request has ended."""
         return self.request.future.done()
 
     def _end(self, reason: FinishReason, length: int | None = None) -> Literal[True]:

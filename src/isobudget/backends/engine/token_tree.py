@@ -112,8 +112,9 @@ def _common(one: Ids, other: Ids) -> int:
 
 
 def begin_scores(after_prompt: NDArray[np.floating], texts: Sequence[Ids]) -> list[Floats]:
-    """Room for the scores of all texts, with those of the first tokens in it, by the logits after the prompt, of shape
-    (1, vocabulary).
+    """Arrays for the scores of all texts, in which the scores of the first tokens are set.
+
+    `after_prompt` are the logits after the prompt, of shape (1, vocabulary).
     """
     scores = [np.empty(len(text)) for text in texts]
     normalizer = log_normalizers(after_prompt)[0]

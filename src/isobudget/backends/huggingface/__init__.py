@@ -1,4 +1,4 @@
-"""Causal models run by transformers.
+"""Causal models run with transformers.
 
 `backend` has the interface and its batching thread; `load` finds model and device, `tokens` tokenizes and detokenizes,
 `sample_token` chooses tokens, `batch` runs one batch, `score` scores given texts.

@@ -126,7 +126,7 @@ class HuggingFace:
         limit = self._loaded().context_tokens
         if limit is not None and len(ids) + more > limit:
             raise BackendError(
-                f"{self.settings.model}: a prompt of {len(ids)} tokens and {more} new ones exceed the model's "
+                f"{self.settings.model}: a prompt of {len(ids)} tokens plus {more} more exceeds the model's "
                 f"context of {limit} tokens"
             )
         return tuple(ids)
@@ -136,7 +136,7 @@ class HuggingFace:
             raise BackendError(f"{self.settings.model}: the model was closed")
 
     def _work(self, model: LoadedModel) -> None:
-        """What the model's thread does until the inbox is closed."""
+        """Run the model until the inbox is closed; the model's thread executes this."""
         try:
             clock = StepClock(
                 meter=find_meter(used_cards(_card(model.device)) if model.device[:4] == "cuda" else False)
@@ -185,12 +185,12 @@ class HuggingFace:
 
 
 def _card(device: str) -> int:
-    """The number of a card among the visible ones, from PyTorch's name of it."""
+    """The number of a card among the visible ones, from PyTorch's name of the device."""
     return int(device.partition(":")[2] or 0)
 
 
 def _next(waiting: list[Request | ScoreRequest], room: int) -> ScoreRequest | list[SampleOfRequest]:
-    """The next work, by the oldest request: its texts to score alone, or its samples together with similar ones."""
+    """The next work: the texts of the oldest request, or its samples together with those of similar prompt length."""
     if waiting and isinstance(waiting[0], ScoreRequest):
         return waiting.pop(0)  # type: ignore[return-value]
     requests = [request for request in waiting if isinstance(request, Request)]

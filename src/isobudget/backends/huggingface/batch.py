@@ -51,7 +51,7 @@ def generate_batch(
     If a batch began with room for more samples, its steps count as idle.
 
     Raises:
-        BackendError: `stopped` said so.
+        BackendError: `stopped` returned true, because the model was closed.
         torch.OutOfMemoryError: the batch does not fit into the device's memory; finished samples have been delivered.
     """
     import torch

@@ -14,7 +14,8 @@ from isobudget.backends.base import Sampling
 if TYPE_CHECKING:
     import torch
 
-#: tokens among which top-p is looked for first: sorting a whole vocabulary takes longer than many models' step
+#: number of most likely tokens among which top-p is looked for first: sorting a whole vocabulary takes longer than a
+#: step of many models
 _FEW = 1024
 
 

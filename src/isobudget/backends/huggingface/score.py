@@ -19,7 +19,7 @@ from isobudget.backends.huggingface.batch import forward_options, pad_left
 from isobudget.backends.huggingface.load import LoadedModel
 from isobudget.errors import BackendError
 
-#: numbers that a pass may give out (1 GiB of float32): a vocabulary of 150,000 for every token of every text is much
+#: maximum number of logits of one pass (1 GiB of float32): every token of every text has one for each vocabulary entry
 _MOST_LOGITS = 2**28
 
 
@@ -43,8 +43,8 @@ def score_texts(
     """Score the request's texts, at most `rows` in one pass, and deliver the scores to the request.
 
     Raises:
-        BackendError: `stopped` said so.
-        torch.OutOfMemoryError: the device's memory does not hold a pass.
+        BackendError: `stopped` returned true, because the model was closed.
+        torch.OutOfMemoryError: a pass does not fit into the device's memory.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Settings of models run by `transformers`."""
+"""Settings of models run with `transformers`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from isobudget.backends.settings import Hardware, HubSettings, Needs, Pacing, Po
 
 
 class TransformersSettings(HubSettings):
-    """A causal model run by `transformers`.
+    """A causal model run with `transformers`.
 
     Attributes:
         dtype: number type; ``auto`` is that of the stored weights.
-        device: ``auto`` takes a CUDA device if there is one, else the CPU; else a device in PyTorch's notation
-            (`cuda:1`).
-        batch: samples generated at the same time, at most.
+        device: a device in PyTorch's notation, such as `cuda:1`; ``auto`` takes a CUDA device if there is one, else the
+            CPU.
+        batch: maximum number of samples generated at the same time.
     """
 
-    needs: ClassVar[Needs] = Needs(("torch", "transformers"), "transformers", "running models by transformers")
+    needs: ClassVar[Needs] = Needs(("torch", "transformers"), "transformers", "running models with transformers")
     opens: ClassVar[str] = "isobudget.backends.huggingface.backend:HuggingFace"
     pace: ClassVar[Pacing] = Pacing(16, by_calls=False, ahead=1.0, on_cores=True)
 
@@ -28,7 +28,7 @@ class TransformersSettings(HubSettings):
     batch: Positive = 16
 
     def pacing(self) -> Pacing:
-        """Groups of a batch's size; with a named CUDA device, the CPU cores stay free."""
+        """The pacing, with groups of a batch's size; a model on a named CUDA device does not occupy the CPU cores."""
         return replace(self.pace, group=self.batch, on_cores=not self.device.startswith("cuda"))
 
     def gpus_held(self, there_are: bool) -> int:
@@ -36,5 +36,5 @@ class TransformersSettings(HubSettings):
         return int(self.device.startswith("cuda") or (self.device == "auto" and there_are))
 
     def hardware(self) -> Hardware | None:
-        """The GPU that is named."""
+        """The GPU that `gpu` names; None if it names none."""
         return Hardware(self.gpu, 1, self.batch) if self.gpu else None

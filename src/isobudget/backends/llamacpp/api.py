@@ -39,8 +39,7 @@ _UNSET = -1
 #: room behind the known fields: the library must not write past the end
 _REST = ("_rest", c_void_p * 8)
 
-#: the fields of `llama_model_params`: name, type, and what the supported version fills in, where a shifted field would
-#: be seen by it
+#: the fields of `llama_model_params`: name, type, and the supported version's default, if it would show a moved field
 _MODEL_FIELDS: tuple[tuple[Any, ...], ...] = (
     ("devices", c_void_p, None),
     ("tensor_buft_overrides", c_void_p),
@@ -61,7 +60,7 @@ _MODEL_FIELDS: tuple[tuple[Any, ...], ...] = (
     ("load_mtp", c_bool),
 )
 
-#: those of `llama_context_params`
+#: the fields of `llama_context_params`, in the same form
 _CONTEXT_FIELDS: tuple[tuple[Any, ...], ...] = (
     ("n_ctx", c_uint32, 512),
     ("n_batch", c_uint32, 2048),
@@ -133,7 +132,7 @@ class Batch(ctypes.Structure):
 _MODEL_DEFAULTS = {field[0]: field[2] for field in _MODEL_FIELDS if len(field) > 2}
 _CONTEXT_DEFAULTS = {field[0]: field[2] for field in _CONTEXT_FIELDS if len(field) > 2}
 
-#: structures that cross the border by value, with the defaults by which a shifted field is seen
+#: structures that are passed by value, with the defaults that show whether a field has moved
 STRUCTURES: dict[str, tuple[type[ctypes.Structure], dict[str, Any]]] = {
     "llama_model_params": (ModelParams, _MODEL_DEFAULTS),
     "llama_context_params": (ContextParams, _CONTEXT_DEFAULTS),
@@ -189,7 +188,7 @@ def load_api() -> ctypes.CDLL:
 
     Raises:
         MissingExtraError: the engine is not installed.
-        ModelError: the structures of its version are not known.
+        ModelError: the engine cannot be loaded, or the structures of its version are not known.
     """
     engine = import_engine()
     api = ctypes.CDLL(str(Path(engine.xllamacpp.__file__)))
@@ -202,16 +201,16 @@ def load_api() -> ctypes.CDLL:
         raise _unsupported(version, str(error)) from None
     check_defaults(api.llama_model_default_params(), _MODEL_DEFAULTS, version)
     check_defaults(api.llama_context_default_params(), _CONTEXT_DEFAULTS, version)
-    # what it says while it works is in no error message, and would be written over the progress on the terminal
+    # the library's log adds nothing to error messages, and would be written over the progress on the terminal
     api.llama_log_set(say_nothing(), None)
     api.llama_backend_init()
     return api
 
 
 def say_nothing() -> c_void_p:
-    """A function that ignores a log message from llama.cpp.
+    """A C function without side effects, which llama.cpp can call for its log messages.
 
-    It is one of C that changes nothing. In a function of Python a Ctrl-C would be raised, and there it would be lost.
+    In a Python function instead, a Ctrl-C could be raised, and would be lost.
     """
     return ctypes.cast(ctypes.pythonapi.Py_IsInitialized, c_void_p)
 

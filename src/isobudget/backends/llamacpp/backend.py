@@ -40,9 +40,9 @@ from isobudget.errors import BackendError, ModelError
 from isobudget.grid import counted
 from isobudget.models.gguf import read_gguf_header
 
-#: weights expanded to 32 bits take at most this memory unless they are asked for
+#: weights are expanded to 32 bits if they then take at most this memory, or if the setting `exact` asks for it
 EXACT_BYTES = 1 << 30
-#: most threads for each core: those of a lane wait for each other hundreds of times a step
+#: maximum threads per core: a lane's threads wait for each other hundreds of times per step
 _MOST_PER_CORE = 4
 
 _ALIKE = (
@@ -164,7 +164,7 @@ class LlamaCpp:
             self._asked.difference_update(requests)
 
     def _tallied(self, request: Request) -> list[Generation]:
-        """The samples of a request, when they are finished; those that the context cut short are counted."""
+        """Wait for the samples of a request, and count those that the context cut short."""
         samples: list[Generation] = request.future.result()
         most = request.sampling.max_tokens
         cut = sum(one.finish_reason is FinishReason.LENGTH and one.completion_tokens < most for one in samples)
@@ -173,7 +173,7 @@ class LlamaCpp:
         return samples
 
     def drop(self) -> None:
-        """Stop generating all requested samples, because nobody waits for them. A running step is finished."""
+        """Stop generating all requested samples, because nobody waits for them. A step that runs is finished first."""
         for request in list(self._asked):
             request.fail(BackendError(f"{self.path.name}: nobody waits for this sample any more"))
 
@@ -251,7 +251,7 @@ class LlamaCpp:
                     thread.start()
 
     def _lanes_of(self, weights: LlamaModel, lanes: Lanes) -> list[Slots]:
-        """The slots and threads, divided among the lanes."""
+        """The slots of each lane; slots and threads are divided evenly among the lanes."""
         room, made = self.settings.room, list[Slots]()
         check_memory(self.settings)
         shares = zip(*(_divided(whole, lanes.count) for whole in (self.concurrency, self._cores())), strict=True)
@@ -283,7 +283,11 @@ class LlamaCpp:
         return needed is not None and needed <= EXACT_BYTES
 
     def _cores(self) -> int:
-        """The number of CPU threads. One at which they would only wait for each other is refused."""
+        """The number of CPU threads.
+
+        Raises:
+            ModelError: these are so many that they would only wait for each other.
+        """
         cores = usable_cores()
         threads = self.settings.cpu_threads
         if threads > _MOST_PER_CORE * cores:

@@ -20,14 +20,14 @@ from isobudget.backends.llamacpp.api import F32, NO_FLASH_ATTENTION, Batch, load
 from isobudget.backends.llamacpp.model import LlamaModel
 from isobudget.errors import BackendError
 
-#: contexts are made for sizes rounded up to this, as the engine does
+#: the size of a context is rounded up to a multiple of this, as by the engine itself
 _STEP_TOKENS = 256
-#: fewer tokens of a prompt than these, computed at once, are computed by another routine of the engine's, which rounds
-#: otherwise (tried on x86-64: attention goes through tiles of 64 tokens)
+#: minimum number of a prompt's tokens to compute at once: the engine computes fewer by another routine, which rounds
+#: differently (tried on x86-64: attention goes through tiles of 64 tokens)
 TILE_TOKENS = 64
 
 Logits = NDArray[np.float32]
-#: what a sequence holds, as the engine writes it for another context of the same model
+#: the content of a sequence, as the engine saves it for another context of the same model
 State = NDArray[np.uint8]
 
 
@@ -40,9 +40,9 @@ class Context:
         sequences: number of sequences.
         batch_tokens: maximum tokens of one batch, at least `sequences`.
         threads: CPU threads.
-        is_shared: whether sequences share one memory. Then the logits of all tokens may be requested, else only of one
-            per sequence.
-        in_32_bits: store and add up keys and values in 32 bits, which is slower.
+        is_shared: whether sequences share one memory. If so, the logits of all tokens of a batch may be requested,
+            otherwise only those of one token per sequence.
+        in_32_bits: whether to store and add up keys and values in 32 bits, which is slower.
 
     Attributes:
         tokens: capacity for all sequences together.
@@ -102,10 +102,7 @@ class Context:
         self._api.llama_memory_clear(self._memory, True)
 
     def copy(self, source: int, target: int) -> None:
-        """Make the sequence `target` a copy of `source`.
-
-        The engine makes the copy with its next batch.
-        """
+        """Make the sequence `target` a copy of `source`; the engine does it with its next batch."""
         self.forget(target)
         self._copying.add(source)
         self._api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
@@ -115,7 +112,7 @@ class Context:
         self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
     def save(self, sequence: int) -> State:
-        """The state of a sequence, for `restore` in a context with as many sequences."""
+        """The state of a sequence, for `restore` in a context with the same number of sequences."""
         state = np.empty(self._api.llama_state_seq_get_size(self._handle, sequence), np.uint8)
         written = self._api.llama_state_seq_get_data(self._handle, state.ctypes.data, state.size, sequence)
         return state[:written]
@@ -139,7 +136,7 @@ class Context:
         """Replace the sequence `target` by the first tokens of `source`.
 
         Returns:
-            The number of tokens that it holds now. It is 0 if the model cannot drop the end of a sequence (recurrent
+            The number of tokens that `target` holds now: 0 if the model cannot drop the end of a sequence (recurrent
             layers) or no longer has its beginning (sliding windows).
         """
         if tokens and source != target:

@@ -17,14 +17,17 @@ def usable_cores() -> int:
 
 
 def import_engine() -> Any:
-    """Import the engine.
+    """Import the engine, and let its waiting threads sleep: spinning beside other work costs up to 40 times as much.
 
-    Its waiting threads must sleep, because spinning beside other work costs up to 40 times as much.
+    Raises:
+        MissingExtraError: the engine is not installed.
+        ModelError: it is installed, but cannot be loaded.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         return NEEDS.load()[0]
     except ImportError as error:
         raise ModelError(
-            f"the embedded engine cannot be loaded: {error}. On Debian, its OpenMP runtime is the package libgomp1."
+            f"the embedded engine cannot be loaded: {error}. On Debian, install its OpenMP runtime: the package "
+            "libgomp1."
         ) from None

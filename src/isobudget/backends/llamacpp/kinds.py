@@ -1,4 +1,4 @@
-"""Which weights the engine multiplies in the same way for one sample and for many, by a GGUF file's header."""
+"""Says, from a GGUF file's header, whether the engine multiplies its weights alike for one sample and for many."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 from isobudget.errors import ModelError
 from isobudget.models.gguf import read_gguf_header
 
-#: weights that are multiplied alike, bit by bit, and about as fast for few samples as for many (tried on x86-64)
+#: kinds of weights whose products are bitwise equal, and about as fast, for few and many samples (tried on x86-64)
 _EVEN_KINDS = frozenset({"Q4_0", "Q4_1", "Q8_0"})
 
 
 def are_even(path: Path) -> bool:
-    """Whether all matrices of the file are of such kinds; true if the file cannot be read."""
+    """Whether the engine multiplies all matrices of a file alike for few samples and for many.
+
+    It is true if the file cannot be read.
+    """
     try:
         stat = path.stat()
         return _all_even(path, stat.st_size, stat.st_mtime_ns)

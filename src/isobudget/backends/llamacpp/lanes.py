@@ -78,7 +78,7 @@ class Lanes:
 
     @contextmanager
     def at_work(self, lanes: int = 1) -> Iterator[None]:
-        """In this context one more lane is working; with -1 one fewer, because a working lane waits."""
+        """Count one more working lane in this context, or, with -1, one fewer, because a working lane waits."""
         with self._changed:
             self._go_on()
             self._at_work += lanes
@@ -112,7 +112,7 @@ class Lanes:
     def claim(self, ids: tuple[int, ...]) -> bool:
         """Whether the calling lane may compute a prompt now: no other lane computes one with the same beginning.
 
-        If it may, no other lane will until its `computing` has ended.
+        If so, no other lane may compute such a prompt until the calling lane's `computing` has ended.
         """
         with self._changed:
             lane = threading.get_ident()
@@ -135,7 +135,7 @@ class Lanes:
 
     @contextmanager
     def computing(self, ids: tuple[int, ...]) -> Iterator[bool]:
-        """In this context the calling lane computes a prompt. If it has not claimed it, it first waits until it may.
+        """Let the calling lane compute a prompt in this context; unless claimed before, first wait until it may.
 
         Yields:
             Whether the lane had to wait.

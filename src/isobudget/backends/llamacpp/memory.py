@@ -11,7 +11,7 @@ from isobudget.errors import ModelError
 from isobudget.grid import counted, short
 from isobudget.models.read_gguf import from_gguf
 
-#: numbers of keys and values, in 16 bits
+#: bytes of each number in keys and values (16 bits)
 _NUMBER_BYTES = 2
 
 
@@ -50,7 +50,7 @@ def check_memory(settings: LlamaCppSettings) -> None:
 
 
 def _excess(needed: int) -> str:
-    """That this many bytes are more than the machine has, to be added to a sentence; empty if they are not."""
+    """The end of a sentence, saying that the machine has less memory than needed; empty if it has enough."""
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):

@@ -22,7 +22,7 @@ from isobudget.files.near import not_a_file
 from isobudget.models.gguf import read_gguf_header
 
 _PIECE_BYTES = 512
-#: most layers that llama.cpp has room for
+#: maximum number of layers that llama.cpp supports
 _MOST_LAYERS = 512
 
 
@@ -41,7 +41,7 @@ class LlamaModel:
         _check_layers(path)
         params = self._api.llama_model_default_params()
         params.vocab_only = vocabulary_only
-        #: what every context of the model has to add to its products, 0 if nothing; freed with the model
+        #: handle of the adapter that every context of the model must use, 0 if there is none; freed with the model
         self.adapter = 0
         handle = 0 if vocabulary_only else self._load_split()
         handle = handle or self._api.llama_model_load_from_file(str(path).encode(), params)
@@ -50,12 +50,12 @@ class LlamaModel:
                 f"{path}: llama.cpp cannot load it. It is damaged, not a GGUF model, or too large for the memory here."
             )
         self.handle: int = handle
-        #: the template for conversations that the file holds, empty if there is none
+        #: the file's template for conversations, empty if there is none
         self.template = (self._api.llama_model_chat_template(handle, None) or b"").decode(errors="replace")
         #: whether the file's matrices are in 16 or 32 bits
         self.is_float = int(self._api.llama_model_ftype(handle)) in FLOAT_FILES
         self._vocabulary = c_void_p(self._api.llama_model_get_vocab(handle))
-        #: how many token ids there are
+        #: number of token ids
         self.vocabulary_size = int(self._api.llama_vocab_n_tokens(self._vocabulary))
         self._pieces: dict[int, bytes] = {}
         self._lock = threading.Lock()
@@ -84,7 +84,8 @@ class LlamaModel:
     def tokenize_text(self, text: str) -> list[int]:
         """Ids of a text that follows a prompt: nothing is added, and a written-out special token stays plain text.
 
-        SentencePiece begins every text with a space of its own; it is taken away again, by tokenizing behind a newline.
+        SentencePiece puts a space before every text. To avoid it, the text is tokenized after a newline, which is then
+        removed.
         """
         ids = self._tokenize(text, special=False)
         if self._api.llama_vocab_type(self._vocabulary) != SENTENCE_PIECE or self.text_bytes(ids) == text.encode():
@@ -177,7 +178,7 @@ class LlamaModel:
 def _check_layers(path: Path) -> None:
     """Refuse a number of layers at which llama.cpp would end the process instead of refusing the file.
 
-    Says nothing of a file that cannot be read otherwise: llama.cpp refuses it.
+    A file that cannot be read passes here, because llama.cpp refuses it.
     """
     try:
         header = read_gguf_header(path)

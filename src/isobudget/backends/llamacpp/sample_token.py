@@ -1,8 +1,9 @@
 """Chooses the next token from logits: temperature, then top-p, and nothing else. Pure.
 
 Top-p keeps the smallest set of most likely tokens whose probabilities, at the given temperature, add up to at least p;
-ties are ordered by token number. One uniform random number selects the token: the first one at which the cumulative
-kept probabilities, in that order, exceed it. So a sample depends on its own random numbers and logits alone.
+ties are ordered by token number. One uniform random number in [0, 1) selects the token: the first one at which the
+cumulative kept probabilities, in that order, exceed this fraction of their sum. So a sample depends on its own random
+numbers and logits alone.
 
 Log-probabilities are those of the unmodified model: temperature 1, all tokens.
 

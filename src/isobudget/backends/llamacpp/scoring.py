@@ -1,10 +1,11 @@
 """Log-probabilities of given texts after a prompt, by llama.cpp: no sampling, one forward pass over their tree.
 
-The logits are the engine's own. With most quantised weights it rounds activations to 8 bits, and a last bit that is
-rounded differently in another batch propagates. With SmolLM2 135M in Q4_1, the score of the same text in another batch
-differs by about 0.02 nats per token, and a token's score differs from exact arithmetic by 0.03, at random and without
-bias. Files with weights in 16 or 32 bits are scored with keys and values in 32 bits, which nearly removes the effect.
-Small models of known architecture are scored without it, see `isobudget.backends.llamacpp.exact`.
+The logits are the engine's own. With most quantised weights the engine rounds activations to 8 bits, and a last bit
+that is rounded differently in another batch propagates. With SmolLM2 135M in Q4_1, the score of the same text in
+another batch differs by about 0.02 nats per token, and a token's score differs from exact arithmetic by 0.03, at random
+and without bias. Files with weights in 16 or 32 bits are scored with keys and values in 32 bits, which nearly removes
+the effect. Small models of known architecture are scored without this rounding, see
+`isobudget.backends.llamacpp.exact`.
 
 Not covered: models with an encoder.
 """
@@ -34,7 +35,7 @@ from isobudget.errors import BackendError
 _BATCH_TOKENS = 512
 #: logits held at the same time at most; large vocabularies get smaller batches
 _LOGITS = 1 << 25
-#: the engine wants batches of at least as many tokens
+#: number of sequences of a context; the engine needs batches of at least as many tokens
 _SEQUENCES = 64
 #: contexts are made for lengths rounded up to this, so that few different ones are needed
 _CONTEXT_STEP = 512

@@ -13,15 +13,15 @@ from isobudget.backends.llamacpp.kinds import are_even
 from isobudget.backends.settings import BackendSettings, Needs, Pacing, Positive
 from isobudget.grid import counted
 
-#: prompts that are kept: one whose samples begin, and the one before it, whose last calls may have come late
+#: number of prompts that a lane keeps: the one whose samples begin, and the one before it, whose last calls may be late
 KEPT_PROMPTS = 2
-#: rows of a step, at least, for weights that are loaded in two parts
+#: minimum rows of a step for weights that are loaded in two parts (`split_form`)
 LEAST_ROWS = 2
-#: most slots: llama.cpp's sequences of a context, without those of the prompts
+#: maximum number of slots: the sequences of one llama.cpp context, without those of the prompts
 MOST_SLOTS = 256 - KEPT_PROMPTS
-#: fewest samples that a lane of their own pays for, by whether the weights are multiplied alike for few and for many
+#: minimum slots for which a lane of their own is worthwhile, by whether `are_even` holds for the weights
 _LANE_SLOTS = {True: 8, False: 16}
-#: lanes that there are slots for where the number of slots is left open
+#: number of lanes that the default number of slots is enough for
 _LANES = 2
 #: source text has at least this many characters for every token; tokenizers of small models come close to it
 _CHARACTERS_PER_TOKEN = 2.0
@@ -44,7 +44,7 @@ class LlamaCppSettings(BackendSettings):
 
     needs: ClassVar[Needs] = NEEDS
     opens: ClassVar[str] = "isobudget.backends.llamacpp.backend:LlamaCpp"
-    # it finds shared prompts itself, so single samples keep its slots fullest, and always has one to put in next
+    # the engine finds shared prompts itself, so calls for single samples keep its slots fullest
     pace: ClassVar[Pacing] = Pacing(1, by_calls=False, ahead=1.5, on_cores=True)
 
     backend: Literal["llama.cpp"] = "llama.cpp"
@@ -59,7 +59,7 @@ class LlamaCppSettings(BackendSettings):
         return self.context_tokens or 1024
 
     def serves(self, wanted: BackendSettings) -> bool:
-        """Whether these settings do for the wanted ones; more room per sample than wanted does no harm."""
+        """Whether these settings can replace the wanted ones; more room per sample than wanted does no harm."""
         if isinstance(wanted, LlamaCppSettings) and self.room >= wanted.room:
             return self.model_copy(update={"context_tokens": wanted.context_tokens}) == wanted
         return self == wanted
@@ -93,11 +93,11 @@ class LlamaCppSettings(BackendSettings):
         return _LANE_SLOTS[are_even(Path(self.model))]
 
     def on_cores(self, cores: int) -> Self:
-        """With one thread per core, unless threads are stated."""
+        """These settings with one thread per core, unless they state the number of threads."""
         return self if self.threads else self.model_copy(update={"threads": cores})
 
     def facts(self) -> dict[str, Any]:
-        """The engine. The file, its checksum and its source are recorded with the weights."""
+        """The backend and its engine. The file, its checksum and its source are recorded with the weights."""
         return {"backend": self.backend, "engine": self.label}
 
     @classmethod

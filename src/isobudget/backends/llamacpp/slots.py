@@ -1,8 +1,8 @@
-"""Continuous batching: every slot generates a sample of its own, and takes the next one as soon as that ends.
+"""Continuous batching: every slot generates a sample of its own, and takes the next one as soon as its sample ends.
 
 A lane works in steps; each step adds one token to every sample in flight, whichever problem it belongs to. A prompt is
 computed once, by itself, into its own sequence, and copied for each of its samples. It is kept until its place is
-needed for another prompt, and samples of kept prompts start before others. So the prompt of a problem is computed once,
+needed for another prompt, and samples of kept prompts start before others, so the prompt of a problem is computed once,
 whether its samples are requested in one call or in many. If a prompt has the same beginning as a kept one, such as the
 same examples, only the rest is computed. If there are several lanes (`lanes`), each has its own slots, and they copy
 prompts from one another.
@@ -34,7 +34,7 @@ from isobudget.backends.llamacpp.sample_token import sample_token
 from isobudget.backends.llamacpp.settings import KEPT_PROMPTS, LEAST_ROWS
 from isobudget.errors import BackendError
 
-#: tokens of a prompt that are computed at once, at most
+#: maximum number of a prompt's tokens that are computed at once
 _BATCH_TOKENS = 512
 
 
@@ -55,7 +55,7 @@ class Slots:
         slots: samples generated at the same time.
         context_tokens: tokens for prompt and completion of each sample.
         threads: CPU threads.
-        clock: charges its steps.
+        clock: charges the lane's steps.
         lanes: state shared with other lanes; None if this is the only one.
 
     Attributes:
@@ -176,7 +176,7 @@ class Slots:
         self._context.close()
 
     def _tell_room(self) -> None:
-        """Tell the other lanes whether there is an empty slot here."""
+        """Tell the other lanes whether this lane has an empty slot."""
         if self.has_room == self._is_full:
             self._is_full = not self.has_room
             self._lanes.fill(1 if self._is_full else -1)
@@ -258,7 +258,7 @@ class Slots:
 
 
 def generate_from(inbox: Inbox[Request], slots: Slots, lanes: Lanes) -> None:
-    """Generate requests from the inbox until it is closed; runs in a lane's thread."""
+    """Generate the samples of the inbox's requests until the inbox is closed; a lane's thread executes this."""
     error: Exception = BackendError("the model was closed before this sample was generated")
     try:
         while slots.is_busy or inbox.wait():

@@ -179,7 +179,7 @@ def _adapter_file(header: GgufHeader) -> Iterator[bytes]:
 
 
 def _sums(width: int, rank: int) -> bytes:
-    """Row i adds up block i of the inputs; rows beyond the last block are zeros."""
+    """The adapter's first matrix: row i adds up block i of the inputs; rows beyond the last block are zeros."""
     blocks = np.zeros((rank, width // _BLOCK), [("scale", "<f2"), ("numbers", "i1", _BLOCK)])
     for block in range(width // _BLOCK):
         blocks[block, block] = 1.0, 1
@@ -187,7 +187,7 @@ def _sums(width: int, rank: int) -> bytes:
 
 
 def _offsets(stored: _Bytes, header: GgufHeader, tensor: Tensor, rank: int) -> bytes:
-    """m + 8 d of each row's blocks."""
+    """The adapter's second matrix: m + 8 d of each row's blocks."""
     pairs = np.ascontiguousarray(_data(stored, header, tensor).reshape(-1, 20)[:, :4]).view("<f2").astype("<f4")
     offsets = np.zeros((tensor.shape[1], rank), "<f4")
     offsets[:, : tensor.shape[0] // _BLOCK] = (pairs[:, 1] + 8 * pairs[:, 0]).reshape(len(offsets), -1)

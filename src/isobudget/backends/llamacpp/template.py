@@ -18,11 +18,15 @@ from isobudget.errors import BackendError
 
 
 def render_conversation(template: str, chat: Chat, names: Mapping[str, str]) -> str:
-    """The text that the model is given to answer; `names` are those of the special tokens that templates ask for, such
-    as ``bos_token``.
+    """The text that the model is given to answer.
+
+    Args:
+        template: the model's chat template.
+        chat: the conversation.
+        names: texts of special tokens, by the names that templates use for them, such as ``bos_token``.
 
     Raises:
-        BackendError: the template is not a template or refuses the conversation.
+        BackendError: the template is not valid, or refuses the conversation.
     """
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment

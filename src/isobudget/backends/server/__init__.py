@@ -1,9 +1,9 @@
 """Models behind OpenAI-compatible servers.
 
-`backend` has the interface; `session` generates, `calls` sends and retries, `faults` interprets failures, `keys`
-decides which key goes to which server and `proxies` on which route, `scoring` scores by echo, `loop` is the event
-loop's thread. `requests`, `answers`, `features` (what may be refused) and `usage` (what is counted) are pure. `traits`,
-`tally` and `counting` keep observations of the server, of its samples, and of its counts.
+`backend` has the interface. `session` generates, `calls` sends and retries, `faults` interprets failures, `scoring`
+scores by echo, `loop` is the event loop's thread. `keys` decides which key a server gets, `proxies` which route leads
+to it. `requests`, `answers`, `features` (parts of a request that may be refused) and `usage` (token counts) are pure.
+`traits`, `tally` and `counting` keep observations of the server, of its samples, and of its counts.
 """
 
 from typing import TYPE_CHECKING

@@ -34,14 +34,14 @@ _LENGTH = frozenset(
 _STOP = frozenset(
     {"stop", "eos", "eos_token", "stop_sequence", "stop_token", "end_turn", "end", "complete", "completed"}
 )
-#: ends that are not the model's own: the text that came is kept, and the user is told
+#: finish reasons that are not the model's own end: the received text is kept, and the user is told
 FILTERED = frozenset({"content_filter", "safety", "refusal", "tool_calls", "function_call"})
 _BROKEN_OFF = frozenset({"abort", "aborted", "error", "cancelled", "insufficient_system_resource"})
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _PIECE_OF_CHARACTER = "\ufffd"
 #: more than any model writes into one sample; a server that repeats itself would fill memory and run folder
 _MOST_CHARACTERS = 2**22
-#: most tokens that a server puts beside the prompt that it was given
+#: maximum number of tokens that a server adds to a prompt
 _TOKENS_BESIDE = 10_000
 
 
@@ -74,7 +74,7 @@ class ServerAnswer:
 
     Attributes:
         model: the name of the model that answered; empty if the server does not say.
-        oddities: corrections made in reading it; one sentence each.
+        oddities: corrections made while reading the answer; one sentence each.
     """
 
     choices: tuple[Choice, ...]
@@ -143,7 +143,7 @@ def _has_surrogate(choices: list[Any]) -> bool:
 
 
 def _read_choice(choice: Any) -> Choice:
-    """Read a choice. If its form is not readable, it is a fault and not requested again."""
+    """Read a choice. One in an unreadable form is marked as a fault, and is not requested again."""
     try:
         text, thought = _texts_of(choice)
     except (KeyError, TypeError, AttributeError) as error:
@@ -223,11 +223,11 @@ def cut(text: str, stop: Sequence[str]) -> str:
 
 
 def count_tokens(answer: ServerAnswer) -> list[int] | None:
-    """Number of tokens that the model produced for each choice; None if they cannot be known (see above)."""
+    """Number of tokens that the model produced for each choice; None if they cannot be known (see the module)."""
     listed = [len(one.tokens) for one in answer.choices if one.tokens is not None]
     whole = len(listed) == len(answer.choices)
     used = answer.completion_tokens
-    if any(one.fault for one in answer.choices):  # usage counts it too
+    if any(one.fault for one in answer.choices):  # usage counts its tokens too
         readable = all(one.tokens or one.fault for one in answer.choices)
         return [len(one.tokens or ()) for one in answer.choices] if readable else None
     if len(answer.choices) == 1:
@@ -271,7 +271,7 @@ def is_known(finish: str | None) -> bool:
 
 
 def finish_reason(choice: Choice, text: str, tokens: int, max_tokens: int) -> FinishReason:
-    """`STOP` if a stop text was cut off here; else by the server's finish reason; if that is unknown, by the tokens."""
+    """`STOP` if a stop text was cut off here; else the server's finish reason; if that is unknown, by the tokens."""
     if text != choice.text:
         return FinishReason.STOP
     if choice.finish is None or not is_known(choice.finish):
@@ -308,7 +308,7 @@ def generation_of(
 
 
 def look_alike(answer: ServerAnswer, temperature: float) -> bool:
-    """Whether the choices are equal although that is very unlikely by chance, because one seed was used for all.
+    """Whether the choices are equal although that is very unlikely by chance: one seed was probably used for all.
 
     The bound is large (60 nats), because a temperature below 1 makes a text more likely than its log-probability says.
     """

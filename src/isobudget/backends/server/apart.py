@@ -26,7 +26,7 @@ async def _apart(work: Callable[[], Awaitable[T]]) -> AsyncIterator[asyncio.Task
     async def inside() -> T:
         with scope:
             return await work()
-        raise asyncio.CancelledError  # by the scope, which keeps it to itself
+        raise asyncio.CancelledError  # the scope has cancelled the work, and swallowed the error
 
     task = asyncio.ensure_future(inside())
     try:
@@ -36,7 +36,7 @@ async def _apart(work: Callable[[], Awaitable[T]]) -> AsyncIterator[asyncio.Task
             scope.cancel()
             await asyncio.wait({task})
         if not task.cancelled():
-            task.exception()  # has been told, or nobody is left to tell
+            task.exception()  # marks it as seen: it has been raised already, or nobody waits for it
 
 
 async def run_apart(work: Callable[[], Awaitable[T]]) -> T:

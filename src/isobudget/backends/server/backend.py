@@ -37,7 +37,7 @@ class ServerBackend:
 
     Args:
         settings: settings of the server.
-        wait: waits this many seconds before a request is sent or repeated.
+        wait: called with the seconds to wait before a request is sent or repeated.
 
     Raises:
         MissingExtraError: the client `openai` is not installed.
@@ -70,12 +70,12 @@ class ServerBackend:
         return self._run(self._opened().generate(prompt, sampling, seeds))
 
     def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
-        """How likely each text is after the prompt; see `Backend.score`. Few servers can: `Description.can_score`."""
+        """How likely each text is after the prompt; see `Backend.score`. Few servers can score (`describe` says so)."""
         self._check_form(prompt)
         return self._run(self._opened().score(prompt, texts, token_ids))
 
     def describe(self) -> Description:
-        """What this backend is, and what was noticed of the server since it was opened."""
+        """A description of this backend, with what was observed of the server since it was opened."""
         return self._opened().describe()
 
     def _check_form(self, prompt: Prompt) -> None:

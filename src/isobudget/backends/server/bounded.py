@@ -1,4 +1,4 @@
-"""Limits the length of answers, because a server that never ends one would fill this process's memory.
+"""Limits the length of answers, because an answer that never ends would fill this process's memory.
 
 Bytes are counted as received. Compressed answers are not requested. If one arrives anyway, its limit is lower by
 deflate's highest compression ratio, so that it stays within the bound when unpacked. Formats that compress more (br,
@@ -12,11 +12,11 @@ from typing import Any
 
 from isobudget.backends.server.faults import UnreadableError
 
-#: 32 samples of 16,384 tokens with their log-probabilities, twice over
+#: maximum size of an answer: twice that of 32 samples of 16,384 tokens with their log-probabilities
 MOST_BYTES = 2**27
 _HIGHEST_RATIO = 1032
 _DEFLATED = {"gzip", "x-gzip", "deflate"}
-#: of every request
+#: headers of every request
 HEADERS = {"accept-encoding": "identity"}
 
 
@@ -24,8 +24,8 @@ def bounded_transport(http: Any, **options: Any) -> Any:
     """The HTTP client's transport; an answer beyond the bound fails with an `UnreadableError`.
 
     Args:
-        http: the client's module.
-        options: of its `AsyncHTTPTransport`.
+        http: the module of the HTTP client.
+        options: arguments of the module's `AsyncHTTPTransport`.
     """
 
     class Bounded(http.AsyncByteStream):  # type: ignore[misc]

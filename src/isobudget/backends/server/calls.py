@@ -6,7 +6,7 @@ waits a random time, uniform from 0 to ``2^i x 2 s`` and at most 60 s ("full jit
 Retry-After, which delays all other calls as well. Any other 4xx is final. The official client does the transport, on
 the route that `proxies` chooses; its own silent retries are switched off.
 
-The key is only sent, and removed from every message.
+The key is only sent to the server, and is removed from every message.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _client(openai: Any, *, base_url: str, **given: Any) -> Any:
     """A client of the server at this URL.
 
     Raises:
-        BackendError: the URL cannot be asked: its host is no name, or it is too long.
+        BackendError: the URL is not valid: its host is not a name, or the URL is too long.
     """
     try:
         return openai.AsyncOpenAI(base_url=base_url, **given)
@@ -78,7 +78,7 @@ class Calls:
     Args:
         settings: settings of the server; paths are relative to their `base_url`.
         key: the API key, see `keys.find_key`.
-        wait: waits this many seconds.
+        wait: called with the seconds to wait.
     """
 
     def __init__(self, settings: ServerSettings, key: ApiKey, wait: Wait = asyncio.sleep) -> None:
@@ -102,7 +102,7 @@ class Calls:
             max_retries=0,
             timeout=self._openai.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds)),
         )
-        # said outright, so that nothing else in the environment takes the key's place or goes along with it
+        # set explicitly, so that nothing else in the environment is sent instead of the key or beside it
         foreign = foreign_headers(settings.base_url, os.environ)
         self._headers: Mapping[str, Any] = dict.fromkeys(foreign, self._openai.Omit()) | {
             "Authorization": f"Bearer {key.secret}" if key.secret else self._openai.Omit()
@@ -156,7 +156,7 @@ class Calls:
     async def _hold(self, attempt: int, error: TransientError) -> None:
         asked = error.after_seconds
         if asked is not None and asked > _LONGEST_RETRY_AFTER_SECONDS:
-            raise BackendError(f"{error}; the server asks for a wait of {asked:.0f} s, too long. Try again later.")
+            raise BackendError(f"{error}; the server asks to wait {asked:.0f} s, which is too long. Try again later.")
         if asked is not None:
             self._not_before = max(self._not_before, time.monotonic() + asked)
         await self._wait(backoff_seconds(attempt, asked, random.random()))
@@ -247,7 +247,7 @@ class Calls:
             said = self._clean(f"{error.object[error.start : error.end]!r} is not valid {error.encoding}")
             raise UnsendableError(f"the request cannot be written: {shortened(said)}") from None
         except (self._openai.APIError, ValueError, RecursionError) as error:
-            # An error that stands in a stream is of this very class.
+            # an error that is reported inside a stream is of this class itself, not of a subclass
             reported = type(error) is self._openai.APIError
             what = "the server reports an error" if reported else "the answer is not JSON"
             kind = "reported error" if reported else "broken JSON"

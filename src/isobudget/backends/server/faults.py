@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
 
-#: kinds of failures in which no answer came; of these `NOT_SENT` is one in which no request went out
+#: kinds of failures in which no answer came; with `NOT_SENT`, no request was sent either
 LOST, TIMEOUT, NOT_SENT = "lost connection", "timeout", "no connection"
 
-#: worth another try, like all of 5xx
+#: statuses after which a request is repeated, as after all of 5xx
 _REPEATED = frozenset({408, 409, 425, 429})
 
 
@@ -122,10 +122,10 @@ def status_error(
 
 
 def backoff_seconds(attempt: int, asked: float | None, chance: float) -> float:
-    """How long to wait after failed attempt number `attempt` (from 0).
+    """The seconds to wait after a failed attempt.
 
     Args:
-        attempt: number of failed attempts before this one.
+        attempt: number of the failed attempt, from 0.
         asked: waiting time requested by the server, in seconds; the result is never less.
         chance: uniform in [0, 1).
     """
@@ -157,10 +157,10 @@ def _number(text: str | None) -> float | None:
 
 
 def decoded(answer: Any, clean: Callable[[str], str]) -> Any:
-    """The answer as JSON; with a wrong content type it comes as text. Some gateways return an error with status 200.
+    """The decoded JSON of an answer, which the client returns as text if its content type is wrong.
 
     Raises:
-        TransientError: the answer is not JSON, or reports an error.
+        TransientError: the answer is not JSON, or reports an error (some gateways do so with status 200).
         UnreadableError: the answer is a stream.
     """
     if isinstance(answer, str) and answer.lstrip().startswith(("data:", "event:")):

@@ -15,9 +15,9 @@ from typing import Any
 
 from isobudget.backends.server.faults import RefusedError
 
-#: how many stop texts the OpenAI API takes
+#: number of stop texts that the OpenAI API accepts
 FEWEST_STOPS = 4
-#: statuses of a refusal that may be about a feature if it names one, and those that may be without naming it
+#: statuses of a refusal that may be about a feature that it names, and about a feature that it does not name
 _MAY_NAME, _MAY_MEAN = frozenset({400, 403, 422, 501}), frozenset({400, 422, 501})
 _TOO_LONG = re.compile(r"context.?(?:length|size|window)|prompt[^.]*too long|too many tokens", re.IGNORECASE)
 _FIXED = re.compile(r"\btemperature\b|\btop_?p\b", re.IGNORECASE)
@@ -83,7 +83,7 @@ class Fallback:
 
 
 def without(feature: Feature) -> str:
-    """What a server does that refuses a feature, and the consequence; a phrase to follow "the server"."""
+    """A phrase, to follow "the server", about a refused feature: what the server refuses, and the consequence."""
     return _REFUSABLE[feature].without
 
 
@@ -116,7 +116,7 @@ def fallback(refusal: RefusedError, held: set[Feature], accepted: set[Feature]) 
     for words in (
         repr(refusal.field),
         refusal.words,
-    ):  # a field that is named apart is at fault, whatever else is quoted
+    ):  # a field that is named outside the message is at fault, whatever else the message quotes
         named = next((one for one, known in _REFUSABLE.items() if one in held and known.named.search(words)), None)
         if named is not None:
             return Fallback(named, named=True)

@@ -25,7 +25,7 @@ from isobudget.errors import BackendError
 OPENAI_HOST = "api.openai.com"
 OPENAI_VARIABLE = "OPENAI_API_KEY"
 
-#: begins with a letter: a number alone, also 0x7f000001, is an address that may be anywhere
+#: begins with a letter: a number alone, even 0x7f000001, is an address, which may be anywhere
 _LOCAL_NAME = re.compile(r"[a-z][a-z0-9_-]*|.+\.(?:local|internal)")
 
 
@@ -49,14 +49,14 @@ class ApiKey:
         return f"Key(variable={self.variable!r})"
 
     def refused(self, status: int) -> str:
-        """What to do after a server has answered 401 or 403."""
+        """The message for an answer with status 401 or 403, with what to do."""
         message = f"the server answered {status}: "
         if self.secret:
             return f"{message}the key in the environment variable {self.variable} is not accepted"
         if self.variable:
             return f"{message}it requires a key; put it into the environment variable {self.variable}"
         alone = "" if self.named else f". {OPENAI_VARIABLE} is sent to {OPENAI_HOST} alone, unless key_env names it"
-        return f"{message}it requires a key; name the environment variable that holds it: key_env{alone}"
+        return f"{message}it requires a key; name the environment variable that holds it in key_env{alone}"
 
 
 def find_key(url: str, key_env: str | None) -> ApiKey:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from types import ModuleType
 from typing import Any
 
-#: calls under way in a pool before another one is used
+#: number of calls under way in a pool before another pool is used
 _EACH = 8
 
 

@@ -18,7 +18,7 @@ from isobudget.backends.server.keys import is_local, is_loopback
 from isobudget.backends.server.pools import spread
 from isobudget.errors import BackendError
 
-#: of a pool, see `pools`
+#: limits of a pool, see `pools`
 _MOST_CONNECTIONS, _KEPT_CONNECTIONS = 1000, 100
 
 
@@ -34,7 +34,7 @@ class Proxy:
 
     @property
     def label(self) -> str:
-        """The proxy's name in messages, without user and password."""
+        """The route through the proxy, for messages, without user and password."""
         scheme, _, rest = self.url.partition("://")
         return f"through the proxy {scheme}://{rest.rpartition('@')[2].rstrip('/')} of {self.variable}"
 

@@ -9,12 +9,12 @@ from isobudget.backends.base import Chat, Prompt, Sampling
 from isobudget.backends.server.features import FEWEST_STOPS, Feature
 from isobudget.backends.server.settings import Api
 
-#: where each call lies, below the base URL
+#: path of each kind of call below the base URL
 PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
 
 
 def group_seeds(seeds: Sequence[int], most: int) -> list[list[int]]:
-    """Split seeds into runs of consecutive numbers, at most `most` long: one request can ask for each run."""
+    """Split seeds into runs of at most `most` consecutive numbers, each of which one request can ask for."""
     groups: list[list[int]] = []
     for seed in seeds:
         if groups and len(groups[-1]) < most and seed == groups[-1][-1] + 1:

@@ -4,8 +4,8 @@ The server's own ``/tokenize`` (which vLLM and SGLang have beside /v1) tokenizes
 tokens are joined and sent as tokens, so that exactly these are scored. The server also generates one token, because
 most servers cannot generate none; it is ignored.
 
-llama.cpp's server takes ``echo`` and ignores it, and OpenAI refuses it with log-probabilities: such servers cannot
-score. This is found out by trying, never guessed.
+llama.cpp's server accepts ``echo`` and ignores it, and OpenAI refuses it together with log-probabilities: such servers
+cannot score. Whether a server can is found out by trying, never guessed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ServerScorer:
         self._model = model
 
     async def works(self) -> bool:
-        """Try scoring on two tokens. If the server cannot be reached now, it counts as unable to score."""
+        """Whether the server can score, by a try with two tokens; false if the server cannot be reached now."""
         try:
             tokens = (await self._tokens("a b", special=False, attempts=1))[:2]
             await self._echo(tokens, len(tokens), attempts=1)
@@ -43,7 +43,7 @@ class ServerScorer:
         return bool(tokens)
 
     async def count(self, text: Prompt, *, special: bool) -> int:
-        """How many tokens a prompt or text has by the server's count; `special` adds the tokens that begin a prompt."""
+        """The server's count of the tokens of a prompt or text; `special` includes the tokens that begin a prompt."""
         return len(await self._tokens(text, special=special, attempts=1))
 
     async def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> list[Score]:

@@ -49,7 +49,7 @@ class ServerSession:
         settings: settings of the server.
         calls: an open `Calls`; the caller closes it.
         server: kind and version of the server.
-        can_score: whether it was found able to score given text.
+        can_score: whether the server can score given text.
         notes: further notes for the user.
     """
 
@@ -147,7 +147,7 @@ class ServerSession:
                     raise
                 left_out.append(next_one)
         self._traits.learn(left_out, held)
-        if any(not one.named for one in left_out[:-1]):  # left out on suspicion, and now known to be innocent
+        if any(not one.named for one in left_out[:-1]):  # left out on suspicion, but not the cause of the refusal
             return await self._ask(prompt, sampling, seeds)
         return await self._kept(reply, prompt, sampling, seeds[:asked])
 
@@ -164,13 +164,16 @@ class ServerSession:
         asked, choices = len(seeds), answer.choices[: len(seeds)]
         if len(answer.choices) != asked:
             given = len(answer.choices)
-            traits.refuse(Feature.SAMPLES, f"gave {given} of {asked} samples: asked for one at a time")
+            traits.refuse(
+                Feature.SAMPLES, f"gave {given} of {asked} requested samples: samples are requested one at a time"
+            )
         counts = count_tokens(answer)
         if counts is None and len(choices) == 1:
             counts = [await self._counting.completion(choices[0].thought + choices[0].text)]
         elif counts is None:
             traits.refuse(
-                Feature.SAMPLES, "does not count the tokens of several samples apart: asked for one at a time"
+                Feature.SAMPLES,
+                "does not count the tokens of several samples separately: samples are requested one at a time",
             )
             return [UnreadableError(one.fault) if one.fault and not one.broken_off else None for one in choices]
         elif answer.completion_tokens is None:
@@ -179,7 +182,7 @@ class ServerSession:
                 "stop text"
             )
         if look_alike(answer, sampling.temperature):
-            traits.refuse(Feature.SAMPLES, "gave one text for several samples; one is asked for at a time")
+            traits.refuse(Feature.SAMPLES, "gave one text for several samples: samples are requested one at a time")
             choices = choices[:1]
         shares = share_by_tokens(reply.seconds, counts)
         return [

@@ -27,8 +27,8 @@ def _plain(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise PydanticCustomError(  # not a ValueError: those are shown with what was given
             "secret",
-            "holds more than an address. It is written into the run folder, so keys do not belong there: put the key "
-            "into an environment variable and name it in key_env",
+            "holds more than an address. The URL is written into the run folder, so it must not contain a key: put the "
+            "key into an environment variable, and name the variable in key_env",
         )
     return url
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from isobudget.backends.base import FinishReason
 
-#: this many equal repeats may be chance
+#: fewer equal repeats may be chance
 _FEWEST_REPEATS = 3
 
 

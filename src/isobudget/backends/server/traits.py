@@ -23,7 +23,7 @@ from isobudget.files.whole import mended
 
 #: most samples in one request: below the limit of 128 that the OpenAI API has
 MOST_SAMPLES = 64
-#: models that a note names
+#: maximum number of models that a note names
 _LISTED = 5
 
 _PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
@@ -113,11 +113,11 @@ class Traits:
         self.notes[sentence] = None
 
     def refuse(self, feature: Feature, sentence: str | None = None) -> None:
-        """Stop requesting this feature."""
+        """Stop requesting this feature, and note it: by default with `features.without`, else with `sentence`."""
         if feature not in self.refused:
             self.refused.add(feature)
             self.note(f"the server {sentence or without(feature)}")
-        if feature is Feature.STOPS:  # more is refused than the number of them
+        if feature is Feature.STOPS:  # all stop texts are refused, not only more than four
             self.notes.pop(f"the server {without(Feature.MORE_STOPS)}", None)
 
     def learn(self, left_out: list[Fallback], held: set[Feature]) -> None:
@@ -132,14 +132,14 @@ class Traits:
 
 
 def root_of(url: str) -> str:
-    """The URL below which the server's own calls are, beside /v1."""
+    """The URL of the server's own calls, which are not below /v1."""
     return url.removesuffix("/v1")
 
 
 async def identify(calls: Calls, url: str, model: str) -> Server:
     """Query the server's kind, and whether it lists the model.
 
-    A server that does not identify itself is `Kind.UNKNOWN`.
+    A server that does not identify itself is `ServerKind.UNKNOWN`.
 
     Raises:
         BackendError: the server cannot be reached, or requires another key.

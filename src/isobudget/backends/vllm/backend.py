@@ -45,7 +45,7 @@ from isobudget.backends.vllm.settings import VllmSettings
 from isobudget.errors import BackendError, ModelError
 from isobudget.files.hub import HubFile, first_line, lost_connection
 
-#: how often it is looked whether the engine's processes still run
+#: seconds between two checks whether the engine's processes still run
 _LOOK_SECONDS = 2.0
 
 
@@ -182,7 +182,7 @@ class Vllm:
         return [self._wait(request) for request in asked]
 
     def _wait(self, request: _Request) -> _Request:
-        """Wait for an answer, but not forever: if the engine's process has died, a step may never end."""
+        """Wait for an answer, or until the engine's process has died, after which a step may never end."""
         while True:
             try:
                 return request.future.result(_LOOK_SECONDS)
@@ -197,7 +197,7 @@ class Vllm:
         return all(process.is_alive() for process in self._processes)
 
     def _work(self, engine: Any) -> None:
-        """What the engine's thread does until the inbox is closed."""
+        """Run the engine until the inbox is closed; the engine's thread executes this."""
         flying: dict[str, _Request] = {}
         cause: Exception | None = None
         try:

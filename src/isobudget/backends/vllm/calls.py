@@ -18,7 +18,7 @@ from isobudget.errors import BackendError
 def sampling_arguments(sampling: Sampling, seed: int, end_ids: Iterable[int] = ()) -> dict[str, Any]:
     """The arguments of `vllm.SamplingParams` for one sample.
 
-    `end_ids` are tokens that end it in addition to the model's own: stop texts that are a single special token.
+    `end_ids` are the tokens that end a sample in addition to the model's own: stop texts that are one special token.
     """
     return {
         "n": 1,
@@ -52,7 +52,7 @@ def read_completion(
     again to find out which of them form the text.
 
     Raises:
-        BackendError: the engine broke the sample off.
+        BackendError: the engine ended the sample early.
     """
     output = answer.outputs[0]
     if output.finish_reason not in ("stop", "length"):

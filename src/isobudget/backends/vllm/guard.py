@@ -1,9 +1,9 @@
 """Ends an engine's processes if the process that started them is killed (kill -9, out of memory).
 
 Such processes would hold the device's memory forever. A small guard process reads a pipe that only this process can
-write to. If the pipe closes without a farewell message, it ends every process that was started with the guard's mark in
-its environment, and their children: first by SIGTERM, then by SIGKILL. This works on Linux only, because it reads
-/proc; elsewhere nothing is guarded.
+write to. If the pipe closes without a farewell message, the guard ends every process that has the guard's mark in its
+environment, which children inherit: first by SIGTERM, then by SIGKILL. The guard reads /proc, so it works on Linux
+only; elsewhere nothing is guarded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Guard:
     def marking(self) -> Iterator[None]:
         """Processes started in this context are guarded from their start."""
         if sys.platform == "linux":
-            # alone in its session: what ends this process by a signal to the group does not end the watcher
+            # in a session of its own: a signal to this process's group does not end the watcher
             self._watcher = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__, self._mark],
                 stdin=subprocess.PIPE,

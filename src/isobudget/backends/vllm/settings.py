@@ -10,20 +10,20 @@ from isobudget.backends.settings import Hardware, HubSettings, Needs, Pacing, Po
 
 
 class VllmSettings(HubSettings):
-    """A model run by vLLM.
+    """A model run with vLLM.
 
     Attributes:
         tensor_parallel: number of devices that share the model.
         memory_fraction: fraction of each device's memory that vLLM uses.
         dtype: number type in vLLM's notation; ``auto`` is that of the stored weights.
-        quantization: quantization in vLLM's notation (`fp8`, `awq`, ...); None means that stated in the weights.
+        quantization: quantization in vLLM's notation (`fp8`, `awq`, ...); None takes the one stated in the weights.
         context_tokens: tokens for prompt and completion of a sample; None means the model's maximum.
         concurrency: maximum number of samples generated at the same time.
     """
 
-    needs: ClassVar[Needs] = Needs(("vllm",), "vllm", "running models by vLLM")
+    needs: ClassVar[Needs] = Needs(("vllm",), "vllm", "running models with vLLM")
     opens: ClassVar[str] = "isobudget.backends.vllm.backend:Vllm"
-    # it finds shared prompts itself, so groups may be small, and always has a sample to put in next
+    # vLLM finds shared prompts itself, so groups may be small; with more calls in flight it always has a next sample
     pace: ClassVar[Pacing] = Pacing(16, by_calls=False, ahead=2.0, on_cores=False)
     recorded: ClassVar[tuple[str, ...]] = (*HubSettings.recorded, "quantization")
 

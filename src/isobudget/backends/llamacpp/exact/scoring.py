@@ -29,19 +29,19 @@ from isobudget.backends.engine.token_tree import (
 from isobudget.backends.llamacpp.exact.network import KeysValues, Network
 from isobudget.errors import BackendError
 
-#: tokens per batch at most: larger ones gain nothing more, and attend to more that is not theirs
+#: maximum tokens per batch: larger batches are no faster, and compute more attention that is masked
 _BATCH_TOKENS = 256
-#: smaller batches gain less from another core than they lose by being small
+#: minimum tokens per batch: smaller batches gain less from another core than they lose by being small
 _LEAST_TOKENS = 48
 _TEXTS = 1024
-#: the samples of a problem come in several calls
+#: number of prompts that are kept, because the samples of a problem may come in several calls
 _KEPT_PROMPTS = 4
 
 _T = TypeVar("_T")
 
 
 class ExactScorer(TextScorer):
-    """Scores texts under one model, on this many cores. Safe to use from several threads."""
+    """Scores texts under one model, on `threads` cores. Safe to use from several threads."""
 
     def __init__(self, name: str, network: Network, threads: int) -> None:
         super().__init__(name, len(network.weights.embedding), network.weights.context_tokens, _BATCH_TOKENS)

@@ -29,7 +29,7 @@ from isobudget.models.read_gguf import gguf_architecture
 Floats = NDArray[np.float32]
 
 _ARCHITECTURES = ("llama", "qwen2")
-#: keys of the metadata that change the computation, and the values with which they do not
+#: keys of the metadata that change the computation, and the values with which they do not change it
 _NEUTRAL: Mapping[str, tuple[Value, ...]] = {
     "rope.scaling.type": ("none",),
     "rope.scaling.factor": (0.0, 1.0),
@@ -100,7 +100,7 @@ def expanded_bytes(header: GgufHeader) -> int | None:
 
 
 def read_weights(header: GgufHeader, api: ctypes.CDLL) -> DecoderWeights:
-    """Read and expand a file's weights, by llama.cpp's own functions.
+    """Read a file's weights, and expand them by llama.cpp's own functions.
 
     Raises:
         ModelError: the model is not covered (the message says why), or the file cannot be read or is damaged.
