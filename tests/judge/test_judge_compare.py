@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isobudget.judge import Judge, Outcome
-from isobudget.judge.trusted.compare import same_output, same_result
+from isobudget.judge.trusted.compare import PRINTED, RESULT, Tolerance, same_output, same_result, stated
 from isobudget.judge.unpacking import Array
 from isobudget.problems.problem import CallTests, Problem, ProgramTests, ReferenceInputs
 
@@ -72,13 +72,33 @@ def test_whole_numbers_agree_only_if_they_are_equal(one: int, other: int) -> Non
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_agrees_with_itself_however_it_is_written(value: float) -> None:
     assert same_output(f"{value:.17e}", repr(value))
-    assert same_result(value, value, 1e-6)
+    assert same_result(value, value, RESULT)
 
 
 def test_a_stated_tolerance_counts() -> None:
-    assert same_output("0.33", "0.3333", tolerance=0.01)
-    assert not same_output("0.33", "0.3333", tolerance=0.001)
-    assert not same_output("3", "4", tolerance=10.0)
+    assert same_output("0.33", "0.3333", tolerance=stated(0.01, PRINTED))
+    assert not same_output("0.33", "0.3333", tolerance=stated(0.001, PRINTED))
+    assert not same_output("3", "4", tolerance=stated(10.0, PRINTED))
+
+
+@pytest.mark.parametrize(
+    ("result", "tolerance", "same"),
+    [
+        ("1e-9", 1e-6, True),  # relative to 1, because 0.0 is smaller
+        ("1e-5", 1e-6, False),
+        ("1e-300", 0.0, False),
+        ("0.0", 0.0, True),
+        ("1e-9", None, False),  # without a stated tolerance only 0 is within 1e-6 of 0
+    ],
+)
+def test_a_stated_tolerance_holds_near_zero_for_calls_as_for_printed_numbers(
+    result: str, tolerance: float | None, same: bool
+) -> None:
+    tests = CallTests(("[]",), ("[0.0]",), tolerance=tolerance)
+    program = f"def f():\n    return [{result}]\n"
+    assert verdicts(Problem("Own/0", "own", "", "f", tests), program) == [Outcome.PASSED if same else Outcome.FAILED]
+    if tolerance is not None:
+        assert same_output(result, "0.0", tolerance=stated(tolerance, PRINTED)) is same
 
 
 @pytest.mark.parametrize(
@@ -107,7 +127,7 @@ def test_a_stated_tolerance_counts() -> None:
     ],
 )
 def test_results(ours: Any, expected: Any, same: bool) -> None:
-    assert same_result(ours, expected, 1e-6) is same
+    assert same_result(ours, expected, Tolerance(1e-6)) is same
 
 
 def verdicts(problem: Problem, *programs: str) -> list[Outcome]:

@@ -90,7 +90,7 @@ class CallTests:
         arguments: each a JSON list, the arguments of one call.
         results: each the JSON value that the call must return; tuples count as lists.
         rules: `own`, `apps` or `livecodebench`: whose rules apply to comparing outputs and to predefined names.
-        tolerance: largest relative difference of floating-point numbers; None means that of the rules.
+        tolerance: largest relative difference of floats (absolute below 1); None means that of the rules.
     """
 
     kind: ClassVar[str] = "calls"

@@ -8,7 +8,7 @@
 
 Whole numbers are ASCII digits, with or without a sign. The tolerance is 1e-5 of the expected number (1e-8 at least) for
 printed text, and 1e-6 of the expected number for results. If a problem states its own tolerance, that is relative to
-the expected number; for printed text, it is relative to 1 if the expected number is smaller than 1.
+the expected number, or to 1 if the expected number is smaller than 1.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -16,12 +16,31 @@ from __future__ import annotations
 import re
 from collections import deque
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from isobudget.judge.unpacking import Array
 
-PRINTED_RELATIVE, PRINTED_ABSOLUTE = 1e-5, 1e-8
-RESULT_RELATIVE = 1e-6
+
+class Tolerance(NamedTuple):
+    """How far a floating-point number may be from the expected one.
+
+    Attributes:
+        relative: bound relative to the expected number.
+        smallest: magnitude below which the bound shrinks no further: smaller expected numbers count as this one.
+        absolute: added to the relative bound, whatever the expected number is.
+    """
+
+    relative: float
+    smallest: float = 0.0
+    absolute: float = 0.0
+
+    def bound(self, expected: float) -> float:
+        """The largest difference from the expected number at which a number is still right."""
+        return self.absolute + self.relative * max(self.smallest, abs(expected))
+
+
+#: tolerances that hold if a problem states none: of printed text (1e-5, and 1e-8 at least), of results of calls
+PRINTED, RESULT = Tolerance(1e-5, smallest=1e-3), Tolerance(1e-6)
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+)([eE][+-]?[0-9]+)?")
@@ -29,7 +48,12 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(\.[0-9]*)?[eE][+-]?
 _ZEROS = re.compile(r"([+-]?)0*([0-9]+)(\.0*)?")
 
 
-def same_output(printed: str, expected: str, rules: str = "own", tolerance: float | None = None) -> bool:
+def stated(tolerance: float | None, otherwise: Tolerance) -> Tolerance:
+    """The tolerance that a problem states: relative to the expected number, or to 1 if that is smaller than 1."""
+    return otherwise if tolerance is None else Tolerance(tolerance, smallest=1.0)
+
+
+def same_output(printed: str, expected: str, rules: str = "own", tolerance: Tolerance = PRINTED) -> bool:
     """Whether a printed text is the expected one."""
     if printed.strip() == expected.strip():
         return True
@@ -43,7 +67,7 @@ def same_output(printed: str, expected: str, rules: str = "own", tolerance: floa
     )
 
 
-def same_token(ours: str, expected: str, tolerance: float | None = None) -> bool:
+def same_token(ours: str, expected: str, tolerance: Tolerance = PRINTED) -> bool:
     """Whether a printed token matches the expected one."""
     if ours == expected:
         return True
@@ -53,11 +77,7 @@ def same_token(ours: str, expected: str, tolerance: float | None = None) -> bool
         return _whole(ours) is not None and _whole(ours) == _whole(expected)
     if _DECIMAL.fullmatch(expected) is None:
         return False
-    value = float(expected)
-    bound = max(PRINTED_ABSOLUTE, PRINTED_RELATIVE * abs(value))
-    if tolerance is not None:
-        bound = tolerance * max(1.0, abs(value))
-    return _within(float(ours), value, bound)
+    return _within(float(ours), float(expected), tolerance)
 
 
 def _whole(token: str) -> str | None:
@@ -69,8 +89,8 @@ def _whole(token: str) -> str | None:
     return f"-{digits}" if match[1] == "-" and digits != "0" else digits
 
 
-def _within(ours: float, expected: float, bound: float) -> bool:
-    return abs(expected) != float("inf") and abs(ours - expected) <= bound
+def _within(ours: float, expected: float, tolerance: Tolerance) -> bool:
+    return abs(expected) != float("inf") and abs(ours - expected) <= tolerance.bound(expected)
 
 
 def _same_exactly(printed: str, expected: str) -> bool:
@@ -101,34 +121,32 @@ def plain(value: Any) -> Any:
     return value
 
 
-def same_result(ours: Any, expected: Any, relative: float = 0.0, absolute: float = 0.0) -> bool:
-    """Whether a result equals the expected one: equal values and container types, floats within the tolerances."""
+def same_result(ours: Any, expected: Any, tolerance: Tolerance) -> bool:
+    """Whether a result equals the expected one: equal values and container types, floats within the tolerance."""
     if type(expected) in (float, complex) and type(ours) in (bool, int, float, complex):
-        return _same_number(ours, expected, relative, absolute)
+        return _same_number(ours, expected, tolerance)
     if type(ours) is Array and type(expected) is Array:
         shape = ours.kind == expected.kind and ours.shape == expected.shape
-        return shape and same_result(ours.items, expected.items, relative, absolute)
+        return shape and same_result(ours.items, expected.items, tolerance)
     if isinstance(expected, list | tuple):
         pairs = type(ours) is type(expected) and len(ours) == len(expected)
-        return pairs and all(same_result(a, b, relative, absolute) for a, b in zip(ours, expected, strict=True))
+        return pairs and all(same_result(a, b, tolerance) for a, b in zip(ours, expected, strict=True))
     if isinstance(expected, dict):
         if not isinstance(ours, dict) or ours.keys() != expected.keys():
             return False
-        return all(same_result(ours[key], expected[key], relative, absolute) for key in expected)
+        return all(same_result(ours[key], expected[key], tolerance) for key in expected)
     if hasattr(type(expected), "__next__"):
-        return hasattr(type(ours), "__next__") and same_result(list(ours), list(expected), relative, absolute)
+        return hasattr(type(ours), "__next__") and same_result(list(ours), list(expected), tolerance)
     return bool(ours == expected)
 
 
-def _same_number(ours: Any, expected: Any, relative: float, absolute: float) -> bool:
+def _same_number(ours: Any, expected: Any, tolerance: Tolerance) -> bool:
     if ours == expected or (ours != ours and expected != expected):
         return True
     try:
         if isinstance(ours, complex) or isinstance(expected, complex):
             one, other = complex(ours), complex(expected)
-            return _same_number(one.real, other.real, relative, absolute) and _same_number(
-                one.imag, other.imag, relative, absolute
-            )
-        return _within(float(ours), float(expected), absolute + relative * abs(expected))
+            return _same_number(one.real, other.real, tolerance) and _same_number(one.imag, other.imag, tolerance)
+        return _within(float(ours), float(expected), tolerance)
     except OverflowError:
         return False

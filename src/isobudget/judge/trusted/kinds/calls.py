@@ -67,8 +67,7 @@ class CallTests(_Numbered):
         tests = case.tests
         self.entry_point = case.entry_point
         self.rules: str = tests.get("rules", "own")
-        tolerance = tests.get("tolerance")
-        self.tolerance: float = compare.RESULT_RELATIVE if tolerance is None else tolerance
+        self.tolerance = compare.stated(tests.get("tolerance"), compare.RESULT)
         with _long_numbers():
             _require_carried(tests["arguments"])
             self.arguments = [json.loads(text) for text in tests["arguments"]]
@@ -113,7 +112,8 @@ class ReferenceTests(_Numbered):
     def __init__(self, case: Case) -> None:
         tests = case.tests
         self.entry_point = case.entry_point
-        self.tolerance: float = tests["tolerance"]
+        absolute: float = tests["tolerance"]
+        self.tolerance = compare.Tolerance(RELATIVE if absolute else 0.0, absolute=absolute)
         self.inputs = [ast.literal_eval(text) for text in tests["inputs"]]
         self.total = len(self.inputs)
         space: dict[str, Any] = {"__name__": "reference"}
@@ -135,8 +135,7 @@ class ReferenceTests(_Numbered):
             held.add(number)
 
     def _same(self, result: Any, expected: Any) -> bool:
-        relative = RELATIVE if self.tolerance else 0.0
-        return compare.same_result(result, expected, relative, self.tolerance)
+        return compare.same_result(result, expected, self.tolerance)
 
 
 def _require_carried(texts: list[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from isobudget.judge.messages import Case
 from isobudget.judge.trusted import given, one_process
-from isobudget.judge.trusted.compare import same_output
+from isobudget.judge.trusted.compare import PRINTED, Tolerance, same_output, stated
 from isobudget.judge.trusted.host import Host
 from isobudget.judge.trusted.runs import Program, Ran, ending_of, run_program
 from isobudget.judge.trusted.session import TESTS_SECONDS, CpuTimeLimit
@@ -29,7 +29,7 @@ class ProgramTests:
         self.inputs = [text.encode() for text in tests["inputs"]]
         self.outputs: list[str] = tests["outputs"]
         self.rules: str = tests.get("rules", "own")
-        self.tolerance: float | None = tests.get("tolerance")
+        self.tolerance: Tolerance = stated(tests.get("tolerance"), PRINTED)
         self.checker = _checker(tests.get("checker", ""))
 
     def judge(self, host: Host, text: str) -> Verdict:
