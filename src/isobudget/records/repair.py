@@ -1,11 +1,11 @@
 """Makes those repairs of a damaged run folder that are safe. Nothing is deleted: files move to `.superseded/`.
 
-    work of an interrupted writer         -> handled as every writer does, see `records.recover`
-    an unreadable or another run's manifest -> set aside, and rebuilt from the existing parts
-    wrong rows or bytes in the manifest   -> corrected
-    a damaged or missing part             -> no longer listed: the next run regenerates what is missing
-    rows about missing samples            -> no longer listed: new samples get new verdicts
-    parts of other runs or with duplicate rows, files of interrupted writers -> set aside
+- Work of an interrupted writer is handled as every writer does, see `records.recover`.
+- A manifest that cannot be read or is of another run is set aside, and rebuilt from the existing parts.
+- Wrong rows or bytes in the manifest are corrected.
+- A damaged or missing part is no longer listed: the next run regenerates what is missing.
+- Rows about missing samples are no longer listed: new samples get new verdicts.
+- Parts of other runs or with duplicate rows, and files of interrupted writers, are set aside.
 """
 
 from __future__ import annotations

@@ -150,10 +150,7 @@ def _range(low: float, high: float) -> str:
 
 def _hurting(plan: Plan) -> str:
     """For each arm, in words, the k above which more samples make the result worse."""
-    parts = [
-        f"{name}: all recorded ones" if k is None else f"{name}: {k:,}"
-        for name, k in plan.hurting_k.items()
-    ]
+    parts = [f"{name}: all recorded ones" if k is None else f"{name}: {k:,}" for name, k in plan.hurting_k.items()]
     cost = f"{plan.false_pass_cost:g} right answer{'' if plan.false_pass_cost == 1 else 's'}"
     return f"If a false pass costs {cost}, sampling helps up to this many samples: {'; '.join(parts)}."
 
