@@ -33,7 +33,7 @@ def mcp(project: str | Path = ".", *, allow_apply: bool = False) -> None:
     """Serve tools to a coding agent over this process's standard streams, until it closes them.
 
     Args:
-        project: the project's folder, below which all paths that agents name must be; by default here.
+        project: the project's folder; all paths that agents name must be below it; by default here.
         allow_apply: let `solve` write a passing sample into the project.
 
     Raises:

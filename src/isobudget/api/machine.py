@@ -71,7 +71,7 @@ def profile(
         prompt_tokens: tokens of each sample's prompt.
         completion_tokens: tokens of each sample.
         threads: CPU threads; by default every core.
-        repeat: number of timings of each; the median counts.
+        repeat: timings of each number of slots; the median counts.
         quantisation: quantization of the generated random weights; by default q4_0 for an architecture. In Python
             ``q4_0``, ``q8_0`` or ``f16``.
         out: the profile's file; by default in ~/.cache/isobudget/profiles.

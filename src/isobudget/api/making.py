@@ -82,8 +82,8 @@ def generate(
             declared.
         key_env: as in `rank`.
         setting: any other setting of the backend, as in a study (docs/studies.md). Repeatable.
-        cluster: the Ray cluster to run on (docs/cluster.md): local starts one here, auto finds one, and HOST:PORT is
-            the head of one.
+        cluster: the Ray cluster to run on, local, auto or HOST:PORT (docs/cluster.md): local starts one here, auto
+            finds one, and HOST:PORT is the head of one.
         replicas: replicas of each model on the cluster; by default as many as fit.
         progress: shows the progress.
         make_backend: makes the `Backend` of a resolved model; by default as its settings state.

@@ -52,7 +52,7 @@ def plan(
             ``8x:NAME``, ``60s`` or a number of the unit; one or several.
         target: plan the smallest budget that reaches this success, within 1 %. In Python ``"90%"`` or 0.9.
         costs: as in `curves`.
-        arms: plan with these models only (names or parts of names); by default all. In Python names, or ``"a,b"``.
+        arms: plan only with these models, by name or part of a name; by default all. In Python names, or ``"a,b"``.
         policy: ``fixed_k``, first_pass, doubling, cascade, greedy, optimal, by_share, or by_label (problems with a
             ``difficulty``); by default fixed_k, first_pass, cascade, greedy. Repeatable.
         benchmark: as in `curves`. In Python, too, it is required if the sources have several benchmarks.

@@ -130,7 +130,8 @@ def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path |
 
     Args:
         name: the owner's name, for the ledger.
-        budget: what the key may spend: ``5usd/day``, ``1e6tokens/hour``, ``0.01usd/request`` or ``20usd`` in all.
+        budget: what the key may spend, such as ``5usd/day``, ``1e6tokens/hour``, ``0.01usd/request`` or ``20usd`` in
+            all.
         ledger: as in `serve`.
 
     Raises:

@@ -75,7 +75,7 @@ def solve(
         test_seconds: CPU seconds for one candidate's tests; by default 5.
         explore: generate N samples of every model, whatever their verdicts. In Python, too, these may be pooled.
         repair: give a failing sample back to its model up to N times, with its first failing test.
-        confirm: go on until N more samples pass; show inputs on which passing samples differ, each with a test.
+        confirm: go on until N more samples pass, and show inputs on which passing samples differ, each with a test.
         seed: seed of the first sample.
         prompt_tokens: longest prompt to aim for, in tokens; by default 500.
         memory_mb: MiB that one candidate's tests may take; by default 1024.

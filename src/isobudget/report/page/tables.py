@@ -139,8 +139,8 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
         return None
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
     note = (
-        "If one sample of the more expensive model costs more than this ratio of further samples of the cheaper model, "
-        "the cheaper one does at least as well at equal cost. A shared prompt is left out. With "
+        "If one sample of the more expensive model costs more than this number of further samples of the cheaper one, "
+        "the cheaper model does at least as well at equal cost. A shared prompt is left out. With "
         f"{level} intervals over problems; ? is an end that the recorded samples do not reach. Ratio now: by the "
         "costs below. " + " ".join(f"By {unit}: {prompt_note(one).lower()}" for unit, one in comparisons.items())
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isobudget.curves import Point
 
 NOT_AFFORDED = "cannot afford one sample"
-CAPPED = "budget exceeds the recorded samples: no lead over this model is clear"
+CAPPED = "budget buys more than was recorded: no lead over this model is clear"
 UNCERTAIN = "k above half the recorded samples: unbiased, but rests on few samples"
 #: meanings of the marks of `point_cell`
 POINT_SYMBOLS = {"-": NOT_AFFORDED, ">": CAPPED, "?": UNCERTAIN}
