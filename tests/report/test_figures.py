@@ -274,7 +274,7 @@ def test_several_figures_have_their_names_in_the_file_s(tmp_path: Path, plot: Pl
     for figure, message in (("x.gif", "must end in"), (tmp_path / "no" / "x.svg", "there is no folder")):
         with pytest.raises(InputError, match=message):
             target_of(figure)
-    with pytest.raises(InputError, match="where it goes"):
+    with pytest.raises(InputError, match="they need --figure"):
         target_of(None, "column")
     assert target_of(None) is None
     picture = Picture(plot)

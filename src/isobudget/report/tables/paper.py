@@ -33,7 +33,7 @@ FLIP_NOTE = (
 BUDGET_SYMBOLS = {
     "-": NOT_AFFORDED,
     "~": "interpolated between published k",
-    ">": "k above the largest published one, whose pass@k is shown; the row has no best",
+    ">": "above the largest published k, whose pass@k is shown; the row has no best",
 }
 FLIP_SYMBOLS = {"never": "not reached at the largest published k"}
 _BUDGET_NAMES = {Unit.FLOPS: "by flops", Unit.SECONDS: "by wall time"}
