@@ -160,7 +160,7 @@ def compare(
         sources: run folders or files of results, then two models with numbers of samples; or two sources. A model is
             named by the records, else by its file. In Python a list, which may end with ``"7b@5", "34b@1"``. Of two
             sources alone, models with the same name are compared at `k` samples; of one source alone, its two models.
-        k: samples of each problem, for models without a number of samples.
+        k: samples of each problem, if no models are named.
         benchmark, costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens: as in `curves`.
         level, replicates: as in `curves`.
         seed: seed of the bootstrap and of the test.

@@ -259,7 +259,7 @@ def find_architecture(
     Args:
         stated: the model.
         entry: its entry in the catalogue, if it is a GGUF model.
-        weights: its weights' file, if it is here; the shape must then be in the file.
+        weights: its weights' file; if given, the shape is read from this file alone.
 
     Raises:
         InputError: the stated architecture is not known.
