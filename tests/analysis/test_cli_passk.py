@@ -58,7 +58,7 @@ def test_table(counts: str) -> None:
     assert small.split()[:5] == ["b", "7b", "2", "10-20", "25.00"]
     assert large.split()[-1] == "-"
     assert "100.00 (34.2-100.0)?" in large
-    assert result.stdout.count("needs k samples of every problem; fewest of a problem: 4 (b 13b)") == 1
+    assert result.stdout.count("needs k samples of every problem; fewest samples of a problem: 4 (b 13b)") == 1
     assert invoke(counts, "--k", "1,4,10").stdout == result.stdout
 
 

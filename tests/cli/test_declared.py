@@ -95,7 +95,7 @@ def test_a_declaration_says_types_defaults_and_help(invoke: Any) -> None:
     assert helps["source"] == "What is measured, such as `paper`; on two lines."
     assert helps["names"] == "Only these. Repeatable."
     assert helps["level"] == "Confidence level of all intervals."
-    assert helps["out"] == "Where the verdicts go (.gz is gzipped)."
+    assert helps["out"] == "File for the verdicts on a file of samples (.gz is compressed)."
     assert helps["check"] == "`a.b` and c."
     assert get_args(options["check"].annotation)[1].show_default == "a.b"
     assert get_args(options["names"].annotation)[1].show_default == "all"

@@ -315,7 +315,7 @@ def test_rank_and_report_take_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     made = api.report(INSPECT, unit="usd")
     assert made.page == Path("reports/inspect-toy/index.html")
     text = made.page.read_text()
-    assert "came with the samples, from another tool" in text
+    assert "were imported with the samples, from another tool" in text
     assert "trust = split" not in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reports"]
 

@@ -125,7 +125,7 @@ def test_few_problems_are_put_together() -> None:
     labels = Labels.of_problems(["a"] * 12 + ["b"] * 3 + [""] * 2)
     assert labels.names == ("a", OTHERS)
     assert labels.of.tolist() == [0] * 12 + [1] * 5
-    with pytest.raises(InputError, match="two labels with 10 problems or more"):
+    with pytest.raises(InputError, match="needs a label with 10 problems or more, and problems with other labels"):
         Labels.of_problems(["a"] * 12)
     with pytest.raises(InputError, match="by_label needs labels"):
         learn(two_kinds(20)[0], [2.0], [Policy.BY_LABEL])

@@ -269,12 +269,12 @@ def test_several_figures_have_their_names_in_the_file_s(tmp_path: Path, plot: Pl
     one, two = (PictureTarget(tmp_path / name, COLUMN) for name in ("x.svg", "y.svg"))
     assert one.save({"one": plot}) == (tmp_path / "x.svg",)
     assert two.save({"one": plot, "two": plot}) == (tmp_path / "y-one.svg", tmp_path / "y-two.svg")
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="nothing to plot"):
         one.save({})
     for figure, message in (("x.gif", "must end in"), (tmp_path / "no" / "x.svg", "there is no folder")):
         with pytest.raises(InputError, match=message):
             target_of(figure)
-    with pytest.raises(InputError, match="where it goes"):
+    with pytest.raises(InputError, match="they need --figure"):
         target_of(None, "column")
     assert target_of(None) is None
     picture = Picture(plot)
@@ -311,7 +311,7 @@ def test_widths(text: str | float, inches: float) -> None:
         ("-3in", None, "neither"),
         (None, "serif,5", "6 to 24 points"),
         (None, "serif,nan", "6 to 24 points"),
-        (None, "serif,x", "follows the comma"),
+        (None, "serif,x", "after the comma, write the size in points"),
         (None, "tims", "did you mean times"),
         (None, "../x", "no such font"),
     ],

@@ -39,7 +39,7 @@ def test_the_ledger_fits_80_columns(ledger: str, more: list[str]) -> None:
     assert max(map(len, found.stdout.splitlines())) <= 80
     assert "…" not in found.stdout
     assert "┃" not in found.stdout
-    assert "1 of the calls in flight, counted at the most that they may cost" in found.stdout
+    assert "calls in flight: 1; each is counted at the most that it may cost" in found.stdout
     words = found.stdout.split()
     assert "alice-of-" in found.stdout
     assert ("2027-01-15" in words) is not bool(more)

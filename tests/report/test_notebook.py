@@ -109,7 +109,7 @@ def test_passk_plans_and_comparisons_of_two(counts: Path, costs: Path, tmp_path:
     two = api.compare([str(counts), "codellama-7b@4", f"{HOSTILE}@1"], costs=costs, replicates=100)
     check_html(two)
     check_html(two[0])
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="this result has no figure"):
         two.figure()
 
 

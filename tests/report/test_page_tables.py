@@ -53,7 +53,7 @@ def test_greedy_outputs_are_beside_what_samples_solve(found: PageContent) -> Non
     summary = found.summaries[0]
     table = tables.problems(summary)
     assert table.columns[-1] == "Solved by samples of"
-    assert ("A star: the greedy output passed; only samples count." in table.note) == any(
+    assert ("A star: the greedy output passed; the counts do not include it." in table.note) == any(
         tables.GREEDY_PASSED in cell.text for row in table.rows for cell in row
     )
     for row, task_id in zip(table.rows, summary.first.curves[0].task_ids, strict=True):

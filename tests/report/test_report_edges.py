@@ -94,7 +94,7 @@ def test_a_benchmark_without_verdicts_is_left_out(tmp_path: Path) -> None:
     _write_verdicts(run, [row for row in rows if row["benchmark"] == "done"])
     made = build_report(run, units=(Unit.FLOPS,), bootstrap=FEW)
     assert [summary.name for summary in made.summaries] == ["done"]
-    assert "nothing of it is judged yet: waiting" in made.page.read_text()
+    assert "none of its samples is judged yet: waiting" in made.page.read_text()
 
 
 def test_what_a_run_does_not_record(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_counts_of_any_size_are_those_of_curves(tmp_path: Path) -> None:
     ]
     text = page_text(found, {})
     assert "2 models, 1 benchmark, 300,000 judged samples" in text
-    assert "What the judge said" not in text
+    assert "<h3>Verdicts</h3>" not in text
 
 
 def test_without_units_the_prices_that_are_stated_come_first_and_none_is_missed(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_the_page_follows_the_run(going: tuple[Run, Run]) -> None:
     with served(run.path) as port:
         status, text, headers = asked(port, "/")
         assert (status, headers["cache-control"]) == (200, "no-store")
-        assert "nothing is judged yet" in text
+        assert "none of its samples is judged yet" in text
         before = json.loads(asked(port, "/live.json")[1])
         assert {name: one["judged"] for name, one in before["models"].items()} == {"small-135m": 0, "large-1.5b": 0}
         halves(run, made)
@@ -154,7 +154,8 @@ def test_without_prices_what_is_known_is_shown(tmp_path: Path) -> None:
     with served(run) as port:
         text = html.unescape(asked(port, "/")[1])
     assert "8 models, 1 benchmark, 384 judged samples. Imported" in text
-    assert f"needs a price for the samples of every model: isobudget report {run} --costs FILE" in text
+    assert "needs a price for the samples of every model. State prices with: " in text
+    assert f"State prices with: isobudget report {run} --costs FILE" in text
     own = [row["passed"] for row in rows if row["model"] == "m1"]
     assert f"{100 * sum(own) / len(own):.2f} (" in text  # pass@1, for as many samples of every problem
     assert '<th scope="col">pass@2</th>' in text

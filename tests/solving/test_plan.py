@@ -220,7 +220,7 @@ def test_a_plan_by_label(tmp_path: Path) -> None:
 
 def test_labels_that_do_not_help(tmp_path: Path) -> None:
     options: dict[str, Any] = {"costs": prices(tmp_path, small=1.0, large=8.0), "policy": "by_label"}
-    with pytest.raises(InputError, match="two labels with 10 problems or more"):
+    with pytest.raises(InputError, match="needs a label with 10 problems or more, and problems with other labels"):
         api.plan(counts(tmp_path), **options)
     rows = [json.loads(line) for line in labelled(tmp_path).read_text().splitlines()]
     rows[1]["difficulty"] = "easy"

@@ -145,7 +145,11 @@ def test_hidden_tests_stand_apart_from_the_gain_and_in_the_policy(tmp_path: Path
     at = made.sentence.index
     assert at("the visible tests of") < at("points") < at("and the hidden tests of")
     assert read_policy(file).learned["hidden"] == [str(hidden)]
-    assert any("a false pass costs 1 right answer:" in note for grid in plan_grids(made) for note in grid.notes)
+    assert any(
+        "If a false pass costs 1 right answer, sampling helps up to this many" in note
+        for grid in plan_grids(made)
+        for note in grid.notes
+    )
 
 
 def test_a_label_may_have_a_hash_and_so_may_a_file(tmp_path: Path) -> None:

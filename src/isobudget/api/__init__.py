@@ -5,12 +5,12 @@
     print(made.report.sentences)
     api.curves("counts.jsonl", "seconds", costs="paper").to_pandas()
 
-An option's name is the command's, with underscores; where a command takes an option several times, the function takes a
-list. `to_dict()` of what comes back is what the command prints with ``--json``. Where there are several results, they
-print as the command's table or its gist, and `to_records()` is a flat table. Errors are `IsobudgetError`s.
+Parameters have the names of the command's options, with underscores. If a command accepts an option several times, the
+function accepts a list. `to_dict()` of a result is what the command prints with ``--json``. A collection of results
+prints as the command's table or a summary of it, and its `to_records()` is a flat table. Errors are `IsobudgetError`s.
 
-They are gathered here, and not in `isobudget` itself, because some share their name with a room (`isobudget.judge`).
-Everything is imported when it is first used.
+The functions are here, and not in `isobudget` itself, because some share their name with a package
+(`isobudget.judge`). Everything is imported when it is first used.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from isobudget.progress import Silent
 
 P = ParamSpec("P")
 Answer = dict[str, Any]
-#: is set when nobody waits any more for the call that this thread works on
+#: the event that is set once nobody waits any more for this thread's call
 _unwanted: ContextVar[threading.Event] = ContextVar("unwanted")
 
 INSTRUCTIONS = (
@@ -33,26 +33,26 @@ def mcp(project: str | Path = ".", *, allow_apply: bool = False) -> None:
     """Serve tools to a coding agent over this process's standard streams, until it closes them.
 
     Args:
-        project: the project's folder; paths that agents name lie below it; by default here.
-        allow_apply: let `solve` write what passed into the project.
+        project: the project's folder; all paths that agents name must be below it; by default here.
+        allow_apply: let `solve` write a passing sample into the project.
 
     Raises:
         MissingExtraError: the protocol's package is not installed.
-        InputError: the folder is not there.
+        InputError: the folder does not exist.
     """
     make_server(Path(project), allow_apply=allow_apply).run("stdio")
 
 
 def make_server(project: Path, *, allow_apply: bool = False) -> Any:
-    """The server, with its tools.
+    """Create the server with its tools.
 
     Args:
-        project: the folder below which targets, tests and results lie.
-        allow_apply: let `solve` write what passed into the project.
+        project: the folder below which targets, tests and results are.
+        allow_apply: let `solve` write a passing sample into the project.
 
     Raises:
         MissingExtraError: the protocol's package is not installed.
-        InputError: the folder is not there.
+        InputError: the folder does not exist.
     """
     try:
         from mcp.server.mcpserver import MCPServer
@@ -63,7 +63,7 @@ def make_server(project: Path, *, allow_apply: bool = False) -> Any:
     from isobudget import __version__
 
     if not project.is_dir():
-        raise InputError(f"{project}: no such folder; name the project's with --project")
+        raise InputError(f"{project}: no such folder; name the project's folder with --project")
     ours = Tools(project.resolve(), allow_apply)
     tools = [Tool.from_function(_errors_as(ToolError, one)) for one in (ours.solve, ours.judge, ours.plan)]
     for tool in tools:
@@ -73,7 +73,7 @@ def make_server(project: Path, *, allow_apply: bool = False) -> Any:
 
 
 def _refuse_unknown(tool: Any) -> None:
-    """Let a tool refuse arguments that it does not have: a misspelled budget would silently be the default."""
+    """Let a tool refuse unknown arguments: with a misspelled `budget`, the default would silently apply."""
     model = tool.fn_metadata.arg_model
     model.model_config["extra"] = "forbid"
     model.model_rebuild(force=True)
@@ -95,7 +95,7 @@ def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, 
             return await run_sync(partial(tool, *given, **named), abandon_on_cancel=True)
         except IsobudgetError as error:
             raise kind(str(error)) from error
-        except OSError as error:  # of others the protocol's package says nothing but that there was one
+        except OSError as error:  # the protocol's package would only say that there was an error
             raise kind(f"{error.filename or tool.__name__}: {error.strerror or error}") from error
         finally:
             unwanted.set()
@@ -104,16 +104,16 @@ def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, 
 
 
 class _WhileWanted(Silent):
-    """Progress that ends the work at its next report once nobody waits for it any more."""
+    """Progress that ends the work at its next note once nobody waits for the result any more."""
 
     def __init__(self) -> None:
         self._unwanted = _unwanted.get()
 
     def note(self, text: str) -> None:  # noqa: ARG002
-        """Ends it.
+        """End the work if its result is no longer wanted.
 
         Raises:
-            IsobudgetError: nobody waits for it.
+            IsobudgetError: nobody waits for the result.
         """
         if self._unwanted.is_set():
             raise IsobudgetError("the call was cancelled")
@@ -198,7 +198,7 @@ class Tools:
         return {"sentence": made.sentence, "recommended": recommended}
 
     def _inside(self, path: str) -> Path:
-        """A path inside the project; others are refused."""
+        """Resolve a path inside the project; other paths are refused."""
         try:
             place = (self._project / path).resolve()
         except (ValueError, RuntimeError) as error:

@@ -65,29 +65,30 @@ def curves(
         unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules; by default that of a budget
             such as 6s, else flops where known, else what the costs state, else usd, then tokens (docs/costs.md).
         costs: costs file, see docs/costs.md; or ``paper`` for the paper's Table 1.
-        budgets: budgets per problem: ``1e12,5e12`` in the unit, or ``1x,4x`` in samples of the cheapest model,
-            ``4x:NAME`` of that one. In Python also a list.
+        budgets: budgets per problem: ``1e12,5e12`` in the unit, or ``1x,4x`` in samples of the cheapest model, or
+            ``4x:NAME`` in samples of that model. In Python also a list.
         benchmark: only this benchmark; by default all.
         select: how one of k samples is chosen: by ``tests``, or (runs only) by the model's own ``likelihood``.
         stop: ``fixed``: always generate and charge k samples, as in the paper. ``first-pass``: stop at the first sample
             that passes; budgets are expected spending.
         charge: charge for judging or scoring as well; free by default, as in the paper. Repeatable. In Python
             ``judge``, ``scoring`` or both.
-        ranker_architecture: architecture of the scoring model (with --charge scoring, in flops). Own likelihood is
-            free.
+        ranker_architecture: architecture of the scoring model (with --charge scoring, in flops). A model's own
+            likelihood is free.
         extrapolate: extrapolate pass@k up to this k (beyond n). Not used for recommendations. In Python see
             `Comparison.beyond`.
         level: confidence level of all intervals.
         replicates: bootstrap replicates over problems.
         seed: seed of the bootstrap.
-        simultaneous: call a lead clear only if it is with all budgets of the table tested together; by default in the
-            recommendation; tables test each budget by itself.
+        simultaneous: call a lead clear only if it is clear with all budgets of the table tested together; by default
+            only in the recommendation, while tables test each budget by itself.
         share_prompt: charge a problem's prompt once, or to every sample; by default as stated or billed, else once.
-        tokens_per_second: tokens generated a second, all samples together: seconds without a costs file. In Python a
-            number for every model, or ``"7b=2600,34b=480"``; beside a costs file it comes first.
-        usd_per_gpu_hour: price of a GPU: usd from seconds. In Python as `tokens_per_second`.
+        tokens_per_second: tokens generated per second by all samples together; prices samples in seconds without a
+            costs file. In Python a number for every model, or ``"7b=2600,34b=480"``; it takes precedence over a costs
+            file.
+        usd_per_gpu_hour: price of a GPU-hour; prices samples in usd by their seconds. In Python as `tokens_per_second`.
         gpus: GPUs that a model holds; by default 1 each. In Python as `tokens_per_second`.
-        completion_tokens: tokens per completion where the results do not state them. In Python as `tokens_per_second`.
+        completion_tokens: tokens per completion if the results do not state them. In Python as `tokens_per_second`.
         from_: format of the files, see docs/importing.md; by default by content.
         figure: plot success against samples, flops and time: a file .svg, .pdf or .png.
         panel: panels of the figure: k, or a unit; by default k, flops and seconds. Repeatable.
@@ -95,7 +96,7 @@ def curves(
         font: font of the figure and its size, such as times,9; by default sans,8.
 
     Raises:
-        InputError: a file, a model without a cost, or a budget is wrong, or options cannot be combined.
+        InputError: a file or a budget is wrong, a model has no cost, or options cannot be combined.
         RunError: the folder is not a run, or nothing in it is judged.
     """
     from isobudget.analysis.compare import curves as compare
@@ -156,10 +157,10 @@ def compare(
     """Compare two models on the same problems: success, paired difference with p-value, power, and prices.
 
     Args:
-        sources: run folders or files of results, and two models, called what the records state, else after the file;
-            or two sources. In Python a list, ``"7b@5", "34b@1"`` at its end; of two sources alone, models with the same
-            name are compared at `k` samples; of one, its two models.
-        k: samples of each problem, where no samples are named.
+        sources: run folders or files of results, then two models with numbers of samples; or two sources. A model is
+            named by the records, else by its file. In Python a list, which may end with ``"7b@5", "34b@1"``. Of two
+            sources alone, models with the same name are compared at `k` samples; of one source alone, its two models.
+        k: samples of each problem, if no models are named.
         benchmark, costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens: as in `curves`.
         level, replicates: as in `curves`.
         seed: seed of the bootstrap and of the test.
@@ -203,7 +204,7 @@ def passk(
     width: str | float | None = None,
     font: str | None = None,
 ) -> Results[PassAtK]:
-    """pass@k, with intervals over problems, for each benchmark and model.
+    """Estimate pass@k, with intervals over problems, for each benchmark and model.
 
     Args:
         counts: as `source` in `curves`.
@@ -261,9 +262,9 @@ def report(
     """Make the report of runs or of files of results: tables, figures, JSON and one HTML page.
 
     Args:
-        run: as `source` in `curves`; several runs are shown side by side. ``example`` is compared in flops, as its
-            seconds are a busy machine's. In Python also a run.
-        out: folder for the report; by default RUN/report, reports/NAME of others.
+        run: as `source` in `curves`; several runs are shown side by side. ``example`` is compared in flops, since its
+            seconds were measured on a busy machine. In Python also a run.
+        out: folder for the report; by default RUN/report, or reports/NAME for several runs and for files.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules. Repeatable; by default what
             the options below state, flops and device_seconds, and what a costs file states.
         costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens: as in `curves`.
@@ -283,7 +284,7 @@ def report(
     from isobudget.report.page.texts import as_texts
 
     if is_example(run):
-        unit = unit or "flops"  # its seconds are a busy machine's
+        unit = unit or "flops"  # its seconds were measured on a busy machine
     units, bootstrap = tuple(dict.fromkeys(map(parse_unit, as_names(unit)))), Bootstrap(simultaneous=simultaneous)
     table = costs_of(costs, tokens_per_second, usd_per_gpu_hour, gpus, completion_tokens)
     return build_report(
@@ -300,11 +301,11 @@ def report(
 
 
 def prompt(target: str, format: str | None = None, newline: str | None = None) -> ShownPrompt:  # noqa: A002
-    """A prompt exactly as a model gets it.
+    """Show a prompt exactly as a model gets it.
 
     Args:
         target: BENCHMARK/TASK or PATH/TASK, such as mbpp/11.
-        format: a prompt format, or PATH.toml#NAME; by default the benchmark's own.
+        format: a prompt format, or PATH.toml#NAME; by default that of the benchmark.
         newline: keep or strip newlines that end the prompt; by default keep.
 
     Raises:
@@ -340,7 +341,7 @@ def paper(
     """The paper's Tables 1-4, the equal-budget tables that follow from them, and where the winner flips.
 
     Args:
-        table: only this: a table by number, ``budget`` or ``flips``; by default all. Repeatable.
+        table: only this table: its number, ``budget`` or ``flips``; by default all. Repeatable.
         benchmark: only this benchmark: humaneval, mbpp, apps, or one split such as apps-interview.
         unit: equal-budget tables in this unit only; by default both. In Python ``flops`` or ``seconds``.
         figures: folder to plot the paper's Figures 2-6, 10 and 11 into, from the tables.

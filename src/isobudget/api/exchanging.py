@@ -1,4 +1,4 @@
-"""Commands that bring results in and out: import_results, export, sql."""
+"""Commands that import, export and query results: import_results, export, sql."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def import_results(
         problems: the problems that the samples belong to, to run their tests.
         benchmark: name of the benchmark where the files do not say.
         verdicts: verdicts on the samples, if they are in another file.
-        rejudge: run the tests here too, and show where the verdicts differ. In Python the source's verdicts are kept
+        rejudge: run the tests here, too, and show where the verdicts differ. In Python the source's verdicts are kept
             beside ours.
         workers: samples judged at once.
         unsafe: judge even where samples cannot be confined.
-        progress: shows how far judging is.
+        progress: shows the progress of judging.
 
     Raises:
-        InputError: a source is of no known format or damaged (file and line are named), or the run is there already.
+        InputError: a source is damaged or has no known format (file and line are named), or the run exists already.
         StorageError: the run cannot be written.
         JudgeError: samples cannot be confined here.
     """

@@ -31,7 +31,7 @@ def models() -> Results[ModelEntry]:
 
 
 def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
-    """Fetch weights and check them; what is here already is only checked. Name -> the file.
+    """Fetch weights and check them; weights that are already here are only checked. Returns the files by name.
 
     Args:
         names: models to fetch.
@@ -39,7 +39,7 @@ def fetch(names: Names, *, progress: Progress | None = None) -> dict[str, Path]:
 
     Raises:
         InputError: no such model.
-        ModelError: the weights are not available, or are not those that are expected.
+        ModelError: the weights are not available, or do not match their checksum.
     """
     from isobudget.models.catalog import find_model
     from isobudget.models.weights import fetch_weights
@@ -71,7 +71,7 @@ def profile(
         prompt_tokens: tokens of each sample's prompt.
         completion_tokens: tokens of each sample.
         threads: CPU threads; by default every core.
-        repeat: how often each is timed; the median counts.
+        repeat: timings of each number of slots; the median counts.
         quantisation: quantization of the generated random weights; by default q4_0 for an architecture. In Python
             ``q4_0``, ``q8_0`` or ``f16``.
         out: the profile's file; by default in ~/.cache/isobudget/profiles.

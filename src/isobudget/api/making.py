@@ -72,7 +72,7 @@ def generate(
         study: a TOML file, a study that ships (such as quickstart), or a benchmark (with --model). In Python also a
             `Study`.
         out: the run folder; by default runs/ and the study's name.
-        model: model to run, NAME or NAME=N; replaces the study's. Repeatable.
+        model: model to run, NAME or NAME=N; replaces the models of the study. Repeatable.
         n: samples of each problem, for every model.
         problems: only the first N problems.
         backend: how to reach --model: llama.cpp, server (or openai), vllm, transformers; by default server with --url,
@@ -81,15 +81,16 @@ def generate(
         api: API of the server: completions, or chat (prompts are then conversations); by default completions, or as
             declared.
         key_env: as in `rank`.
-        setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
-        cluster: the Ray cluster to run on, local, auto or HOST:PORT (docs/cluster.md): one that is started here, one
-            that is found, or that with this head.
+        setting: any other setting of the backend, as in a study (docs/studies.md). Repeatable.
+        cluster: the Ray cluster to run on, local, auto or HOST:PORT (docs/cluster.md): local starts one here, auto
+            finds one, and HOST:PORT is the head of one.
         replicas: replicas of each model on the cluster; by default as many as fit.
         progress: shows the progress.
-        make_backend: how a resolved model becomes a `Backend`; by default as its settings say.
+        make_backend: makes the `Backend` of a resolved model; by default as its settings state.
 
     Raises:
-        IsobudgetError: the study is wrong, a model is not available or does not answer; what came back is recorded.
+        IsobudgetError: the study is wrong, or a model is not available or does not answer. Samples received so far are
+            recorded.
     """
     plan = _study(study, locals())
     from isobudget.cluster.executor import executor_at
@@ -116,10 +117,10 @@ def dry_run(
     cluster: str | None = None,
     replicas: int | None = None,
 ) -> DryRun:
-    """What a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
+    """Estimate what a study would generate and spend: samples, tokens, time, cost, disk, and what is missing here.
 
-    With `cluster`, also what it takes with that number of replicas, without contacting it. Nothing is fetched or
-    written.
+    With `cluster`, the GPUs and the time with this number of replicas are estimated as well; the cluster is not
+    contacted. Nothing is fetched or written.
 
     Args:
         study, out, model, n, problems, backend, url, api, key_env, setting: as in `generate`.
@@ -180,7 +181,7 @@ def run(
     from isobudget.report import build_report, require_parts
 
     plan, progress = _study(study, locals()), progress or SILENT
-    # Better known now than after hours of generating: whether samples can be judged, and the report be made.
+    # So that it is known before hours of generating whether samples can be judged and the report can be made.
     require_parts()
     with _executor(cluster, judge, progress, replicas, make_backend) as executor:
         with Judge(workers=1, unsafe=unsafe) if judge is None else executor.judge(unsafe=unsafe):
@@ -211,25 +212,25 @@ def judge(
     judge: str | None = None,
     progress: Progress | None = None,
 ) -> JudgeSummary:
-    """Run the tests on samples: of a run folder, those without a verdict; of a file, all, into `output`.
+    """Run the tests on the samples of a run folder that have no verdict, or on all samples of a file.
 
     Args:
         samples: JSON lines with task_id and completion or solution, or a run folder.
         problems: a benchmark's name or a JSONL file of problems.
-        output: where the verdicts go (.gz is gzipped).
+        output: file for the verdicts on a file of samples (.gz is compressed).
         workers: samples judged at once; by default one per core.
         seconds: CPU seconds per sample; by default 3.
         memory_mb: memory per sample, MiB; by default 1024.
-        resume: continue a killed run on a file.
+        resume: continue an interrupted run on a file.
         again: re-judge every sample, including those that already have a verdict; replaces a file of verdicts.
         extraction: extract code from the outputs with this rule: function, block, program, none. A run: with --again.
-        one_process: whether whole programs that leave nothing behind run their tests in one process.
+        one_process: whether a whole program that leaves nothing behind runs all of its tests in one process.
         trust: where a file's own tests run: split, shared, or auto for each problem's own way.
         check: first judge the references of own problems, and a right and a wrong program of every benchmark.
         unsafe: judge even where samples cannot be confined.
         cluster: as in `generate`.
-        judge: the URL of a judge's service (`isobudget judge --serve`) that judges instead of this machine; its key is
-            what ISOBUDGET_JUDGE_KEY holds.
+        judge: URL of a judge service (`isobudget judge --serve`) that judges instead of this machine; its key is read
+            from ISOBUDGET_JUDGE_KEY.
         progress: shows the progress.
 
     Raises:

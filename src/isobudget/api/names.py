@@ -1,4 +1,4 @@
-"""Options that a command takes several times: one text, or a sequence."""
+"""Arguments that several functions share: names, sources, figures and costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Sources = Any
 
 
 def as_names(value: Names) -> tuple[str, ...]:
-    """One text, or several, as a tuple of texts."""
+    """One or several texts as a tuple."""
     return (value,) if isinstance(value, str) else tuple(value)
 
 
@@ -45,7 +45,7 @@ def costs_of(
     """The costs that a command's options state: a costs file that has been read, ``paper``, or None.
 
     Raises:
-        InputError: the file or an option is wrong, or ``paper`` stands beside prices.
+        InputError: the file or an option is wrong, or ``paper`` is combined with prices.
     """
     from isobudget.costs.costs_file import read_costs
     from isobudget.costs.one_line import one_line_costs

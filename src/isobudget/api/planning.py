@@ -41,8 +41,8 @@ def plan(
 ) -> Plan:
     """Plan how to spend a budget: which models in which order, and when to stop; learned from recorded results.
 
-    Of two suites of tests in a file (EvalPlus' base and Plus) the second one is hidden; arms of several sources are put
-    together.
+    If a file has two suites of tests (EvalPlus' base and Plus), the second one is hidden. The arms of several sources
+    are combined.
 
     Args:
         sources: as `source` in `curves`.
@@ -52,10 +52,10 @@ def plan(
             ``8x:NAME``, ``60s`` or a number of the unit; one or several.
         target: plan the smallest budget that reaches this success, within 1 %. In Python ``"90%"`` or 0.9.
         costs: as in `curves`.
-        arms: plan with these models only, or parts of their names; by default all. In Python names, or ``"a,b"``.
+        arms: plan only with these models, by name or part of a name; by default all. In Python names, or ``"a,b"``.
         policy: ``fixed_k``, first_pass, doubling, cascade, greedy, optimal, by_share, or by_label (problems with a
             ``difficulty``); by default fixed_k, first_pass, cascade, greedy. Repeatable.
-        benchmark: as in `curves`. In Python too it is needed where the sources have several.
+        benchmark: as in `curves`. In Python, too, it is required if the sources have several benchmarks.
         hidden: the same samples judged by hidden tests; SOURCE... then has the visible tests' verdicts. Repeatable.
         false_pass_cost: cost of a sample that passes only the visible tests, in right answers (with --hidden).
         level, replicates: as in `curves`.

@@ -1,4 +1,4 @@
-"""`api.rank`: rankers that pick one of k samples without running tests, and how well they do."""
+"""`api.rank`: evaluates rankers, which pick one of k samples without running tests."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ def rank(
         source: a run folder, or files of results of any known format, see docs/importing.md. In Python, one or several.
         ranker: names of rankers, see docs/rankers.md. Repeatable.
         model: model that scores the samples or writes tests: a name, a GGUF file.
-        backend: how to reach that model: llama.cpp, server (or openai), vllm, transformers; by default server with
+        backend: how to reach --model: llama.cpp, server (or openai), vllm, transformers; by default server with
             --url, else llama.cpp, or as declared.
         url: base URL of a server, such as http://localhost:8000/v1.
         api: API of the server: completions, or chat, which can only write tests (--ranker tests); by default
             completions, or as declared.
         key_env: the environment variable with the server's key. api.openai.com gets OPENAI_API_KEY.
-        setting: any other setting of its backend, as in a study (docs/studies.md). Repeatable.
-        architecture: architecture of that model, to count flops: a name, a config.json.
-        filter: first drop samples that fail on the prompt's examples, or that return other values than they state. In
-            Python ``executable`` or ``examples``.
+        setting: any other setting of the backend, as in a study (docs/studies.md). Repeatable.
+        architecture: architecture of --model, to count flops: a name, a config.json.
+        filter: first drop samples that fail on the prompt's examples, or that return other values than the examples
+            state. In Python ``executable`` or ``examples``.
         benchmark: as in `curves`.
         problems: the problems that the samples in files belong to.
         verdicts: verdicts on the samples, if they are in another file.
@@ -86,14 +86,14 @@ def rank(
         figure: plot each model's rankers against samples and budgets: a file .svg, .pdf or .png.
         width, font: as in `curves`.
         workers: samples run at the same time; by default one per core.
-        check: first judge the references of own problems, which verdicts and tests rest on.
+        check: first judge the references of own problems, on which verdicts and tests rest.
         unsafe: run samples even where they cannot be confined (use a disposable VM).
         level: as in `curves`.
         seed: seed of inputs, random orders and bootstrap.
         from_: as in `curves`.
         cluster: the Ray cluster to run samples on, as in `generate`; the model scores here.
         progress: shows the progress.
-        make_scorer: finds the model that scores.
+        make_scorer: opens the scoring model.
 
     Raises:
         IsobudgetError: see `isobudget.ranking.rank.rank`.
@@ -138,7 +138,7 @@ def rank(
 
 
 def _rank_options(given: Mapping[str, Any]) -> RankOptions:
-    """How samples are ranked and measured, of the arguments of `rank` by name."""
+    """The options for ranking and measuring, from the arguments of `rank` by name."""
     from isobudget.curves import Bootstrap
     from isobudget.ranking.options import RankOptions
     from isobudget.ranking.scoring_model import state_scorer

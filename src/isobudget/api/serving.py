@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from isobudget.gateway.serving import OnReady
     from isobudget.progress import Progress
 
-#: where a judge's service listens, and the most that a batch of problems and programs may have
+#: default port of a judge service, and the largest request in KiB, which holds a batch of problems and programs
 JUDGE_PORT, JUDGE_BODY_KB = 8401, 64 << 10
 #: what may be done to a key
 _CHANGES = ("open", "revoke", "budget")
@@ -34,20 +34,20 @@ def serve(
     progress: Progress | None = None,
     on_ready: OnReady | None = None,
 ) -> None:
-    """Serve an OpenAI-compatible gateway until it is stopped: it answers with what passed its tests, within a budget.
+    """Serve an OpenAI-compatible gateway until it is stopped. Requests with tests get an answer that passes them.
 
     Args:
         policy: policy files; a request for isobudget/NAME plays NAME.toml, isobudget/auto the first.
-        models: models, cheapest first; by default the policies', else those of the models file, else the
+        models: models, cheapest first; by default those of the policies, else those of the models file, else the
             embedded ones.
-        host: the address to listen at; by default 127.0.0.1, this machine alone.
-        port: the port to listen at; by default 8400.
+        host: the address to listen on; by default 127.0.0.1, this machine alone.
+        port: the port to listen on; by default 8400.
         budget: budget of all keys together, such as ``5usd/day``, ``1e6tokens/hour`` or ``20usd``.
         ledger: the file of keys and spending; by default ~/.local/state/isobudget/ledger.sqlite.
         workers: samples judged at once; by default one per core.
         config: a TOML file with these settings and more, see docs/gateway.md.
         unsafe: judge even where samples cannot be confined.
-        progress: of weights that are fetched.
+        progress: shows the progress of fetching weights.
         on_ready: called with the base URL once requests are taken.
 
     Raises:
@@ -90,7 +90,7 @@ def serve_judge(
 
     Args:
         host: as in `serve`.
-        port: the port to listen at; by default 8401.
+        port: the port to listen on; by default 8401.
         workers: as in `judge`.
         seconds: as in `judge`.
         memory_mb: as in `judge`.
@@ -99,7 +99,7 @@ def serve_judge(
         on_ready: called with the base URL once requests are taken.
 
     Raises:
-        MissingExtraError, InputError, IsobudgetError: as of `serve`.
+        MissingExtraError, InputError, IsobudgetError: see `serve`.
     """
     from isobudget.gateway.serving import need_extra
 
@@ -121,7 +121,7 @@ def serve_judge(
 
 
 def _stated(**options: Any) -> dict[str, Any]:
-    """The stated arguments: all except None, empty ones and False, which leave a setting as in the file."""
+    """The stated arguments, without None, False and empty lists, for which the configuration file decides."""
     return {name: value for name, value in options.items() if value is not None and value is not False and value != []}
 
 
@@ -130,7 +130,8 @@ def new_key(name: str, *, budget: str | Sequence[str] = (), ledger: str | Path |
 
     Args:
         name: the owner's name, for the ledger.
-        budget: what it may spend, such as ``5usd/day``, ``1e6tokens/hour``, ``0.01usd/request`` or ``20usd`` in all.
+        budget: what the key may spend, such as ``5usd/day``, ``1e6tokens/hour``, ``0.01usd/request`` or ``20usd`` in
+            all.
         ledger: as in `serve`.
 
     Raises:
@@ -151,8 +152,8 @@ def change_key(
 
     Args:
         name: the key's name.
-        change: `open` (after it was closed because a model spent more than was reserved), `revoke` (for good), or
-            `budget`, which replaces its budgets.
+        change: `open` (a key that was closed because a model spent more than was reserved), `revoke` (for good), or
+            `budget`, which replaces the key's budgets.
         budget: the new budgets, such as ``5usd/day``; ``none`` for a key without limits.
         ledger: as in `serve`.
 
@@ -167,7 +168,7 @@ def change_key(
     from isobudget.gateway.store import writing
 
     if change not in _CHANGES:
-        raise InputError(f"a change of a key is one of {', '.join(_CHANGES)}, not {change!r}")
+        raise InputError(f"the change of a key must be one of {', '.join(_CHANGES)}, not {change!r}")
     budgets = as_names(budget)
     if change == "budget" and not budgets:
         raise InputError("name the key's new budgets with --budget, such as 5usd/day; --budget none lifts its limits")
@@ -185,7 +186,7 @@ def change_key(
 
 
 def keys(*, ledger: str | Path | None = None) -> Results[dict[str, Any]]:
-    """The keys of the gateway: name, budgets, state.
+    """List the keys of the gateway: name, budgets, state.
 
     Args:
         ledger: as in `serve`.
@@ -202,7 +203,7 @@ def keys(*, ledger: str | Path | None = None) -> Results[dict[str, Any]]:
 
 
 def ledger(path: str | Path | None = None, *, request: str | None = None) -> Results[dict[str, Any]]:
-    """What was spent through the gateway, by day, key and model; or the calls of one request.
+    """Show what was spent through the gateway, by day, key and model; or the calls of one request.
 
     Args:
         path: the ledger; by default ~/.local/state/isobudget/ledger.sqlite.
@@ -229,7 +230,7 @@ def _results(rows: list[dict[str, Any]]) -> Results[dict[str, Any]]:
 
 
 def ledger_path(path: str | Path | None) -> Path:
-    """The path of a ledger; the default one where none is named."""
+    """The path of a ledger; the default path for None."""
     from isobudget.gateway.settings import ServeSettings
 
     return ServeSettings(ledger=None if path is None else str(path)).ledger_path

@@ -1,4 +1,4 @@
-"""`api.solve` and `api.show`: a function of a project written within a budget, and the programs that a run recorded."""
+"""`api.solve` writes a function of a project within a budget; `api.show` shows the programs that a run recorded."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def solve(
     """Write a function of your project within a budget: small model first, the tests decide, stop at the first pass.
 
     Args:
-        target: FILE.py::function, FILE.py::Class.method, or a file to complete. In Python also one that is not there
+        target: FILE.py::function, FILE.py::Class.method, or a file to complete. In Python also one that does not exist
             yet.
         tests: Pytest files, folders or node ids that decide; by default the test files that import TARGET. Repeatable.
-        also: tests that must not be broken; run on what passes --tests. Repeatable.
+        also: tests that must still pass; run on samples that pass --tests. Repeatable.
         budget: hard limit; by default 60s. In Python as ``60s``, ``10min``, ``0.02usd``, ``5e13flops``, ``20000tokens``
             or ``20samples``.
         models: models, cheapest first; by default of the models file, or embedded ones. In Python names, or ``"a,b"``.
         policy: run this policy instead, see `plan --write`.
-        apply: write what passed into the file, if nobody has changed it meanwhile and the git tree is clean.
-        force: apply also on a git tree with uncommitted changes.
-        out: write the whole text of what passed to FILE. In Python a file that is not there yet.
-        python: the project's interpreter; by default active environment, or .venv.
+        apply: write the passing sample into the file, if nobody has changed the file and the git tree is clean.
+        force: apply even on a git tree with uncommitted changes.
+        out: write the completed text of the target's file to FILE. In Python a file that does not exist yet.
+        python: the project's interpreter; by default that of the active environment, or .venv.
         run: run folder; by default runs/solve in the project.
         show_tests: put the tests' texts into the prompt; by default only their names.
         allow_subprocess: let tests start programs, inside the confinement.
@@ -73,16 +73,16 @@ def solve(
         max_tokens: tokens per sample; by default 256.
         temperature: sampling temperature; by default 0.7.
         test_seconds: CPU seconds for one candidate's tests; by default 5.
-        explore: generate N samples of every model, whatever their verdicts. In Python too these may be pooled.
+        explore: generate N samples of every model, whatever their verdicts. In Python, too, these may be pooled.
         repair: give a failing sample back to its model up to N times, with its first failing test.
-        confirm: go on until N more pass, and show inputs on which they differ, each with a test.
+        confirm: go on until N more samples pass, and show inputs on which passing samples differ, each with a test.
         seed: seed of the first sample.
         prompt_tokens: longest prompt to aim for, in tokens; by default 500.
         memory_mb: MiB that one candidate's tests may take; by default 1024.
         only_reaching: only tests that call the target decide.
         progress: shows the progress.
         make_backend: opens a model.
-        on_solution: told of the solution, also where Ctrl-C comes while it is written.
+        on_solution: called with the solution, even if Ctrl-C comes while the solution is written.
 
     Raises:
         IsobudgetError: see `isobudget.tasks.solve.solve`, and `Solution.apply` for `apply`.
@@ -100,7 +100,7 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
     options, out = SolveOptions.stated(given), given["out"]
     if out is not None:
         _check_out(str(out))
-    with ExitStack() as held:  # Ctrl-C waits, from the last draw until the solution is written and told
+    with ExitStack() as held:  # Ctrl-C waits, from the last draw until the solution is written and passed on
         solution = solve_task(
             given["target"],
             options,
@@ -124,7 +124,7 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
 
 @contextmanager
 def _kept(solution: Solution) -> Iterator[None]:
-    """If a solution cannot be written, it is not lost: the error says where it is recorded, or else contains it."""
+    """In this context, the error of a solution that cannot be written says where it is recorded, or contains it."""
     try:
         yield
     except IsobudgetError as error:
@@ -167,12 +167,12 @@ def solve_failing(
 
     Args:
         folder: a folder of the project, or a file.
-        tests: as in `solve`; of each function those count that call it.
-        on_solution: told of every solution as soon as it is there, so that none is lost if a later one fails.
-        options: as in `solve`, but for `out`. The budget is that of each function.
+        tests: as in `solve`; for each function, the tests that call it count.
+        on_solution: called with every solution as soon as it exists, so that none is lost if a later one fails.
+        options: as in `solve`, except `out`. The budget is that of each function.
 
     Raises:
-        IsobudgetError: see `solve`; or nothing could be decided on.
+        IsobudgetError: see `solve`; or no function has tests that can decide.
     """
     from isobudget.progress import SILENT
     from isobudget.tasks.baseline import UndecidedError
@@ -220,7 +220,7 @@ def show(
 def show(
     run: str | Path, task: str | None = None, *, passed: bool = False, failed: bool = False, model: str | None = None
 ) -> ShownPrograms | ShownTasks:
-    """The programs that a run recorded for a task, with their verdicts; without a task, the run's tasks.
+    """Show the programs that a run recorded for a task, with their verdicts; without a task, the run's tasks.
 
     Args:
         run: run folder.
@@ -232,7 +232,8 @@ def show(
 
     Raises:
         RunError: there is no such run.
-        InputError: it has no such task or model, or several that begin so; or `passed` and `failed` are both asked for.
+        InputError: the run has no such task or model, or several tasks that begin with this text; or both `passed` and
+            `failed` are given.
     """
     from isobudget.tasks.show import show_programs, show_tasks
 

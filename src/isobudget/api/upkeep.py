@@ -19,15 +19,15 @@ def check(
 
     Args:
         run: a run folder, also s3://BUCKET/RUN. In Python also a run.
-        repair: repair what is safe. Files move to .superseded; nothing is deleted. In Python too: what a stopped writer
-            left is taken in, what is damaged or there twice is set aside, and the next run
+        repair: make the safe repairs. Files move to .superseded; nothing is deleted. In Python, too, parts of an
+            interrupted writer are added, damaged or duplicate parts are set aside, and the next run
             regenerates what is then missing.
         take_over: end another writer's lease on a run in an object store.
         progress: shows the progress.
 
     Raises:
-        RunError: it is not a run, a newer isobudget made it, or (with `repair`) it is in use.
-        StorageError: it cannot be reached, or repairing cannot write.
+        RunError: the folder is not a run, a newer isobudget made it, or (with `repair`) it is in use.
+        StorageError: the folder cannot be reached, or repairs cannot be written.
     """
     from isobudget.progress import SILENT
     from isobudget.records.check import check_run
@@ -40,15 +40,15 @@ def check(
 def compact(run: Run | str | Path, *, progress: Progress | None = None) -> Compacted:
     """Merge the many small parts of a run into a few large ones; the old parts move to ``.superseded``.
 
-    It may be stopped at any time; the next command that writes then completes it. Nothing else can write meanwhile;
-    readers are not disturbed.
+    The merge may be stopped at any time; the next command that writes to the run then completes it. Meanwhile nothing
+    else can write to the run; readers are not disturbed.
 
     Args:
         run: as in `check`.
         progress: shows the progress.
 
     Raises:
-        RunError: no such run, it is in use, or a part is damaged.
+        RunError: there is no such run, the run is in use, or a part is damaged.
         StorageError: a part cannot be written; existing parts are intact.
     """
     from isobudget.progress import SILENT

@@ -1,4 +1,4 @@
-"""`api.view`: the page of a run while it goes on."""
+"""`api.view`: serves the page of a run while the run goes on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def view(
         ready: called with the page's address once it is served.
 
     Raises:
-        RunError: no such run.
+        RunError: there is no such run.
         InputError: the port is in use, or an option is wrong.
     """
     from isobudget.costs.cost import parse_unit

@@ -22,10 +22,10 @@ from isobudget.cli.usage import Command
 
 #: the system's refusals that name no file: out of processes, memory or descriptors
 _NO_MORE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-#: how Python says that it could not start a thread
+#: Python's message when a thread cannot be started
 _NO_THREAD = "can't start new thread"
 _LIMITS = "see the limits of this shell, ulimit -a, or of its container"
-#: command name -> module below this package that defines a function of the same name
+#: command names; the module of the same name in this package defines a function of this name
 COMMANDS = (
     "run",
     "generate",
@@ -60,8 +60,8 @@ def build_app(only: str | None = None) -> typer.Typer:
     """The Typer application with every command. Command modules import heavy libraries inside their functions.
 
     Args:
-        only: the command that is about to run, which is then the only one; or another word if none is: commands are
-            listed and take no options. Either saves most of the time of the start.
+        only: the command that is about to run; only this one is built. If it is another word, all commands are built,
+            but with their help alone and without options. Both save most of the start-up time.
     """
     app = typer.Typer(
         name="isobudget",
@@ -86,7 +86,7 @@ def build_app(only: str | None = None) -> typer.Typer:
 
 
 def _listed(command: Callable[..., None]) -> Callable[[], None]:
-    """What stands for a command in the list of commands: its help."""
+    """A function without options, with the help of a command, to stand for it in the list of commands."""
 
     def nothing() -> None:
         pass
@@ -96,7 +96,7 @@ def _listed(command: Callable[..., None]) -> Callable[[], None]:
 
 
 def _asked() -> str | None:
-    """The command that the arguments begin with, an empty word for none; None where a shell asks for completions."""
+    """The command with which the arguments begin, or an empty word; None if the shell asks for completions."""
     if any(name.startswith("_ISOBUDGET_") for name in os.environ) or "--install-completion" in sys.argv:
         return None
     return next((word for word in sys.argv[1:2] if not word.startswith("-")), "")
@@ -136,7 +136,7 @@ def main() -> None:
 
 
 def _refused(error: OSError | MemoryError | RuntimeError) -> str:
-    """What the system refused, such as a name that is too long or another thread; empty for any other error."""
+    """A message if the system refused something, such as a long name or another thread; empty for other errors."""
     if isinstance(error, MemoryError):
         return f"not enough memory{f': {error}' if str(error) else ''} ({_LIMITS})"
     if isinstance(error, RuntimeError):

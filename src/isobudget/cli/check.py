@@ -14,7 +14,7 @@ from isobudget.cli.options import JsonOption
 def check(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Check whether a run folder is intact: hashes, counts, lost and damaged parts, and what to do about them.
 
-    Exits with 1 if anything is found. Nothing is changed without `--repair`.
+    Exits with 1 if the run has a fault. Nothing is changed without `--repair`.
 
     Example: `isobudget check example`
     """

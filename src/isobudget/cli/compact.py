@@ -14,7 +14,8 @@ from isobudget.cli.options import JsonOption
 def compact(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Merge the many small parts of a run into a few large ones, which are faster to read.
 
-    The old parts move to `.superseded`. It may be stopped at any time: the next command that writes completes it.
+    The old parts move to `.superseded`. The merge may be stopped at any time: the next command that writes to the run
+    completes it.
 
     Example: `isobudget compact runs/mine`
     """

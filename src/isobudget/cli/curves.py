@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     panel="k, or a unit; repeatable (k, flops, seconds)",
     as_frontier="Show which policy to use at each budget as well",
     width="text, column, neurips, ..., or 89mm",
-    font="Its font and size, such as times,9",
+    font="Font and size, such as times,9",
     from_="Format of the files, see docs/importing.md",
     simultaneous="Test all budgets together",
     share_prompt="Charge a problem's prompt once",
@@ -86,7 +86,7 @@ def curves(
 
 
 def _frontier(comparison: Comparison, given: dict[str, Any]) -> list[Grid]:
-    """The policies at the comparison's budgets, from the same source."""
+    """The table of policies at the comparison's budgets, planned from the same source."""
     from isobudget import api
     from isobudget.report.tables.frontier import frontier_grids
     from isobudget.report.tables.labels import short_labels

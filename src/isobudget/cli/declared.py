@@ -28,7 +28,7 @@ from isobudget.cli.options import SHARED, one_form
 
 Command = Callable[..., None]
 
-#: what text can become; of a union, the first one of these
+#: types that can be given as text; a union counts as the first of these that it has
 _FROM_TEXT = (bool, Path, str, int, float)
 
 

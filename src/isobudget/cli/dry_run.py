@@ -42,7 +42,7 @@ def dry_run_grid(plan: DryRun) -> Grid:
             title, names, tuple(tuple(row[name] for name in names) for row in rows), notes=(note,), words=(0, 1)
         )
 
-    narrow = grid(_NARROW, "Tokens are those generated, estimated; ? = unknown.")
+    narrow = grid(_NARROW, "tokens: estimated tokens of completions; ? = unknown.")
     return replace(grid(_WIDE, "Token counts are estimates (upper bound in parentheses); ? = unknown."), narrow=narrow)
 
 
@@ -52,7 +52,7 @@ def _cells(expected: Expected) -> dict[str, str]:
 
 
 def _amounts(rows: Sequence[Expected]) -> dict[str, str]:
-    """The sum of several rows."""
+    """The cells with the amounts of several rows, summed."""
     completions = _sum((one.completion_tokens for one in rows), short)
     prompts_at_most = _sum((one.prompt_tokens_at_most for one in rows), short)
     completions_at_most = _sum((one.completion_tokens_at_most for one in rows), short)

@@ -14,7 +14,7 @@ from isobudget.cli.options import DryRunOption, JsonOption
 if TYPE_CHECKING:
     from isobudget.pipeline.generate import Generated
 
-#: failures that are named one by one
+#: most failures that are listed
 _SHOWN = 10
 
 
@@ -22,7 +22,7 @@ _SHOWN = 10
     {},
     backend="llama.cpp, server, vllm or transformers",
     url="Base URL of a server",
-    api="API of that server",
+    api="API of the server",
 )
 @of_api("generate", n=typer.Option("-n", "--n"))
 def generate(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
@@ -56,7 +56,7 @@ def print_failures(done: Generated) -> bool:
     """Print the problems that could not be generated to stderr; returns whether there are any."""
     if not done.failures:
         return False
-    typer.echo(f"{len(done.failures)} problems failed; the same command tries them again:", err=True)
+    typer.echo(f"{len(done.failures)} problems failed; run the same command to try them again:", err=True)
     for one in done.failures[:_SHOWN]:
         typer.echo(f"  {one.task_id} of {one.benchmark} with {one.model}: {one.reason}", err=True)
     if len(done.failures) > _SHOWN:

@@ -14,9 +14,9 @@ from typing import Annotated, Any, get_args
 
 from typer.models import OptionInfo
 
-#: letters of a default that a line has room for
+#: most letters of a default that is shown
 _DEFAULT = 9
-#: a longer placeholder makes way for that of its type, but for all choices, as in <a|b>
+#: most letters of a placeholder; a longer one is replaced by that of its type, unless it lists choices as in <a|b>
 _PLACEHOLDER = 13
 _PLACEHOLDERS = {"int": "N", "float": "X", "Path": "FILE", "str": "TEXT", "list": "TEXT"}
 
@@ -68,7 +68,7 @@ def _in_group(parameter: Parameter, title: str, text: str) -> Parameter:
 
 
 def short_help(text: str) -> str:
-    """The first clause of a help text; for a repeatable option it says so."""
+    """The first clause of a help text, with "repeatable" for a repeatable option."""
     clause = re.split(r"(?<=\w|\)|`)(?:[:;.] | \()", text)[0].rstrip(".")
     return clause + ", repeatable" * (text.endswith(" Repeatable.") and "epeatable" not in clause)
 

@@ -23,7 +23,7 @@ _came: list[int] = []
 
 @contextlib.contextmanager
 def interruptible(resume: str = "", message: str = "") -> Iterator[None]:
-    """Ctrl-C or SIGTERM ends the command with one message; finished work has been recorded by then.
+    """In this context, Ctrl-C or SIGTERM ends the command with one message; finished work has been recorded by then.
 
     `resume` is the option that resumes the command, if it does not resume by itself. `message` is for a command that
     cannot be resumed; the interrupt's own text has precedence.
@@ -36,7 +36,7 @@ def interruptible(resume: str = "", message: str = "") -> Iterator[None]:
         what = "Ended by SIGTERM" if _came else "Interrupted"
         own = message or f"Finished work is saved; run the same command{how} to resume."
         print(f"\n{what}. {str(error) or own}", file=sys.stderr, flush=True)
-        # the engine's threads may be in the middle of a long answer that nobody waits for any more
+        # the engine's threads may be in the middle of a long answer that is no longer needed
         os._exit(exit_status(_STATUS[signal.SIGINT]))
 
 

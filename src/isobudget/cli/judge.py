@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isobudget.pipeline.judge_samples import JudgeSummary
 
 
-#: what a service takes of the options of the command
+#: options of the command that also apply to a service
 _OF_SERVICE = ("workers", "seconds", "memory_mb", "unsafe")
 
 
@@ -42,7 +42,7 @@ def judge(
         bool, typer.Option("--serve", help="Serve the judge over HTTP (no SAMPLES). For keys see `isobudget serve`.")
     ] = False,
     host: Annotated[
-        str | None, typer.Option(help="With --serve, the address to listen at.", show_default="127.0.0.1")
+        str | None, typer.Option(help="With --serve, the address to listen on.", show_default="127.0.0.1")
     ] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="With --serve, the port.", show_default="8401")
@@ -53,12 +53,13 @@ def judge(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge samples: one verdict each, in order.
+    """Judge samples: one verdict per sample, in order.
+
+    Of a run folder, only samples without a verdict are judged; with `--again`, all are, and `--extraction` extracts
+    their code again. Completions of a chat model in a file need `--extraction block`.
 
     Examples: `isobudget judge samples.jsonl --problems humaneval -o verdicts.jsonl` with a file of your own, or
-    `isobudget judge runs/quickstart`, the run of `isobudget run quickstart`: it judges what has no verdict yet;
-    `--again --extraction function` extracts the code again. Completions of a chat model in a file need
-    `--extraction block`.
+    `isobudget judge runs/quickstart`, the run of `isobudget run quickstart`
     """
     from isobudget import api
     from isobudget.cli.interrupts import interruptible
@@ -72,7 +73,7 @@ def judge(
         api.serve_judge(**where, on_ready=_tell, **limits)  # type: ignore[arg-type]
         return
     if stated := [name for name, value in where.items() if value is not None]:
-        raise typer.BadParameter("goes with --serve", param_hint=f"--{stated[0]}")
+        raise typer.BadParameter("requires --serve", param_hint=f"--{stated[0]}")
     if "samples" not in given:
         raise typer.BadParameter("name a file of samples or a run folder", param_hint="SAMPLES")
     resume = "--resume" if "output" in given and not given["resume"] else ""
@@ -91,9 +92,9 @@ def judge(
 
 
 def _refuse_beside_serve(given: dict[str, Any], as_json: bool) -> None:
-    """Refuse options that a service ignores: samples, and how to judge them, which its clients state."""
+    """Refuse options that a service cannot use: samples, and how to judge them, since its clients state these."""
     if "samples" in given:
-        raise typer.BadParameter("replaces SAMPLES; name no file", param_hint="--serve")
+        raise typer.BadParameter("cannot be combined with SAMPLES; clients send the samples", param_hint="--serve")
     for name in ("problems", "output", "cluster", "judge", "again"):
         if given.get(name):
             raise typer.BadParameter("cannot be combined with --serve", param_hint=f"--{name}")
@@ -102,7 +103,7 @@ def _refuse_beside_serve(given: dict[str, Any], as_json: bool) -> None:
 
 
 def _tell(url: str) -> None:
-    print(f"judging at {url.removesuffix('/v1')}", file=sys.stderr, flush=True)
+    print(f"serving the judge at {url.removesuffix('/v1')}", file=sys.stderr, flush=True)
 
 
 def _print(summary: JudgeSummary) -> None:
@@ -159,5 +160,5 @@ def _notes(summary: JudgeSummary) -> Iterator[str]:
     if 2 * summary.outcomes.get("syntax_error", 0) > total:
         yield (
             "over half of the samples do not compile: are they whole outputs, with prose around the code? "
-            "If so, --extraction block takes the code out of them"
+            "If so, --extraction block extracts the code"
         )

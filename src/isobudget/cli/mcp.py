@@ -14,7 +14,7 @@ from isobudget.cli.declared import of_api
 def mcp(given: dict[str, Any]) -> None:
     """Serve `solve`, `judge` and `plan` to coding agents over stdin and stdout, by the Model Context Protocol.
 
-    Both carry the protocol's JSON, so there is no `--json`.
+    Both streams carry the protocol's JSON, so there is no `--json`.
 
     Example: `isobudget mcp --project .`, as the command of a server in an agent's settings.
     """

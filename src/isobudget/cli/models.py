@@ -19,7 +19,7 @@ def register(parent: typer.Typer) -> None:
 
 @app.callback()
 def models(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the models known by name; `isobudget models fetch` gets their weights.
+    """List the models known by name; `isobudget models fetch` downloads their weights.
 
     Example: `isobudget models --json`
     """
@@ -39,7 +39,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Models to fetch.", metavar="NAME...")], as_json: JsonOption = False
 ) -> None:
-    """Fetch weights and check them; what is here already is only checked.
+    """Fetch weights and check them; weights that are already here are only checked.
 
     Example: `isobudget models fetch smollm2-135m`
     """

@@ -23,7 +23,7 @@ def _chosen(values: tuple[str, ...], text: object) -> str:
 
 #: a number for every model, or numbers by model
 BY_MODEL = typer.Option(metavar="N|MODEL=N,...")
-#: how options look that several commands have
+#: details of options that several commands share
 SHARED: dict[str, Any] = {
     "cluster": typer.Option(metavar="local|auto|HOST:PORT"),
     "completion_tokens": BY_MODEL,

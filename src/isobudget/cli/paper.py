@@ -19,7 +19,7 @@ def paper(given: dict[str, Any], form: str) -> None:
     Table 1 is shown with our own count of the same flops. Between published k, pass@k is interpolated and
     marked with ~.
 
-    Example: what each model reaches on HumanEval for the flops of one 70B sample, half of it, twice of it, ...
+    Example: the success of each model on HumanEval for the flops of one 70B sample, half of them, twice as many, ...
 
         isobudget paper --table budget --benchmark humaneval --unit flops
     """

@@ -1,7 +1,7 @@
-"""Progress on stderr: steps done, rate, time left, and time, tokens and money spent.
+"""Shows progress on stderr: steps done, rate, time left, and time, tokens and money spent.
 
-It is shown as bars on a terminal, and elsewhere as a line every few seconds. Bytes are shown in MB, everything else in
-steps.
+Progress is shown as bars on a terminal, and elsewhere as a line every few seconds. Bytes are shown in MB, everything
+else in steps.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _SECONDS_BETWEEN_LINES = 15.0
-#: the rate is taken over this many seconds, since work slows down and speeds up
+#: the rate is averaged over this many seconds, since work slows down and speeds up
 _WINDOW_SECONDS = 30.0
 
 
 class Pace:
-    """How far a task is, how fast it goes, and what it has spent; the time is passed in, so that it reads no clock."""
+    """The progress, rate and spending of a task. The caller passes in the time; no clock is read."""
 
     def __init__(self, total: int, done: int, unit: str, now: float) -> None:
         self.total, self.done, self.unit = total, done, unit
@@ -35,7 +35,7 @@ class Pace:
         """Note this many further steps at time `now`."""
         self.done += steps
         self._seen.append((now, self.done))
-        # what begins with a long wait (processes that start, weights that load) does not go on at that rate
+        # a task that begins with a long wait (processes start, weights load) does not go on at that rate
         (begun, _), (first, _) = self._seen[0], self._seen[1]
         if begun == self.began and len(self._seen) > 2 and now - first >= first - begun:
             self._seen.popleft()
@@ -48,16 +48,16 @@ class Pace:
         return (self.done - before) / (now - since) if now > since else 0.0
 
     def seconds_left(self, now: float) -> float | None:
-        """Estimated seconds until the task is done; None if not known."""
+        """Estimated seconds until the task is done; None if they are not known."""
         rate = self.rate(now)
         return (self.total - self.done) / rate if rate > 0 and self.total > self.done else None
 
     def counted(self) -> str:
-        """Steps done of the total: `12 of 400`, `1.3 MB of 98 MB`."""
+        """The finished steps and the total, as text: `12 of 400`, `1.3 MB of 98 MB`."""
         return f"{steps(self.done, self.unit)} of {steps(self.total, self.unit)}"
 
     def summary(self, now: float) -> str:
-        """Rate, time left and spending: `3.2/s, 2 min left, spent 12.3 k tokens`."""
+        """Rate, time left and spending, as text: `3.2/s, 2 min left, spent 12.3 k tokens`."""
         rate, left = self.rate(now), self.seconds_left(now)
         parts = [
             rate_text(rate, self.unit),
@@ -67,7 +67,7 @@ class Pace:
         return ", ".join(filter(None, parts))
 
     def spending(self) -> str:
-        """The spending: `spent 12.3 k tokens, $0.42`; empty if nothing is known."""
+        """The spending, as text: `spent 12.3 k tokens, $0.42`; empty if nothing is known."""
         known = [
             f"{short(value)} {unit}" if unit == "tokens" else with_unit(value, unit)
             for unit, value in self.spent.items()
@@ -179,7 +179,7 @@ def _make_bars() -> Progress:
     from rich.text import Text
 
     class PaceColumn(ProgressColumn):
-        """Progress: done of total, rate, time left, spending."""
+        """A column that shows a text about the pace of a task."""
 
         def __init__(self, text: Any) -> None:
             super().__init__(Column(no_wrap=True, overflow="ellipsis"))

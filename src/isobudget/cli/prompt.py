@@ -17,7 +17,7 @@ def prompt(
     list_formats: Annotated[bool, typer.Option("--list", help="List the prompt formats of isobudget.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a prompt exactly as a model gets it: plain text as it is, a conversation with its roles.
+    """Show a prompt exactly as a model gets it: plain text unchanged, a conversation with its roles.
 
     Examples: `isobudget prompt mbpp/11`, `isobudget prompt HumanEval/0 --format chat`, or
     `isobudget prompt mbpp=data/mbpp.jsonl/11 --json` with a copy of MBPP's file in `data`.

@@ -22,7 +22,7 @@ from isobudget.rankers.registry import NAMES
     examples="benchmark, given or none",
     inputs="Inputs per problem to compare samples on",
     power="Exponent of the sample count (CodeT)",
-    orders="Random orders of rankers by set",
+    orders="Random orders for set rankers",
     check="Judge the references of your own problems first",
     unsafe="Run samples even without confinement",
     k="Samples to choose from for calibration",
@@ -32,7 +32,7 @@ from isobudget.rankers.registry import NAMES
     url="Base URL of a server",
     figure="Plot each model's rankers: .svg, .pdf or .png",
     width="text, column, neurips, ..., or 89mm",
-    font="Its font and size, such as times,9",
+    font="Font and size, such as times,9",
     from_="Format of the files, see docs/importing.md",
 )
 @of_api(
@@ -52,7 +52,7 @@ from isobudget.rankers.registry import NAMES
 def rank(given: dict[str, Any], form: str) -> None:
     """Evaluate rankers: how well they pick one of k samples without running tests (equal budget, AUC, calibration).
 
-    Missing scores are computed and kept; the same command resumes. In full: docs/api.md, docs/rankers.md.
+    Missing scores are computed and kept; run the same command to resume. In full: docs/api.md, docs/rankers.md.
 
     Examples: `isobudget rank example -r own -r agreement`, or `isobudget rank results.jsonl -r order` with a file of
     results of your own

@@ -19,7 +19,7 @@ from isobudget.cli.options import JsonOption
 def report(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Report on runs, or files of results: which model to use at which budget, as tables, figures, JSON and a page.
 
-    Nothing is generated or judged. The page needs no network; outputs of models lie in texts/ beside it.
+    Nothing is generated or judged. The page needs no network; outputs of models are in texts/ beside it.
 
     Examples: `isobudget report example`, which needs no model, or `isobudget report runs/quickstart`,
     the run of `isobudget run quickstart`

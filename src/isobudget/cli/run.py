@@ -16,7 +16,7 @@ from isobudget.cli.options import DryRunOption, JsonOption
     {},
     backend="llama.cpp, server, vllm or transformers",
     url="Base URL of a server",
-    api="API of that server",
+    api="API of the server",
 )
 @of_api("run", n=typer.Option("-n", "--n"), judge=typer.Option(metavar="URL"))
 def run(given: dict[str, Any], dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:

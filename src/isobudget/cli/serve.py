@@ -43,12 +43,12 @@ def register(parent: typer.Typer) -> None:
     config=typer.Option(metavar="serve.toml"),
 )
 def serve(given: dict[str, Any]) -> None:
-    """Serve an OpenAI-compatible gateway: a budget over several models, and the answer that passed its tests.
+    """Serve several models with OpenAI's API, within a budget; requests with tests get the first answer that passes.
 
     `isobudget serve key new NAME` makes keys; without keys, only this machine is served. `isobudget serve ledger` shows
     what was spent; it and `key list` take `--json`. Ctrl-C stops the gateway: calls in flight are ended and settled.
 
-    Example: `isobudget serve --policy policy.toml --budget 5usd/day` with a policy of `plan --write`
+    Example: `isobudget serve --policy policy.toml --budget 5usd/day` with a policy written by `plan --write`
     """
     from isobudget import api
     from isobudget.cli.progress import TerminalProgress
@@ -78,7 +78,7 @@ def _unless_another(command: Callable[..., None]) -> Callable[..., None]:
 
 @of_api("new_key", budget=_KEY_BUDGET, ledger=typer.Option(metavar="FILE"))
 def new(given: dict[str, Any]) -> None:
-    """Make a key and print it, once: only its hash is kept.
+    """Make a key and print it. It is shown only once, since only its hash is kept.
 
     Example: `isobudget serve key new alice --budget 5usd/day`
     """
@@ -92,7 +92,7 @@ def new(given: dict[str, Any]) -> None:
 
 @of_api("change_key", budget=_KEY_BUDGET, ledger=typer.Option(metavar="FILE"))
 def change(given: dict[str, Any]) -> None:
-    """Open a closed key, revoke one, or replace its budgets; a running gateway applies it at once.
+    """Open a closed key, revoke one, or replace its budgets; a running gateway applies the change at once.
 
     Example: `isobudget serve key change alice budget --budget 10usd/day`
     """
@@ -117,7 +117,7 @@ def keys(given: dict[str, Any], as_json: JsonOption = False) -> None:
 @of_api("ledger", path=Annotated[str | None, typer.Argument(metavar="FILE")])
 def ledger(
     given: dict[str, Any],
-    same: Annotated[str | None, typer.Option("--ledger", metavar="FILE", help="FILE, as in `serve`.")] = None,
+    same: Annotated[str | None, typer.Option("--ledger", metavar="FILE", help="The same as FILE.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what was spent, by day, key and model, or the calls of one answer. The file is SQLite: SQL works, too.

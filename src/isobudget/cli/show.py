@@ -1,6 +1,6 @@
-"""Output of commands on a terminal: progress with time left, notes, JSON; and `isobudget show`.
+"""`isobudget show`, and the output of all commands: JSON, CSV, notes, paths of figures.
 
-Progress and notes go to stderr, results to stdout, so that ``--json`` can be piped.
+Results go to stdout, progress and notes to stderr, so that ``--json`` can be piped.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def print_csv(records: Sequence[Mapping[str, Any]]) -> None:
 def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] | None = None) -> bool:
     """Print a command's results as JSON, CSV, Markdown or LaTeX; False for a table, which the command prints itself.
 
-    Notes on what was left out of the sources go to stderr, if the form cannot contain them. `grids` are the tables, if
-    the results have none.
+    Notes on what was left out of the sources go to stderr, if the form cannot contain them. `grids` gives the tables,
+    if the results have none.
     """
     if form == "table":
         return False
@@ -74,6 +74,6 @@ def print_results(results: Any, form: str, grids: Callable[[], Sequence[Grid]] |
 
 
 def print_saved(paths: Iterable[Path], form: str) -> None:
-    """Print which figures were written: below a table; to stderr with JSON or CSV."""
+    """Print the paths of written figures: below a table, otherwise to stderr."""
     for path in paths:
         print(f"figure: {path}", file=sys.stdout if form == "table" else sys.stderr)

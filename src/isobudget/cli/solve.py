@@ -24,7 +24,7 @@ _SEVERAL = "Each diff is against the project as it is, so two of one file may no
 
 @in_groups(
     {},
-    budget="60s, 0.02usd, 5e13flops, 20000tokens or 20samples, in all; of each function with --failing",
+    budget="60s, 0.02usd, 5e13flops, 20000tokens or 20samples in all; with --failing, of each function",
     failing="Write every unwritten function that tests call; TARGET is a folder or a file",
 )
 @of_api(
@@ -83,7 +83,7 @@ def solve(
                     api.solve_failing(given.pop("target"), **given, progress=progress, on_solution=solutions.append)
                 else:
                     api.solve(**given, progress=progress, on_solution=solutions.append)
-        finally:  # what was found before an error or Ctrl-C is shown, too
+        finally:  # solutions from before an error or Ctrl-C are shown, too
             if as_json and solutions:
                 print_json([one.to_dict() for one in solutions] if failing else solutions[0].to_dict())
             for one in () if as_json else solutions:

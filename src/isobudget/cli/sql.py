@@ -1,4 +1,4 @@
-"""`isobudget sql`: ask a run by SQL."""
+"""`isobudget sql`: query a run with SQL."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperArgument, TyperCommand
 
-#: commands that end in no other way
+#: commands that only end by Ctrl-C
 _ENDLESS = frozenset(("serve", "view", "mcp"))
-#: what stands after Ctrl-C where it is more than nothing
+#: message after Ctrl-C, for commands that leave finished work
 _LEFT = {
     "compact": "The run is intact; run the same command to resume.",
     "export": "Files that were written are complete; run the same command again for the rest.",
@@ -24,11 +24,11 @@ class Command(TyperCommand):
     """A command whose placeholders themselves show what can be repeated: ``SOURCE... NAME@K``."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        """What follows the command's name."""
+        """The parts of the usage line after the command's name."""
         return [self.options_metavar or "", *_arguments(self.params)]
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; after Ctrl-C it says what remains to do, if the command does not do so itself."""
+        """Run the command. After Ctrl-C, print what to do next, unless the command does so itself."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

@@ -20,8 +20,8 @@ from isobudget.cli.declared import of_api
 def view(given: dict[str, Any]) -> None:
     """Watch a run in the browser: its report's page, live, with progress, spending and errors.
 
-    Only this machine can see it. Nothing is changed, and nothing is served once it is interrupted; `isobudget report`
-    writes the page into files, and `isobudget report --json` its numbers.
+    Only this machine can see the page. The run is not changed. The page is gone once the command is interrupted;
+    `isobudget report` writes the page into files, and `isobudget report --json` its numbers.
 
     Example: `isobudget view example`
     """

@@ -3,8 +3,8 @@
     pass_flops@f = pass@k  with  k = max{k' : flops(k') <= f}        (section 2.2)
 
 Budgets are multiples of one sample of the family's 70B model. Between published k, pass@k is interpolated by a monotone
-cubic of log(-log(1 - pass@k)) in log k, and marked; beyond the largest published k there is no value. If one published
-k is left out, interpolation misses it by 0.28 points (root mean square over Tables 2-4). A lead that involves an
+cubic of log(-log(1 - pass@k)) in log k, and marked. Beyond the largest published k there is no value. If one published
+k is left out, interpolation misses its value by 0.28 points (root mean square over Tables 2-4). A lead that involves an
 interpolated value and is below twice that error does not count as a lead. The tables have no counts per problem, so
 there are no intervals.
 """
@@ -23,9 +23,9 @@ from isobudget.statistics.interpolation import success_between
 
 #: multiples of one 70B sample
 BUDGETS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32, 64)
-#: points by which an interpolated pass@k may be off, see above
+#: points by which an interpolated pass@k may be wrong: twice the error stated above
 ERROR = 0.56
-#: the 70B model of each family, whose sample the budgets are counted in
+#: the 70B model of each family; budgets are multiples of one of its samples
 DEAREST = {"Code Llama": "Code Llama 70B", "Llama-3": "Llama-3 70B"}
 
 
@@ -34,10 +34,10 @@ class BudgetCell:
     """A model's result at a budget.
 
     Attributes:
-        k: samples that it affords.
+        k: number of samples that the budget affords.
         percent: pass@k, NaN if it is not known.
         interpolated: whether k lies between published ones.
-        at_least: where k lies beyond the published ones, pass@k at the largest of them; otherwise equal to `percent`.
+        at_least: if k is above the largest published one, pass@k of the latter; otherwise equal to `percent`.
         reason: why `percent` is NaN, else empty.
     """
 
@@ -53,11 +53,11 @@ class EqualBudget:
     """One row of an equal-budget table.
 
     Attributes:
-        benchmark, family: what it is about; a family is `Code Llama` or `Llama-3`.
+        benchmark, family: the benchmark, and the family of models: `Code Llama` or `Llama-3`.
         unit: flops or seconds.
         multiple: the budget in samples of the family's 70B model.
-        budget: the same in `unit`.
-        cells: model -> `BudgetCell`.
+        budget: the budget in `unit`.
+        cells: the result of each model, by name.
     """
 
     benchmark: str
@@ -71,8 +71,8 @@ class EqualBudget:
     def best(self) -> str | None:
         """The model with the highest pass@k.
 
-        None if none affords a sample, one affords more than was published, or its lead is within the interpolation's
-        error.
+        None if no model affords a sample, if a model affords more samples than were published, or if the lead is within
+        the interpolation's error.
         """
         afford = {model: cell for model, cell in self.cells.items() if cell.k > 0}
         if not afford or any(math.isnan(cell.percent) for cell in afford.values()):
@@ -88,11 +88,11 @@ class PaperFlip:
     """The cost ratio at which the winner of two models flips.
 
     Attributes:
-        cheap, dear: the models.
-        k_dear: samples of the dear one, a published k.
-        k_cheap: fewest samples of the cheap one that do as well; None if none of its published k does.
-        ratio: k_cheap / k_dear; the cheap one does as well or better while a dear sample costs at least that many cheap
-            ones. NaN if k_cheap is None.
+        cheap, dear: the cheaper and the more expensive model.
+        k_dear: samples of the more expensive model, a published k.
+        k_cheap: fewest samples of the cheaper model that do as well; None if it does not up to its largest published k.
+        ratio: k_cheap / k_dear. The cheaper model does as well or better if a sample of the other costs at least this
+            many of its samples. NaN if `k_cheap` is None.
         reason: why `ratio` is NaN, else empty.
     """
 
@@ -106,7 +106,7 @@ class PaperFlip:
 
 
 def interpolate(ks: Sequence[int], percent: Sequence[float], k: int) -> BudgetCell:
-    """Pass@k at any k from published ones, see `statistics.interpolation`."""
+    """The result at any k, from published k and pass@k in percent; see `statistics.interpolation`."""
     known = list(zip(ks, percent, strict=False))
     for at, value in known:
         if at == k:
@@ -120,9 +120,9 @@ def interpolate(ks: Sequence[int], percent: Sequence[float], k: int) -> BudgetCe
 
 
 def equal_budget(table: PassTable, unit: Unit, multiples: Sequence[float] = BUDGETS) -> tuple[EqualBudget, ...]:
-    """The equal-budget rows of one benchmark: per family and budget, what each model reaches.
+    """The equal-budget rows of one benchmark, one per family and budget, with the result of each model.
 
-    Budgets at which all models lie beyond what was published are left out.
+    Budgets at which no model has a known pass@k are left out.
 
     Raises:
         InputError: the paper has no cost in that unit.
@@ -142,7 +142,7 @@ def equal_budget(table: PassTable, unit: Unit, multiples: Sequence[float] = BUDG
 
 
 def paper_flips(table: PassTable) -> tuple[PaperFlip, ...]:
-    """For each pair of models of a family and each published k of the larger: the ratio at which the winner flips."""
+    """The ratio at which the winner flips, for each pair of models of a family and each published k of the larger."""
     flips = []
     for family in DEAREST:
         models = family_models(table, family)
@@ -153,7 +153,7 @@ def paper_flips(table: PassTable) -> tuple[PaperFlip, ...]:
 
 
 def cost_ratio(cheap: str, dear: str, unit: Unit) -> float:
-    """How many cheap samples one dear sample costs by the paper."""
+    """By the paper's costs, the price of a sample of the more expensive model in samples of the cheaper one."""
     return sample_price(dear, unit).per_sample / sample_price(cheap, unit).per_sample
 
 
@@ -170,7 +170,7 @@ def _flip(table: PassTable, cheap: str, dear: str, k_dear: int) -> PaperFlip:
 
 @cache
 def _percent_at(ks: tuple[int, ...], percent: tuple[float, ...], k: int) -> float:
-    """Pass@k of a published row, which every flip of its model asks for again."""
+    """Pass@k of a published row; cached, since every flip of the model needs it."""
     return interpolate(ks, percent, k).percent
 
 
@@ -180,7 +180,7 @@ def family_models(table: PassTable, family: str) -> list[str]:
 
 
 def sample_price(model: str, unit: Unit) -> SampleCost:
-    """What a sample of one of the paper's models costs; an `InputError` in a unit that the paper does not count in."""
+    """The cost of a sample of one of the paper's models. Raises `InputError` for a unit without costs in the paper."""
     cost = paper_cost(model, unit)
     if cost is None:
         raise InputError(f"the paper has no cost in {unit} for {model}; it has flops and seconds")

@@ -15,7 +15,7 @@ from isobudget.models.named import find_named, named
 
 CITATION = "Hassid et al., COLM 2024, arXiv:2404.00725v2"
 
-#: A100s that every model was given (section 2.2)
+#: number of A100s that ran each model (section 2.2)
 PAPER_GPUS = 8
 
 _TERA = 1e12
@@ -26,11 +26,11 @@ class CostRow:
     """One row of Table 1, with our own count beside it.
 
     Attributes:
-        model: as the paper names it.
-        architecture: its name in our catalogue.
+        model: name of the model in the paper.
+        architecture: name of its architecture in our catalogue.
         flops: published flops of one sample (one forward pass at 128 tokens).
         seconds: published wall time of about 1,000 samples on 8 A100s.
-        relative_flops, relative_seconds: published, to Code Llama 7B.
+        relative_flops, relative_seconds: published multiples of Code Llama 7B's.
         our_flops: our closed form for the same pass, see `costs.flops.paper_flops`.
     """
 
@@ -44,7 +44,7 @@ class CostRow:
 
     @property
     def deviation(self) -> float:
-        """Our count relative to the published one, less 1."""
+        """The relative deviation of our count from the published one."""
         return self.our_flops / self.flops - 1
 
 
@@ -54,9 +54,9 @@ class PassTable:
 
     Attributes:
         benchmark: such as `HumanEval` or `APPS interview`.
-        table: its number in the paper.
+        table: number of the table in the paper.
         k: the published k, rising.
-        percent: model -> pass@k in percent for the first of these k; larger models have fewer.
+        percent: by model, pass@k in percent for the first of these k; larger models have fewer.
     """
 
     benchmark: str
@@ -84,7 +84,10 @@ def cost_table() -> tuple[CostRow, ...]:
 def pass_tables(benchmark: str | None = None) -> tuple[PassTable, ...]:
     """Tables 2-4: HumanEval, MBPP, and the three splits of APPS.
 
-    Only those whose name begins with `benchmark`, in any case: `apps` is all three splits. An `InputError` lists them.
+    With `benchmark`, only those whose names begin with it, in any spelling: `apps` gives all three splits.
+
+    Raises:
+        InputError: no name begins with `benchmark`; the message lists the names.
     """
     tables = tuple(map(_pass_table, _data()["benchmark"]))
     if benchmark is None:
@@ -97,7 +100,7 @@ def pass_tables(benchmark: str | None = None) -> tuple[PassTable, ...]:
 
 
 def paper_cost(model: str, unit: Unit) -> SampleCost | None:
-    """What the paper says one sample of a model costs, or None where it says nothing.
+    """The cost of one sample of a model by the paper; None if the paper does not state it.
 
     Args:
         model: the paper's name (`Code Llama 7B`, `Llama-3 8B`), any spelling of a Code Llama that the catalogue has, or
@@ -106,8 +109,8 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
             the wall time on 8 A100s.
 
     Returns:
-        Flops and seconds of Table 1; for Llama-3, which Table 1 leaves out, under the paper's own name only and
-        labelled as assumed.
+        The cost in Table 1. Llama-3 is not in Table 1: its costs are known by the paper's name alone, and their source
+        says that they are assumed or our own.
     """
     cost, architecture = _data()["cost"], find_named(model)
     by_size = {name.split()[-1].casefold(): (f" ({name})", row) for name, row in cost["model"].items()}

@@ -1,7 +1,8 @@
-"""Policies: in which order to draw from which arms and when to stop, for the most success that a budget buys.
+"""Policies: an order of draws from arms with a rule for stopping, for the most success that a budget buys.
 
-`Schedule` is the value; `make` has functions that make one, `evaluate` what it achieves and spends exactly from counts,
-`learn` learns one from results, `stepper` plays one live. Numbers only: `isobudget.solving` reads files.
+A `Schedule` is a policy as a value. `make` makes schedules, `evaluate` computes their success and spending exactly from
+counts, `learn` learns them from results, and `stepper` plays one live. This package has numbers as input;
+`isobudget.solving` reads files.
 """
 
 from isobudget.policies.arms import Arm

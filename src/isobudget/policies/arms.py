@@ -1,6 +1,6 @@
-"""Known values of each arm: recorded counts and prices, and the success and cost of k draws.
+"""Arms: the recorded counts and prices of each, and the success and cost of k draws.
 
-Recorded, for the problem i with n samples of which c passed (Chen et al. 2021; `statistics.pass_at_k`):
+As recorded, for a problem with n samples of which c passed (Chen et al. 2021; `statistics.pass_at_k`):
 
     survival_k = C(n-c, k) / C(n, k)                                  all k fail
     spent_k    = passed (1 - survival_k) + failed (E[draws_k] - (1 - survival_k)) + shared [k > 0]
@@ -14,8 +14,8 @@ survival_k = E[(1-p)^k] falls more slowly than any (1-p)^k: after many failures 
 impossible.
 
 Numbers of draws are on a grid: every number up to 64, then steps of 3 %. So 5,000 problems with 1,000 samples of four
-arms fit into memory, and a million samples take no longer. Values on the grid are exact, beyond 4,096 draws to 1e-8 (by
-gamma functions), and shrunk spending there to 1e-4 (by trapezoids).
+arms fit into memory, and a million samples take no longer. Values on the grid are exact up to 4,096 draws. Beyond, they
+are accurate to 1e-8 (by gamma functions), and shrunk spending to 1e-4 (by trapezoids).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from isobudget.statistics.pass_at_k import failure_curve
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-#: numbers of draws that are all on the grid, and the ratio of neighbours beyond
+#: all numbers of draws up to this are on the grid; the ratio of neighbours beyond
 _EACH, _RATIO = 64, 1.03
-#: draws that are followed one by one, and samples from which on a prior is fitted to counts in proportion
+#: draws up to which every one is computed; samples of a problem above which a prior is fitted to scaled-down counts
 LONG, _MANY = 4096, 10_000
 
 
@@ -47,10 +47,11 @@ class Arm:
 
     Attributes:
         name: the model's name, with its condition if there is one.
-        n, c: samples, and those that passed the suite that chooses.
+        n, c: numbers of samples, and of those that passed the suite that chooses.
         if_passed, if_failed: mean price of a passing and of a failing sample, in one unit for all arms; >= 0.
-        shared: what the first draw of a problem costs on top, such as a prompt that is computed once.
-        hidden: the share of passing samples that pass the hidden suite too, NaN where none passed; None without one.
+        shared: additional cost of the first draw of a problem, such as a prompt that is computed once.
+        hidden: share of the passing samples that pass the hidden suite, too; NaN where none passed, None without a
+            hidden suite.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Arm:
         shared: float = 0.0,
         hidden: ArrayLike | None = None,
     ) -> Arm:
-        """From plain numbers; a NaN price (where nothing passed, or failed) is replaced by the mean of the others.
+        """Make an arm from plain numbers. A NaN price (nothing passed, or failed) becomes the mean of the others.
 
         Raises:
             InputError: shapes do not fit, counts are not 0 <= c <= n, or prices are negative or all 0.
@@ -94,7 +95,7 @@ class Arm:
 
     @property
     def first_draw(self) -> float:
-        """What one sample costs, on average over problems."""
+        """The cost of the first draw of a problem, on average over problems."""
         return float(self.price.mean()) + self.shared
 
     def only(self, problems: NDArray[np.generic]) -> Arm:
@@ -113,7 +114,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One arm by itself, stopping at the first pass: one row for each number of draws on a grid, one column a problem.
+    """Failure and spending of one arm that stops at the first pass: a row per number of draws, a column per problem.
 
     Attributes:
         points: numbers of draws, rising from 0, shape (G,).
@@ -126,12 +127,12 @@ class Table:
     spent: Floats
 
     def only(self, problems: NDArray[np.generic]) -> Table:
-        """The same for some of the problems."""
+        """The table for some of the problems, by index or mask."""
         return Table(self.points, self.survival[:, problems], self.spent[:, problems])
 
 
 def count_grid(k_max: int) -> Ints:
-    """0, 1, 2, ..., 64, and beyond in steps of 3 % up to and with k_max."""
+    """The numbers of draws 0, 1, 2, ..., 64, and then in steps of 3 % up to and including k_max."""
     points = list(range(min(k_max, _EACH) + 1))
     while points[-1] < k_max:
         points.append(min(max(points[-1] + 1, round(points[-1] * _RATIO)), k_max))
@@ -139,7 +140,7 @@ def count_grid(k_max: int) -> Ints:
 
 
 def arm_grid(arm: Arm) -> Ints:
-    """The grid up to the samples that every problem has."""
+    """The grid up to the number of samples that every problem has."""
     return count_grid(int(arm.n.min()))
 
 
@@ -174,14 +175,14 @@ def _failing(n: Ints, c: Ints, points: Ints) -> Floats:
 
 
 def _log_gamma(values: NDArray[Any]) -> Floats:
-    """log Gamma of numbers above 0; 0 for others, which stand for nothing."""
+    """log Gamma of numbers above 0; 0 for others, whose results are not used."""
     flat, back = np.unique(np.maximum(values, 1e-300).astype(np.float64), return_inverse=True)
     kept = [0.0 if value < 1e-200 else math.lgamma(value) for value in flat.tolist()]
     return np.asarray(np.array(kept)[back.reshape(values.shape)])
 
 
 def _pairs(arm: Arm) -> tuple[Ints, Ints, Ints]:
-    """The different (n, c) of an arm, and which of them each problem has."""
+    """The distinct pairs (n, c) of an arm, as two arrays, and the index of each problem's pair."""
     size = int(arm.n.max()) + 1
     pairs, back = np.unique(arm.n * size + arm.c, return_inverse=True)
     return pairs // size, pairs % size, back.ravel()
@@ -206,9 +207,10 @@ def shrunk_table(arm: Arm, points: Ints, prior: BetaFit) -> Table:
 
 
 def fit_prior(arm: Arm) -> BetaFit:
-    """How the rates of this arm spread over problems, by maximum likelihood.
+    """The distribution of the arm's rates over problems, by maximum likelihood.
 
-    Where no sample or every sample passed, one more sample that half passed is added in place of what was not seen.
+    If no sample or every sample passed, or problems have one sample each, the prior is Beta(m, 1 - m) instead. Here m
+    is the mean rate after adding one sample that counts as half passed.
     """
     passed, samples = int(arm.c.sum()), int(arm.n.sum())
     if 0 < passed < samples and int(arm.n.max()) > 1:
@@ -241,7 +243,7 @@ def _table(arm: Arm, points: Ints, r: Floats, draws: Floats, back: NDArray[np.ge
 
 
 def _batched_spent(arm: Arm, table: Table) -> Floats:
-    """Spending where each batch is paid for as a whole."""
+    """Expected spending if each batch is paid for as a whole."""
     passing = arm.c / np.maximum(arm.n - table.points[:-1, np.newaxis], 1)
     price = passing * arm.if_passed + (1 - passing) * arm.if_failed
     first = (table.points[:-1] == 0)[:, np.newaxis]

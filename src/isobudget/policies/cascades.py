@@ -28,9 +28,10 @@ _Single = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stages:
-    """Arms in order, and what follows from each choice of the rows up to which all arms but the last draw.
+    """Arms in order, with cost and success for each choice of how far all arms but the last draw.
 
-    `chosen` has shape (choices, stages - 1); `cost` and `success` (choices, rows of the last arm's table).
+    `chosen` has the rows of their tables, shape (choices, stages - 1). `cost` and `success` have the shape (choices,
+    rows of the last arm's table).
     """
 
     arms: tuple[int, ...]
@@ -55,7 +56,7 @@ class _Stages:
 
 
 def cascade_paths(tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
-    """The order of the best cascade for each budget; its last stage goes on past the budget."""
+    """The order of draws of the best cascade for each budget; the last stage goes on past the budget."""
     by_price = sorted(range(len(tables)), key=lambda arm: float(tables[arm].spent[1].mean()))
     # single precision is enough to choose by, and twice as fast
     single = [(table.survival.T.astype(np.float32), table.spent.T.astype(np.float32)) for table in tables]
@@ -68,7 +69,7 @@ def cascade_paths(tables: Sequence[Table], budgets: Sequence[float]) -> list[Pat
 
 
 def _stages(tables: Sequence[Table], last: tuple[_Single, _Single], arms: tuple[int, ...]) -> _Stages:
-    """All choices for arms in this order; `last` has survival and spending of the last one, problems first."""
+    """All choices for arms in this order; `last` has survival and spending of the last arm, problems first."""
     problems = tables[0].survival.shape[1]
     rows = [_coarse(tables[arm], _OF_TWO if len(arms) == 2 else _OF_THREE) for arm in arms[:-1]]
     chosen, left, spent = np.zeros((1, 0), dtype=np.int64), np.ones((1, problems)), np.zeros(1)
@@ -82,7 +83,7 @@ def _stages(tables: Sequence[Table], last: tuple[_Single, _Single], arms: tuple[
 
 
 def _coarse(table: Table, most: int) -> Ints:
-    """At most this many rows after the first; the more draws they stand for, the further they are apart."""
+    """At most this many rows after the first, in geometric progression."""
     rows = len(table.points) - 1
     spaced = np.geomspace(1, rows, most).round().astype(np.int64) if rows else np.zeros(0, dtype=np.int64)
     return np.unique(spaced)

@@ -1,13 +1,13 @@
-"""What each policy achieves at each budget, with paired intervals, and which of them to use.
+"""Compares the success of policies at each budget, with paired intervals, and recommends one.
 
-Intervals are over problems (`statistics.intervals`), those of the gain over the best single model with fixed k paired.
-The simplest policy that is within noise of the best is recommended: a more complex one whose advantage is not clear may
-as well be worse on other problems. Fixed k is never recommended if a policy that stops was tried, because with the same
-arm and budget stopping draws at least as many samples.
+Intervals are over problems (`statistics.intervals`); those of the gain over the best single model with fixed k are
+paired. The simplest policy that is within noise of the best is recommended: a more complex one whose advantage is not
+clear may just as well be worse on other problems. Fixed k is only recommended if no policy that stops does as well:
+with the same arm and budget, a policy that stops draws at least as many samples.
 
-With a hidden suite policies are judged by what a right answer and a false pass are worth: (hidden success - cost x
-share of false passes). The share grows with every further draw that passes the visible tests alone, so that there is a
-k from which more samples hurt.
+With a hidden suite, the worth of a policy is (hidden success - cost x share of false passes), where the cost is that of
+a false pass in right answers. The share of false passes grows with every further draw, so that more samples may hurt
+beyond some k.
 """
 
 from __future__ import annotations
@@ -33,22 +33,24 @@ class PlanRow:
     Attributes:
         budget, unit: expected spending per problem.
         policy: its name, such as `greedy`.
-        problems: that it was learned and measured on.
-        success, low, high: on problems that it was not learned on, and its interval over problems.
-        gain, gain_low, gain_high: over the best single model with fixed k at the same budget, paired; 0 where both draw
-            the same.
-        expected_cost, p95_cost: what a problem costs on average, and what 95 % of them cost at most.
-        draws: (arm, count), in order.
+        problems: number of problems on which it was learned and measured.
+        success, low, high: success on problems that it was not learned on, and its interval over problems.
+        gain, gain_low, gain_high: gain over the best single model with fixed k at the same budget, and its paired
+            interval; 0 where both draw the same.
+        expected_cost, p95_cost: mean cost of a problem, and the cost that 95 % of the problems do not exceed.
+        draws: pairs (arm, count), in order; empty with `by_label`.
         suite: the tests that choose and stop.
-        hidden_success: chance that the chosen sample passes the hidden suite too; None without one.
-        false_pass: share of all problems that end with a sample that passes the visible tests and not the hidden ones.
+        hidden_success: chance to end with a sample that passes the hidden suite, too; None without a hidden suite.
+        false_pass: share of all problems that end with a sample that passes the visible tests but not the hidden ones.
         last_share: share of the problems for which the last of `draws` is made.
-        median_cost: what half of the problems cost at most.
+        median_cost: cost that half of the problems do not exceed.
         unsolved_share: the part of the spending that goes to attempts without a pass.
-        schedule: what to run, None where there is nothing.
-        by_label: for the policy `by_label`, what to run for the problems of each label, in place of `schedule`; for
-            `by_share`, what to run first, and then in each case. Its `p95_cost` is not known.
-        ahead: of a recommended row, the one at its budget that passes far more, see `policies.recommended`; else None.
+        schedule: the schedule to run; None where nothing is drawn, or with `by_label`.
+        by_label: for the policy `by_label`, the schedule to run for the problems of each label, in place of `schedule`.
+            For `by_share`, the schedule to run first, and the one for each case; `p95_cost` and `median_cost` of this
+            policy are not known.
+        ahead: for a recommended row, the row at the same budget that passes far more, see `policies.recommended`; None
+            if there is none.
     """
 
     budget: float
@@ -75,7 +77,7 @@ class PlanRow:
     ahead: PlanRow | None = None
 
 
-#: by how much more than its budget a recommended policy may spend on problems that it was not learned on
+#: share of the budget by which a recommended policy may exceed it on problems that it was not learned on
 SLACK = 0.05
 
 
@@ -96,10 +98,10 @@ def plan_rows(
         learned: by policy, one entry per budget.
         base: the best single arm with fixed k, one per budget.
         arms: recorded samples.
-        weights: of the bootstrap over problems.
-        level: of the intervals.
-        unit, suite: for the rows.
-        labels: of the problems, for `by_label`.
+        weights: weights of the bootstrap over problems.
+        level: confidence level of the intervals.
+        unit, suite: stated in the rows.
+        labels: labels of the problems, for `by_label`.
     """
     ones = [one for row in zip(*learned.values(), strict=True) for one in row]
     against = [own for own in base for _ in learned]
@@ -114,7 +116,7 @@ def plan_rows(
 def _row(
     learned: Learned, fixed_k: Learned, intervals: Sequence[float], spent: Spending | None, unit: str, suite: str
 ) -> PlanRow:
-    """A policy at a budget beside the best fixed k there; `intervals` of its success, and of its gain."""
+    """The row of a policy, compared with the best fixed k at its budget; `intervals` of its success and of its gain."""
     hidden = None if learned.hidden is None else float(learned.hidden.mean())
     success, cost = float(learned.success.mean()), float(learned.spent.mean())
     low, high, gain_low, gain_high = intervals
@@ -157,17 +159,17 @@ def recommend(
     false_pass_cost: float = 0.0,
     target: float = 0.0,
 ) -> list[Policy | None]:
-    """For each budget the simplest policy within noise of the best; None where nothing can be drawn.
+    """For each budget, the simplest policy within noise of the best; None where nothing can be drawn.
 
-    One that spends more than the budget on problems that it was not learned on is left out, and so is one beside which
-    another spends less and passes no fewer. Where k samples always did better than what would be recommended, it is the
-    simplest policy that did as well; k samples always where none did.
+    A policy is left out if it exceeds the budget on problems that it was not learned on, or if another one spends less
+    and passes no fewer problems. If fixed k did better than the policy chosen in this way, the simplest policy that did
+    as well as fixed k is recommended instead, or fixed k itself if none did.
 
     Args:
         learned: by policy, one entry per budget.
-        weights, level: of the paired intervals.
-        false_pass_cost: what a false pass costs, in right answers; it matters with a hidden suite.
-        target: the success that was asked for: where a policy reaches it, one that does not is not a candidate.
+        weights, level: bootstrap weights and confidence level of the paired intervals.
+        false_pass_cost: cost of a false pass, in right answers; only used with a hidden suite.
+        target: the requested success: if some policies reach it, the others are left out.
     """
     candidates = [policy for policy in Policy if policy in learned]
     worths, fixed = [], []
@@ -185,7 +187,7 @@ def recommend(
 
 
 def affords(learned: Learned) -> bool:
-    """Whether a policy stays within the budget on problems that it was not learned on, too."""
+    """Whether a policy stays within the budget, plus the slack, on problems that it was not learned on."""
     return float(learned.spent.mean()) <= learned.budget * (1 + SLACK)
 
 
@@ -200,9 +202,9 @@ def _kept(ones: Sequence[Learned], false_pass_cost: float) -> list[Learned]:
 
 
 def _not_below(policy: Policy | None, worth: Mapping[Policy, Floats], fixed: Floats | None) -> Policy | None:
-    """The policy; if fixed k did better on the same problems, the simplest policy that did not do worse.
+    """The policy; if fixed k did better on the same problems, the simplest policy that did as well as fixed k.
 
-    That is k samples always only where nothing that stops does as well.
+    This is fixed k itself only if no policy that stops did as well.
     """
     if policy is None or fixed is None:
         return policy
@@ -212,15 +214,15 @@ def _not_below(policy: Policy | None, worth: Mapping[Policy, Floats], fixed: Flo
 
 
 def most_useful_k(arm: Arm, false_pass_cost: float) -> int | None:
-    """The k from which more samples hurt: the smallest with the highest (hidden success - cost x false passes).
+    """The k beyond which more samples hurt: the smallest with the highest (hidden success - cost x false passes).
 
     Args:
         arm: an arm with a hidden suite.
         false_pass_cost: cost of a false pass, as a number of right answers.
 
     Returns:
-        The k, accurate to 3 % above 4,096 samples; 0 if even the first sample costs more than it is worth, None if
-        all recorded samples help.
+        The k, accurate to 3 % above 4,096 samples; 0 if even the first sample costs more than it is worth. None if all
+        recorded samples help, or without a hidden suite.
     """
     if arm.hidden is None:
         return None
@@ -236,7 +238,7 @@ def most_useful_k(arm: Arm, false_pass_cost: float) -> int | None:
 
 
 def _worth(learned: Learned, false_pass_cost: float) -> Floats:
-    """What a policy is worth on each problem, at most 1."""
+    """The worth of a policy on each problem, at most 1."""
     if learned.hidden is None:
         return learned.success
     return np.asarray((learned.hidden - false_pass_cost * (learned.success - learned.hidden)) / (1 + false_pass_cost))

@@ -1,16 +1,17 @@
-"""What a schedule achieves and spends, exactly from recorded counts.
+"""Computes the success and spending of a schedule, exactly from recorded counts.
 
-With k_a draws of arm a behind it, a schedule that has not passed is at
+After k_a draws of each arm a, the chance that none of them has passed is
 
     S = product over arms of C(n-c, k_a) / C(n, k_a)
 
-which is unbiased, because each arm occurs once, with all its draws. Success is 1 - mean S at the end. A step of arm a
-from k to k' draws costs the product over the other arms of their S, times what arm a alone spends from k to k'
-(`arms.Table.spent`): passing and failing samples are priced apart. Where samples of a step start together all of them
-are paid for; where nothing stops a schedule every draw costs its arm's mean.
+This estimate is unbiased, because each arm occurs once, with all its draws. Success is 1 - mean S at the end. The
+expected cost of a step of arm a from k to k' draws is the product of the other arms' factors of S, times the spending
+of arm a alone from k to k' (`arms.Table.spent`), in which passing and failing samples have separate prices. If the
+samples of a step start together, all of them are paid for. If nothing stops a schedule, every draw costs its arm's
+mean price.
 
-Where there is a hidden suite, a sample that stops the schedule passes it with the share of the arm's passing samples
-that do. Beyond the recorded samples everything is NaN.
+With a hidden suite, the chance that a sample that stops the schedule passes that suite, too, is the share of the arm's
+passing samples that do. Beyond the recorded samples everything is NaN.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from isobudget.policies.arms import (
 )
 from isobudget.policies.schedule import ForSome, Schedule, Stop
 
-#: places of the distribution of spending, problems x draws, that are looked at one by one
+#: most problems x draws for which the distribution of spending is computed draw by draw
 _MOST_PLACES = 250_000
 
 
@@ -56,12 +57,12 @@ class Path:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walk:
-    """Every prefix of a path that stops at the first pass; shapes (steps + 1, problems).
+    """Failure and cost of every prefix of a path that stops at the first pass; shapes (steps + 1, problems).
 
     Attributes:
         survival: chance that nothing has passed.
         spent: expected cost.
-        hidden: chance that what passed passes the hidden suite too, None without one.
+        hidden: chance that a sample has passed and passes the hidden suite, too; None without a hidden suite.
     """
 
     survival: Floats
@@ -71,12 +72,12 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """A schedule on recorded problems; each array has one entry per problem.
+    """Success and cost of a schedule on recorded problems; each array has one entry per problem.
 
     Attributes:
         success: chance to pass, in [0, 1].
         spent: expected cost.
-        hidden: chance to pass the hidden suite with the sample that passed the visible one; None without a second
+        hidden: chance to pass the visible suite with a sample that passes the hidden one, too; None without a hidden
             suite.
     """
 
@@ -90,10 +91,9 @@ class Spending:
     """How spending varies from problem to problem and from one order of the samples to another.
 
     Attributes:
-        median, p95: half, and 95 %, of the problems spend at most that.
-        most: no problem spends more than that.
-        unsolved_share: the part of all spending that goes to attempts that end without a pass, NaN where nothing is
-            spent.
+        median, p95: amounts that half, and 95 %, of the problems do not exceed.
+        most: amount that no problem exceeds.
+        unsolved_share: share of all spending that goes to attempts without a pass; NaN if nothing is spent.
     """
 
     median: float
@@ -106,9 +106,9 @@ def walk(tables: Sequence[Table], path: Path, hidden: Sequence[Floats] | None = 
     """Follow a path on tables.
 
     Args:
-        tables: a table of each arm, on the same problems.
+        tables: one table per arm, on the same problems.
         path: the order of the draws.
-        hidden: for each arm, its `Arm.hidden`.
+        hidden: `Arm.hidden` of each arm.
     """
     rows = path.rows(len(tables))
     used = np.unique(path.arm)
@@ -138,7 +138,7 @@ def evaluate(schedule: Schedule, arms: Sequence[Arm]) -> Evaluation:
     """Success and expected cost of a schedule on each problem.
 
     Args:
-        schedule: to evaluate; a mixture's share of its last step is taken into account.
+        schedule: the schedule; for a mixture, the mean of its two schedules by their shares.
         arms: recorded samples of at least the schedule's arms, on the same problems.
 
     Returns:
@@ -166,11 +166,11 @@ def evaluate(schedule: Schedule, arms: Sequence[Arm]) -> Evaluation:
 
 
 def spending(schedule: Schedule, arms: Sequence[Arm]) -> Spending:
-    """The distribution of what one problem costs, over problems and over orders of their samples.
+    """The distribution of the cost of one problem, over problems and over orders of their samples.
 
-    Stopping is looked at after each draw; with more than 250,000 problems x draws only the first 64 draws of an arm
-    one by one, and then every 3 %.
-    Every sample costs the mean of its problem's passing or failing ones.
+    The schedule may stop after each draw. With more than 250,000 problems x draws, stops are only computed after each
+    of the first 64 draws of an arm, and then in steps of 3 %. Every sample costs the mean of the passing, or of the
+    failing, samples of its problem.
     """
     return _spending(_parts(schedule, arms))
 
@@ -179,9 +179,9 @@ def spending_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], na
     """Like `spending`, where each problem has the schedule of its label; problems of other labels cost nothing.
 
     Args:
-        schedules: by label.
+        schedules: schedules by label.
         arms: recorded samples.
-        names: each problem's label.
+        names: the label of each problem.
     """
     parts, places = [], np.array(names)
     for label in dict.fromkeys(names):
@@ -194,9 +194,9 @@ def spending_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], na
     return _spending(parts)
 
 
-#: amounts that a problem may cost, their chances, what ends without a pass costs on average; and the share of problems
+#: amounts that a problem may cost, their probabilities, mean cost of attempts without a pass; and the share of problems
 _Part = tuple[tuple[Floats, Floats, float], float]
-#: of problems that nothing is drawn for
+#: the same for problems for which nothing is drawn
 _FREE: tuple[Floats, Floats, float] = (np.zeros(1), np.ones(1), 0.0)
 
 
@@ -225,11 +225,11 @@ def _spending(parts: Sequence[_Part]) -> Spending:
 
 
 def _points(schedule: Schedule, arms: Sequence[Arm]) -> tuple[list[Arm], list[Ints], Path]:
-    """The schedule's arms as recorded, how many draws of each its steps reach, and the path on these rows."""
+    """The schedule's arms as recorded, the numbers of draws of each after its steps, and the path on these rows."""
     by_name = {arm.name: arm for arm in arms}
     for name in schedule.arms:
         if name not in by_name:
-            raise InputError(f"the schedule draws from {name!r}, but samples are of {', '.join(by_name)}")
+            raise InputError(f"the schedule draws from {name!r}, but there are only samples of {', '.join(by_name)}")
     reached: dict[str, list[int]] = {name: [0] for name in schedule.arms}
     place = {name: at for at, name in enumerate(reached)}
     steps = []
@@ -258,7 +258,7 @@ def _mixture(longer: Evaluation, shorter: Evaluation, share: float) -> Evaluatio
 
 
 def _atoms(schedule: Schedule, arms: Sequence[Arm]) -> tuple[Floats, Floats, float]:
-    """Amounts that a problem may cost, their probabilities, and the mean cost of what ends without a pass."""
+    """Amounts that a problem may cost, their probabilities, and the mean cost of attempts without a pass."""
     if schedule.stop is Stop.NEVER:
         whole = evaluate(schedule, arms)
         chances = np.full(len(whole.spent), 1 / len(whole.spent))
@@ -300,7 +300,7 @@ def met(mean_spent: Floats, budget: float) -> tuple[int, float]:
 
     Args:
         mean_spent: mean cost of each prefix, shape (steps + 1,), not falling.
-        budget: on average over problems.
+        budget: mean cost per problem to cover.
     """
     last = int(np.searchsorted(mean_spent, budget * (1 + 1e-9), side="right")) - 1
     if last >= len(mean_spent) - 1:
@@ -321,7 +321,7 @@ def path_schedule(
 ) -> Schedule | None:
     """The prefix of a path as a schedule: `last` whole steps and the next for a share; None where nothing is drawn.
 
-    A first step for a share of the problems is left out, but with `for_some` it is a `ForSome`.
+    A first step that is made for a share of the problems only is left out; with `for_some` it becomes a `ForSome`.
     """
     rows = path.rows(len(tables))
     steps = []

@@ -1,4 +1,4 @@
-"""Folds: the problems that a policy is learned on, those left out, and what an order of draws does on both."""
+"""Folds: the problems on which a policy is learned, those left out, and the results of an order of draws on both."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from isobudget.policies.arms import Floats, Ints
 from isobudget.policies.evaluate import Walk
 
-#: folds, and how many problems all repeats of them together should leave out
+#: number of folds; least problems that all repeats together leave out, in sum; most repeats
 _FOLDS, _LEFT_OUT, _MOST_REPEATS = 5, 600, 6
-#: with this many problems two thirds are enough to learn from
+#: with this many problems or more, two thirds are enough to learn from
 _MANY, _FOLDS_OF_MANY = 2000, 3
 
 #: training problems and those left out
@@ -40,7 +40,7 @@ def folds(problems: int, seed: int) -> Iterator[Split]:
 
 
 def places(folds: Sequence[LeftOut], budget: float) -> list[float]:
-    """How many steps of each fold's order to follow (whole ones and a share) so that all together spend the budget."""
+    """The numbers of steps of each fold's order (with a fraction) that together spend the budget on average."""
     tried = budget * np.linspace(0.5, 2.0, 301)
     problems = sum(fold.walked.spent.shape[1] for fold in folds)
     pooled = np.sum([np.interp(tried, fold.trained, fold.total) for fold in folds], axis=0) / problems
@@ -49,7 +49,7 @@ def places(folds: Sequence[LeftOut], budget: float) -> list[float]:
 
 
 def between(values: Floats, place: float) -> Floats:
-    """Row `place` of values, between two rows where it is not a whole number."""
+    """Row `place` of the values, interpolated between two rows if it is not a whole number."""
     row = min(int(place), len(values) - 2)
     share = place - row
     return np.asarray((1 - share) * values[row] + share * values[row + 1])

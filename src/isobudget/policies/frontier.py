@@ -1,7 +1,7 @@
-"""The frontier: the policy to use at each budget, and what it solves on problems that it was not learned on.
+"""The frontier: the policy to use at each budget, with its success on problems that it was not learned on.
 
 Each point is the simplest policy within noise of the best (`choose.recommend`), so that the frontier may lie a little
-below what the best policy in hindsight would reach. Nothing is guessed between budgets.
+below that of the best policies in hindsight. Nothing is interpolated between budgets.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def frontier(
     Args:
         arms: recorded samples on the same problems.
         budgets: expected cost per problem, in the unit of the prices.
-        weights: of the bootstrap over problems.
-        level: of the intervals.
-        unit, suite: for the rows.
-        seed: of the folds.
+        weights: weights of the bootstrap over problems.
+        level: confidence level of the intervals.
+        unit, suite: stated in the rows.
+        seed: seed of the folds.
 
     Returns:
-        One row a budget; none for a budget that pays for no sample, and none at all where nothing can be learned: fewer
-        than two problems, or no sample that passed.
+        One row per budget, without budgets that pay for no sample. Empty if nothing can be learned, because there are
+        fewer than two problems or no sample passed.
     """
     if len(arms[0].c) < 2 or not any(arm.c.any() for arm in arms):
         return ()

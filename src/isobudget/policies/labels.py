@@ -6,8 +6,9 @@ of these arms
 
     index = E[S p, label] / E[S cost, label]
 
-spends each part of the budget where it gains most, within a label and between labels. Rates are shrunk to how they
-spread over the problems of their label. Not covered: what a policy sees of failed samples, such as how many tests pass.
+spends each part of the budget where it gains most, within a label and between labels. Rates are shrunk towards those of
+the other problems of their label. A policy does not use here what it sees of failed samples, such as how many tests
+they pass.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from isobudget.policies.arms import Arm, Floats, Ints, Table, fit_prior, shrunk_
 from isobudget.policies.evaluate import Evaluation, Path, evaluate, path_schedule
 from isobudget.policies.schedule import Schedule
 
-#: problems that a label needs to be planned by itself, and what the others are called together
+#: fewest problems of a label that is planned by itself, and the name for all other labels together
 LEAST, OTHERS = 10, "others"
 
 
@@ -42,7 +43,7 @@ class Labels:
 
     @classmethod
     def of_problems(cls, labels: Sequence[str]) -> Labels:
-        """From one label per problem; labels of fewer than 10 problems and missing labels are merged into `others`.
+        """Group problems by their labels. Labels of fewer than 10 problems, and missing ones, are merged into `others`.
 
         Raises:
             InputError: fewer than two labels are left.
@@ -52,12 +53,13 @@ class Labels:
         names = tuple(dict.fromkeys(kept))
         if len(names) < 2:
             raise InputError(
-                f"the policy by_label needs two labels with {LEAST} problems or more; give problems a `difficulty`"
+                f"the policy by_label needs a label with {LEAST} problems or more, and problems with other labels; "
+                "give problems a `difficulty`"
             )
         return cls(names, np.array([names.index(label) for label in kept], dtype=np.int64))
 
     def only(self, problems: Ints) -> Labels:
-        """The same for some of the problems."""
+        """The labels of some of the problems, by index."""
         return Labels(self.names, self.of[problems])
 
 
@@ -89,15 +91,15 @@ def shrunk_by_label(arms: Sequence[Arm], points: Sequence[Ints], labels: Labels)
 def label_schedules(
     path: Path, tables: Sequence[Table], names: Sequence[str], labels: Labels, last: int, share: float
 ) -> dict[str, Schedule]:
-    """The prefix of a path on `recorded_by_label`, one schedule per label; none for a label that nothing is drawn for.
+    """The prefix of a path on `recorded_by_label` as one schedule per label, without labels that get no draw.
 
     Args:
-        path: what is drawn.
-        tables: of the arms, without labels.
-        names: of the arms.
-        labels: of the problems.
-        last: whole steps.
-        share: of the problems for which the step after them is made.
+        path: the order of draws.
+        tables: tables of the arms, without labels.
+        names: names of the arms.
+        labels: labels of the problems.
+        last: number of whole steps.
+        share: share of the problems for which the next step is made.
     """
     schedules = {}
     for place, label in enumerate(labels.names):
@@ -111,12 +113,12 @@ def label_schedules(
 
 
 def evaluate_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], labels: Labels) -> Evaluation:
-    """What the schedules of the labels achieve and spend on each problem; nothing where a label has none.
+    """The success and cost of the labels' schedules on each problem; 0 if the label has no schedule.
 
     Args:
-        schedules: by label.
+        schedules: schedules by label.
         arms: recorded samples.
-        labels: of the problems.
+        labels: labels of the problems.
     """
     success, spent, hidden = np.zeros((3, len(labels.of)))
     known = all(arm.hidden is not None for arm in arms)

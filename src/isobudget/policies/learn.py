@@ -1,14 +1,14 @@
 """Learns policies from recorded results, and measures them on problems on which they were not learned.
 
 Each training problem is an atom: its rates under every arm together, shrunk to the arm's prior (`arms.shrunk_table`).
-On the atoms a policy is an order of draws for a budget. What it achieves is measured on the recorded counts of the
-problems that were left out, over repeated folds, at equal expected spending: each fold's order is followed to the same
-budget on its own training problems, scaled by one factor for all folds so that the problems left out spend exactly the
-budget on average. A problem's success is its mean over the repeats.
+On the atoms a policy is an order of draws for a budget. Its success is measured on the recorded counts of the problems
+that were left out, over repeated folds, at equal expected spending: each fold's order is followed to the same budget on
+its own training problems, scaled by one factor for all folds so that the problems left out spend exactly the budget on
+average. A problem's success is its mean over the repeats.
 
-The best single arm is chosen by the recorded counts of the training problems, the orders of several by shrunk rates. A
-budget is met on average, so an arm whose single draw exceeds the budget may still be used on problems where others have
-failed.
+The best single arm is chosen by the recorded counts of the training problems; orders of several arms are chosen by
+shrunk rates. A budget is met on average, so an arm whose single draw exceeds the budget may still be used on problems
+where others have failed.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ class Learned:
         schedule: learned on all problems; None where the budget does not pay for one sample.
         success, spent: of each problem under schedules that were learned without it, shape (problems,); NaN without a
             schedule. `fixed_k` learns nothing: it is the best single model in hindsight.
-        hidden: chance that a sample that passed also passes the hidden suite; None without one.
+        hidden: chance to pass with a sample that passes the hidden suite, too; None without a hidden suite.
         by_label: replaces `schedule`. For `by_label`: label -> schedule, without labels that get no draw. For
             `by_share`: the opening schedule, and one for each case of `policies.shares`.
-        own_cost: mean spending of the schedule on the very problems that it was learned on.
+        own_cost: mean cost of the schedule on the problems that it was learned on.
     """
 
     policy: Policy
@@ -87,7 +87,7 @@ class Learned:
 
     @property
     def draws(self) -> bool:
-        """Whether the budget pays for anything."""
+        """Whether the budget pays for at least one draw."""
         return self.schedule is not None or bool(self.by_label)
 
 
@@ -104,12 +104,12 @@ def learn(
     Args:
         arms: recorded samples on the same problems.
         budgets: expected cost per problem, in the unit of the prices.
-        policies: what to learn.
-        seed: of the folds.
-        labels: of the problems, for `by_label`.
+        policies: the policies to learn.
+        seed: seed of the folds.
+        labels: labels of the problems, for `by_label`.
 
     Returns:
-        For each policy one `Learned` a budget, in the order given.
+        For each policy, one `Learned` per budget, in the order given.
 
     Raises:
         InputError: fewer than two problems, more than three arms for the optimal policy, or `by_label` without labels.
@@ -145,7 +145,7 @@ def learn(
 def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
     """The best single arm with as many samples as the budget pays for, all of them charged: the paper's rule.
 
-    It is chosen in hindsight, on the problems it is measured on; at equal success the cheaper one.
+    The arm is chosen in hindsight, on the problems on which it is measured; at equal success, the cheaper arm.
     """
     best: Learned | None = None
     for arm in sorted(arms, key=lambda one: one.first_draw):
@@ -164,11 +164,11 @@ def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
 
 class _Learner(Protocol):
     def __call__(self, tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
-        """The order for each budget; it goes on past the budget if there is more to draw."""
+        """The order of draws for each budget; an order goes on past its budget if there is more to draw."""
 
 
 class _Record:
-    """What was recorded, as exact tables, made when first needed; and the walks on them that were asked for last."""
+    """The recorded counts as exact tables, which are made when first needed, and the last walks on them."""
 
     def __init__(
         self, arms: Sequence[Arm], hidden: Sequence[Floats] | None, splits: Sequence[Split], labels: Labels | None
@@ -203,7 +203,7 @@ class _Record:
         return self._spent[1]
 
     def left_out(self, paths: Sequence[Path], policy: Policy) -> list[LeftOut]:
-        """What each fold's order does on the problems left out. Budgets that share their orders share the answer."""
+        """The results of each fold's order on the problems left out. Budgets with the same orders share the results."""
         known, walked = self._walked
         if len(known) != len(paths) or any(one is not other for one, other in zip(known, paths, strict=True)):
             pairs = zip(paths, self.splits, strict=True)
@@ -243,9 +243,9 @@ def _paths(
 
 
 def _paying(tables: Sequence[Table], budget: float, cheapest: float) -> float:
-    """A budget raised so that it covers the cheapest arm's first draw on these tables too, if it does on all problems.
+    """The budget, raised so that it covers the cheapest first draw on these tables, if it does so on all problems.
 
-    Where samples have amounts of their own, a draw costs a little more on some problems than on all of them.
+    If samples have individual prices, a draw may cost a little more on some of the problems than on all of them.
     """
     if budget * (1 + 1e-9) < cheapest:
         return budget
@@ -281,19 +281,19 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
 
 
 def _only_one_draw(schedule: Schedule, final: Path, others: Sequence[Path]) -> bool:
-    """Whether the schedule has one draw, from the arm that every fold uses first: all folds learned the same."""
+    """Whether the schedule is a single draw from the arm that every fold uses first, so that all learned the same."""
     return schedule.draws == 1 and all(path.arm[0] == final.arm[0] for path in others)
 
 
 def not_above_its_own(stated: Learned, own: Evaluation) -> Learned:
-    """The success to state for a policy: that of its folds, but at most that on the problems it was learned on.
+    """The policy with the success to state: that of its folds, but at most that on the problems it was learned on.
 
-    The folds' success can be higher, where their schedules draw from other arms than the final one does. The final
-    schedule cannot reach such a success.
+    The success of the folds can be higher if their schedules draw from other arms than the final schedule does. The
+    final schedule cannot reach such a success.
 
     Args:
-        stated: as the folds measured it.
-        own: success of its schedule, or of those of its labels or cases, on all problems.
+        stated: the policy as measured by the folds.
+        own: success of its schedule, or of the schedules of its labels or cases, on all problems.
     """
     stated = replace(stated, own_cost=float(own.spent.mean()))
     if not own.success.mean() < stated.success.mean() - 1e-12:
@@ -304,7 +304,7 @@ def not_above_its_own(stated: Learned, own: Evaluation) -> Learned:
 def _schedules(
     policy: Policy, budget: float, path: Path, record: _Record
 ) -> tuple[Schedule | None, dict[str, Schedule] | None]:
-    """The schedule that spends a budget on all problems, or that of each label."""
+    """The schedule that spends a budget on all problems, or the schedules by label."""
     if not len(path):
         return None, None
     last, share = met(record.mean_spent(path, policy), budget)

@@ -1,6 +1,6 @@
 """Makes schedules: simple ones by name, the greedy and the optimal one from tables.
 
-`greedy` draws next from the arm with the most success per cost among what has not passed yet,
+`greedy` draws next from the arm with the most success per cost on the problems that have not passed yet,
 
     index of arm a = E[S p_a] / E[S cost_a]        expectation over problems, S = chance that nothing has passed
 
@@ -21,12 +21,12 @@ from isobudget.policies.arms import Floats, Ints, Table
 from isobudget.policies.evaluate import Path, mean_walk, met, path_schedule, walk
 from isobudget.policies.schedule import Schedule, Stop
 
-#: points of the lattice of `optimal`
+#: most points of the lattice of `optimal`
 _MOST_STATES = 400_000
 
 
 def fixed_k(arm: str, k: int) -> Schedule:
-    """Always k samples of one arm, as in the paper."""
+    """Always exactly k samples of one arm, as in the paper."""
     return Schedule(((arm, k),), Stop.NEVER)
 
 
@@ -45,7 +45,7 @@ def doubling(arm: str, k: int) -> Schedule:
 
 
 def cascade(stages: Sequence[tuple[str, int]]) -> Schedule:
-    """Up to this many samples of the first arm, then of the next, until one passes."""
+    """For each stage (arm, count) in order, up to `count` samples of the arm, until one passes."""
     return Schedule(tuple(stages))
 
 
@@ -53,8 +53,8 @@ def greedy(tables: Sequence[Table], names: Sequence[str], budget: float | None =
     """The greedy schedule, up to a budget on average over problems, or to the end of the tables.
 
     Args:
-        tables: of the arms, recorded or shrunk, on the same problems.
-        names: the arms.
+        tables: tables of the arms, recorded or shrunk, on the same problems.
+        names: names of the arms.
         budget: expected cost per problem, met exactly by a mixture; None for the whole order.
 
     Returns:
@@ -66,9 +66,9 @@ def greedy(tables: Sequence[Table], names: Sequence[str], budget: float | None =
 
 
 def greedy_path(tables: Sequence[Table], budget: float | None = None, first: int | None = None) -> Path:
-    """The order in which `greedy` draws, up to twice the budget, so that the budget can be met on other problems too.
+    """The order in which `greedy` draws, up to twice the budget, so that the budget can be met on other problems, too.
 
-    The first draw is one that the budget pays for; with `first` it is the first step of that table.
+    The budget pays for the first draw; with `first`, the first step is that of the table with this index.
     """
     most = [len(table.points) - 1 for table in tables]
     at = [0] * len(tables)
@@ -115,7 +115,7 @@ def _product(survival: Sequence[Floats], arm: int) -> Floats:
 
 
 def _gain_and_cost(table: Table, row: int, others: Floats) -> tuple[float, float]:
-    """What the next step of an arm gains and costs, summed over problems."""
+    """The success that the next step of an arm adds, and its cost, as means over problems."""
     gain, cost = table.survival[row] - table.survival[row + 1], table.spent[row + 1] - table.spent[row]
     return float(gain @ others) / len(gain), max(float(cost @ others) / len(cost), 1e-300)
 
@@ -123,7 +123,7 @@ def _gain_and_cost(table: Table, row: int, others: Floats) -> tuple[float, float
 def optimal(tables: Sequence[Table], names: Sequence[str], budget: float) -> Schedule | None:
     """The schedule with the highest success that spends at most a budget on average; up to three arms.
 
-    It is exact on the lattice of the tables' rows (thinned where there are more than 400,000 points), and no mixture.
+    The schedule is optimal on the lattice of the tables' rows, thinned to at most 400,000 points. It is no mixture.
 
     Returns:
         The schedule, None where the budget does not pay for one draw.
@@ -136,7 +136,7 @@ def optimal(tables: Sequence[Table], names: Sequence[str], budget: float) -> Sch
 
 
 def optimal_paths(tables: Sequence[Table], budgets: Sequence[float], *, mixed: bool = False) -> list[Path]:
-    """The order of the optimal schedule for each budget, all on the same lattice; empty where it pays for no draw.
+    """The order of the optimal schedule for each budget, all on the same lattice; empty if it pays for no draw.
 
     With `mixed` a schedule may end with a draw that the budget pays for on only a share of the problems.
     """
@@ -161,7 +161,7 @@ def _within(success: Floats, cost: Floats, budget: float) -> Floats:
 
 
 def _mixed_success(success: Floats, cost: Floats, back: Ints, budget: float) -> Floats:
-    """The same, but where a budget pays for the last step on only a share of the problems: success with that share."""
+    """Like `_within`, but if a budget pays for the last step on a share of the problems, success with that share."""
     mixed = _within(success, cost, budget)
     places = np.indices(success.shape).reshape(success.ndim, -1)
     last = back.ravel()
@@ -206,7 +206,7 @@ def _lattice(tables: Sequence[Table]) -> tuple[Floats, Floats, Ints]:
 
 
 def _step_cost(tables: Sequence[Table], arm: int) -> Floats:
-    """What one more step of an arm costs on average, from every point; as many rows as there are steps."""
+    """The mean cost of one more step of an arm, from every point; as many rows as there are steps."""
     parts = [np.diff(one.spent, axis=0) if at == arm else one.survival for at, one in enumerate(tables)]
     return _expected(parts)
 

@@ -1,6 +1,6 @@
 """The recommended rows, each with a policy that passes far more, if there is one.
 
-With few problems the simplest policy within noise of the best may lie far below it; a reader has to know.
+With few problems, the simplest policy within noise of the best may lie far below the best, which readers have to know.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ FAR = 0.05
 
 
 def recommended_rows(rows: Sequence[Sequence[PlanRow]], chosen: Sequence[Policy | None]) -> tuple[PlanRow, ...]:
-    """The row of the chosen policy at each budget, with `ahead` set; none where none was chosen.
+    """The row of the chosen policy at each budget, with `ahead` set; none for a budget without a chosen policy.
 
     Args:
-        rows: of `choose.plan_rows`, the policies of one budget each.
-        chosen: of `choose.recommend`.
+        rows: the result of `choose.plan_rows`: the rows of each budget.
+        chosen: the result of `choose.recommend`.
     """
     return tuple(
         _with_ahead(next(row for row in own if row.policy == policy), own)
@@ -30,7 +30,7 @@ def recommended_rows(rows: Sequence[Sequence[PlanRow]], chosen: Sequence[Policy 
 
 
 def _with_ahead(row: PlanRow, rows: Sequence[PlanRow]) -> PlanRow:
-    """Add the best policy if it is far ahead; not with a hidden suite, where visible passes are not the measure."""
+    """Add the best policy if it is far ahead; not with a hidden suite, since visible passes do not measure success."""
     best = max((one for one in rows if one.success == one.success), key=lambda one: one.success)
     far = row.hidden_success is None and best.success > row.success + FAR
     return replace(row, ahead=best) if far else row

@@ -1,13 +1,13 @@
-"""Repairing as an arm: a draw is a sample, and where its tests fail up to r repairs of it, one after the other.
+"""Repairing as an arm: a draw is a sample and, if its tests fail, up to r repairs of it, one after the other.
 
 A repair needs a failed sample, so it cannot be an arm by itself. The arm is the chain of a sample and its repairs. A
 chain passes or fails as a whole, and the chains of one problem are exchangeable. So if c of n recorded chains pass
 within r repairs, k chains solve the problem with probability 1 - C(n-c, k) / C(n, k), as for samples. A chain ends when
-it passes, so passing and failing chains have separate prices. All that holds of schedules (`schedule`, `evaluate`,
-`learn`) then holds of repairing, and a policy sees in replay what it sees live: within a chain the first failing test
-of the last sample, between chains that all have failed.
+it passes, so passing and failing chains have separate prices. Everything about schedules (`schedule`, `evaluate`,
+`learn`) then applies to repairing. A policy sees the same in replay as live: within a chain the first failing test of
+the last sample, and between chains that all of them have failed.
 
-Chains begin with the very samples that the model generates without repairs: the two arms are compared, never mixed.
+Chains begin with the same samples that the model generates without repairs, so the two arms are compared, never mixed.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ def repairing(model: str, repairs: int) -> str:
 
 
 def split_arm(arm: str, models: Collection[str] = ()) -> tuple[str, int]:
-    """The model of an arm, and how often it repairs; the name of a known model stays whole."""
+    """The model of an arm, and its number of repairs. The name of a known model is not split."""
     match = None if arm in models else _ARM.fullmatch(arm)
     return (arm, 0) if match is None else (match["model"], int(match["count"] or 1))
 
 
 @dataclass(frozen=True, slots=True)
 class RepairRow:
-    """Repairing beside sampling from scratch at one budget, both until a sample passes; success in [0, 1].
+    """Repairing compared with sampling from scratch at one budget, both until a sample passes; success in [0, 1].
 
     Attributes:
-        arm: that repairs.
+        arm: the arm that repairs.
         budget, unit: expected spending per problem, the same for both.
-        problems: that both were recorded on.
-        anew, repaired: success of each; NaN where its recorded samples do not reach the budget, or it does not pay for
-            the first draw.
-        gain, gain_low, gain_high: what repairing gains, with its paired interval over problems.
+        problems: number of problems on which both were recorded.
+        anew, repaired: success of each; NaN if its recorded samples do not reach the budget, or if the budget does not
+            pay for the first draw.
+        gain, gain_low, gain_high: gain of repairing, with its paired interval over problems.
     """
 
     arm: str
@@ -63,20 +63,20 @@ class RepairRow:
     gain_high: float
 
 
-#: the part of a budget that has to be spent for two ways of spending it to be compared
+#: least share of the budget that each of two arms has to spend to be compared
 _SPENT = 0.98
 
 
 def compare_repairs(
     anew: Arm, repaired: Arm, budgets: Sequence[float], weights: Weights, *, level: float, unit: str
 ) -> list[RepairRow]:
-    """Repairing and sampling from scratch at equal budget, one row per budget.
+    """Compare repairing with sampling from scratch at equal budget, one row per budget.
 
     Args:
-        anew, repaired: of one model, on the same problems.
+        anew, repaired: the arms of one model without and with repairs, on the same problems.
         budgets: expected cost per problem.
-        weights, level: of the paired intervals over these problems.
-        unit: of the budgets.
+        weights, level: bootstrap weights and confidence level of the paired intervals over these problems.
+        unit: unit of the budgets.
     """
     ways = [learn([arm], budgets, (Policy.FIRST_PASS,))[Policy.FIRST_PASS] for arm in (anew, repaired)]
     rows = []
@@ -98,5 +98,5 @@ def _success(way: Learned) -> float:
 
 
 def _reaches(way: Learned) -> bool:
-    """Whether the arm spends the whole budget, and not less because its recorded samples are exhausted."""
+    """Whether the arm spends the budget, rather than running out of recorded samples."""
     return way.draws and float(way.spent.mean()) >= _SPENT * way.budget

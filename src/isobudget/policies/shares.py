@@ -1,17 +1,17 @@
-"""A policy that sees how much of the tests the best sample so far passes, and chooses among schedules by it.
+"""A policy that sees which share of the tests the best sample so far passes, and chooses its next schedule by it.
 
 It begins with m draws of one arm. If none passes, the problem is assigned to a case by the largest share of tests that
-one of them passes. Each case has its own order of draws, under one shared budget. With F_b failing samples, of n, whose
-share lies in case b or below,
+one of them passes. Each case has its own order of draws, under one shared budget. If F_b of the n samples fail with a
+share in case b or below, then
 
     P(none of m passes, and the best lies in case b) = (C(F_b, m) - C(F_(b-1), m)) / C(n, m)
 
-is exact, and what follows draws from the n - m samples that are left, c of which pass. So a problem is one atom for
-each case, with that weight, and the greedy order of the arms within each case is followed as that of labels is
-(`policies.labels`): what a policy sees more than passes and fails is what problems differ in.
+is exact. The next schedule draws from the n - m samples that are left, c of which pass. So a problem becomes one atom
+for each case, with this probability as its weight, and cases are treated like labels (`policies.labels`), with a greedy
+order of the arms in each.
 
-For learning, the weights are posterior means: of the rate as in `arms`, of the cases given failure with a Dirichlet
-prior of weight 2 around all problems' mean. Not covered: two suites, and looking more than once.
+For learning, the weights are posterior means: the rate as in `arms`, and the cases given failure with a Dirichlet prior
+of weight 2 around the mean of all problems. Two suites, and looking more than once, are not supported.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from isobudget.policies.learn import Learned, Policy, not_above_its_own, nothing
 from isobudget.policies.make import greedy_path
 from isobudget.policies.schedule import Schedule
 
-#: cases by the largest share of tests that a failing sample passes, and what comes before them
+#: cases by the largest share of tests that a failing sample passes, and the name of the schedule before them
 CASES = ("none", "some", "most")
 FIRST = "first"
-#: the most draws that a policy opens with, and the part of the budget that they may take
+#: numbers of draws with which a policy may begin, and the share of the budget that they may take
 _OPENINGS, _PART = (4, 2, 1), 0.5
 _WEIGHT = 2.0
 
@@ -49,13 +49,14 @@ class Shares:
     """Failing samples by case.
 
     Attributes:
-        failing: of each arm that has them, by its name; shape (problems, cases), rows sum to n - c.
+        failing: numbers of failing samples, by arm; shape (problems, cases), rows sum to n - c. Arms whose shares were
+            not recorded are missing.
     """
 
     failing: Mapping[str, Ints]
 
     def only(self, problems: Ints) -> Shares:
-        """The same for some of the problems."""
+        """The counts of some of the problems, by index."""
         return Shares({name: counts[problems] for name, counts in self.failing.items()})
 
 
@@ -70,7 +71,7 @@ class Opening:
 def learn_by_share(arms: Sequence[Arm], budgets: Sequence[float], shares: Shares, *, seed: int = 0) -> list[Learned]:
     """The policy at each budget, measured on problems that it was not learned on; see `learn.learn`.
 
-    Its schedules stand in `Learned.by_label`: ``first``, and of each case that anything is drawn for.
+    Its schedules are in `Learned.by_label`: ``first``, and one for each case that gets a draw.
 
     Raises:
         InputError: no arm has the shares of its samples, or there is a hidden suite.
@@ -87,7 +88,10 @@ def learn_by_share(arms: Sequence[Arm], budgets: Sequence[float], shares: Shares
 
 
 def _opening(arms: Sequence[Arm], known: Sequence[int], budget: float) -> Opening | None:
-    """Draws of the cheapest arm with known shares, as many as half of the budget buys; None if it buys none."""
+    """4, 2 or 1 draws of the cheapest arm with known shares, for at most half of the budget.
+
+    A single draw may take the whole budget; None if it costs more.
+    """
     place = min(known, key=lambda one: arms[one].first_draw)
     arm = arms[place]
     price, most = float(arm.price.mean()), int(arm.n.min()) - 1
@@ -131,7 +135,7 @@ def evaluate_by_case(
     """The success and spending of the opening and the cases' schedules on each problem, exactly from the counts.
 
     Args:
-        schedules: by case; nothing follows in a case that has none.
+        schedules: schedules by case; nothing is drawn in a case without one.
         arms: recorded samples.
         shares: failing samples of these arms, by case.
         opening: the draws before the policy looks.
@@ -169,9 +173,9 @@ def case_chances(n: Ints, failing: Ints, draws: int) -> Floats:
     """The chance that no draw passes and that the best draw falls in each case; shape (problems, cases).
 
     Args:
-        n: samples of each problem.
-        failing: of these, the failing ones by case.
-        draws: how many.
+        n: number of samples of each problem.
+        failing: numbers of failing samples by case, shape (problems, cases).
+        draws: number of draws.
     """
     below = np.cumsum(failing, axis=1)
     every = [
@@ -185,7 +189,7 @@ def _choose(n: int, k: int) -> float:
 
 
 def _shrunk_atoms(arms: Sequence[Arm], shares: Shares, opening: Opening, grids: Sequence[Ints]) -> list[Table]:
-    """The same under posterior rates and cases."""
+    """Like `recorded_atoms`, under posterior rates and cases."""
     own = arms[opening.arm]
     prior, failing = fit_prior(own), shares.failing[own.name]
     first = shrunk_table(own, np.array([0, opening.draws]), prior)
@@ -202,7 +206,7 @@ def _shrunk_atoms(arms: Sequence[Arm], shares: Shares, opening: Opening, grids: 
 
 
 def _atoms(chances: Floats, spent: Floats, rest: Sequence[Table], draws: int) -> list[Table]:
-    """Atoms case by case: the opening has their weights, its cost stands with the first case."""
+    """The tables on atoms, case by case. The opening has their weights; its cost is counted in the first case."""
     problems, cases = chances.shape
     weights = chances.T.ravel()
     paid = np.concatenate([spent, np.zeros((cases - 1) * problems)])
@@ -228,7 +232,7 @@ def _order(arms: Sequence[Arm], shares: Shares, opening: Opening, budget: float,
 
 
 def folded(tables: Sequence[Table], path: Path) -> Walk:
-    """The walk on atoms as one on problems: sums over their cases."""
+    """The walk on atoms as a walk on problems, by summing over the cases of each problem."""
     walked = walk(tables, path)
     shape = (len(walked.survival), len(CASES), -1)
     survival, spent = walked.survival.reshape(shape).sum(axis=1), walked.spent.reshape(shape).sum(axis=1)
@@ -239,7 +243,7 @@ def folded(tables: Sequence[Table], path: Path) -> Walk:
 def _schedules(
     arms: Sequence[Arm], tables: Sequence[Table], path: Path, opening: Opening, last: int, share: float
 ) -> dict[str, Schedule]:
-    """The opening, and the order of each case that anything is drawn for."""
+    """The schedules of the opening and of each case that gets a draw."""
     schedules = {FIRST: Schedule(((arms[opening.arm].name, opening.draws),))}
     if not last:
         return schedules if share > 0 else {}

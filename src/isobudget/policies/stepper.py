@@ -1,6 +1,6 @@
 """Plays a schedule live: given the results so far, it returns the next draw or the reason to stop.
 
-Replay on recorded samples, `solve` and the gateway use the same object, so that what was measured is what runs.
+Replay on recorded samples, `solve` and the gateway use the same object, so that a plan runs exactly as it was measured.
 
     stepper = Stepper(schedule, budget=60.0, prices={"7b": 2.0, "70b": 30.0})
     while isinstance(move := stepper.next(), Draw):
@@ -30,7 +30,7 @@ class Halt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What to do next: draw this many samples of an arm, and test them before the next move."""
+    """The next move: draw this many samples of an arm, and test them before the move after it."""
 
     arm: str
     count: int
@@ -50,10 +50,10 @@ class Stepper:
     """Plays one schedule on one problem.
 
     Args:
-        schedule: to play; of a mixture, choose one first (`Schedule.chosen`).
+        schedule: the schedule to play; not a mixture, of which you choose a schedule first (`Schedule.chosen`).
         budget: the most to spend on this problem, in any one unit; by default only the schedule limits it.
-        prices: what one sample of each arm is expected to cost, for deciding whether a draw still fits; arms without
-            one are taken for free until their cost is recorded.
+        prices: expected cost of one sample by arm, to decide whether a draw still fits into the budget. An arm without
+            a price fits as long as any budget is left.
 
     Raises:
         InputError: the schedule is a mixture, or the budget is not above 0.
@@ -61,7 +61,7 @@ class Stepper:
 
     def __init__(self, schedule: Schedule, budget: float = math.inf, prices: Mapping[str, float] | None = None) -> None:
         if schedule.last_share < 1:
-            raise InputError("this schedule is a mixture of two; take schedule.chosen(random()) for each problem")
+            raise InputError("this schedule is a mixture of two; play schedule.chosen(random()) for each problem")
         if not budget > 0:
             raise InputError(f"a budget must be above 0, not {budget!r}")
         self.schedule, self.budget = schedule, budget
@@ -87,14 +87,14 @@ class Stepper:
         return self._asked
 
     def record(self, passed: Sequence[bool], spent: float = 0.0) -> None:
-        """Record what came back for the draw that `next` asked for.
+        """Record the results of the draw that `next` returned.
 
         Args:
-            passed: one verdict for each sample: as many as `next` asked for, or fewer if some samples are missing.
-            spent: what the samples cost together, in the unit of the budget.
+            passed: one verdict per sample: as many as the draw has, or fewer if some samples are missing.
+            spent: total cost of the samples, in the unit of the budget.
 
         Raises:
-            InputError: `next` has asked for no draw or for fewer samples, or the amount is negative.
+            InputError: no draw is waiting for results, or it has fewer samples, or the cost is negative.
         """
         if self._asked is None:
             raise InputError("nothing was asked for: call next() first")
@@ -126,9 +126,9 @@ def replay(
     """Play a schedule on the recorded samples of one problem, in their order.
 
     Args:
-        schedule: to play; it must not be a mixture.
-        passed: of each arm, the verdict of each sample.
-        amounts: of each arm, what each sample cost; 1 each by default.
+        schedule: the schedule to play; it must not be a mixture.
+        passed: verdicts of the samples, by arm.
+        amounts: costs of the samples, by arm; 1 each by default.
         budget, prices: as in `Stepper`.
 
     Raises:
@@ -146,7 +146,7 @@ def replay(
 
 
 def _moves(schedule: Schedule) -> Iterator[Draw]:
-    """Draws in order: whole steps where nothing is to be waited for, else one by one."""
+    """The draws in order: whole steps if no draw has to wait for the verdict before it, otherwise one by one."""
     if schedule.batched or schedule.stop is Stop.NEVER:
         yield from (Draw(arm, count) for arm, count in schedule.steps)
     else:

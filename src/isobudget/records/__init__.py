@@ -1,4 +1,4 @@
-"""The run folder (Parquet and TOML), and readers for files of other tools."""
+"""The run folder: its tables (Parquet), its facts (TOML) and its manifest (JSON)."""
 
 from isobudget.records.run import Run, load_run
 

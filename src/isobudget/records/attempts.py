@@ -9,11 +9,11 @@ from isobudget.records.rows import OfSample
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow(OfSample):
-    """One sample of a task.
+    """One sample of a task: its place in the schedule, and the file that was tested.
 
     Attributes:
-        place: its number among all samples of the task, in the order in which they were begun.
-        step: which move of the schedule requested it.
+        place: its number among all samples of the task, in the order in which they were started.
+        step: number of the schedule's move that requested it.
         explored: whether it was sampled regardless of the other samples' verdicts.
         code: text of the file with the sample; empty if none could be made.
         parent: the index of the sample that it repairs; None if it was sampled from scratch.

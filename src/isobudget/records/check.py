@@ -1,6 +1,6 @@
 """Checks whether a run folder is complete and undamaged, for `isobudget check`, and says what to do about faults.
 
-Every part that the manifest lists is read and hashed. Each fault is a `Finding`, with what to do about it.
+Every part that the manifest lists is read and hashed. Each fault is a `Finding`, which also states the remedy.
 `records.repair` makes the repairs that are safe.
 """
 
@@ -52,7 +52,7 @@ class Checked:
         samples, judged: number of samples, and of those with a verdict.
         findings: the faults; empty if the run is complete.
         notes: other information for the user.
-        repaired: what `--repair` did.
+        repaired: repairs that were made, one sentence each.
     """
 
     run: Path
@@ -93,7 +93,7 @@ class Checked:
         lines += [f"repaired: {one}" for one in self.repaired]
         lines += [f"note: {one}" for one in self.notes]
         lines += [f"{one.kind}: {one}" for one in self.findings]
-        return "\n".join([*lines, "whole" if self.whole else f"{len(self.findings)} to look at"])
+        return "\n".join([*lines, "whole" if self.whole else f"faults: {len(self.findings)}"])
 
 
 def check_run(
@@ -133,13 +133,13 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
         return _without_manifest(folder, facts["format"], error, done)
     if manifest is None:
         notes.append(
-            "made by an older version, without a manifest, so hashes are not known; the next command that writes adds "
-            "one"
+            "the run was made by an older version, without a manifest, so hashes are not known; the next command that "
+            "writes to the run adds a manifest"
         )
         manifest = _all_parts(folder)
     if unfinished := facts.get(run_facts.UNFINISHED):
         what = f"its {unfinished} was stopped before its end"
-        findings.append(Finding(folder, "unfinished", what, "the same command again; it starts over"))
+        findings.append(Finding(folder, "unfinished", what, "run the same command again; it starts over"))
     progress.start("parts", sum(len(table.parts) for table in manifest.tables.values()))
     for name, table in manifest.tables.items():
         findings += _of_table(folder / name, table, manifest, progress)
@@ -155,7 +155,7 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
         if samples > judged:
             notes.append(f"{samples - judged:,} samples have no verdict; judge them with: isobudget judge {folder}")
     if old := sum(len(numbered_parts(folder / SUPERSEDED / name)) for name in TABLES):
-        notes.append(f"{counted(old, 'part')} in {folder / SUPERSEDED}, which nothing needs; delete it when you like")
+        notes.append(f"{counted(old, 'part')} in {folder / SUPERSEDED}: no longer needed, you can delete that folder")
     return Checked(
         folder,
         facts["format"],
@@ -176,8 +176,8 @@ def _size(manifest: Manifest) -> tuple[dict[str, tuple[int, int]], int]:
 
 
 def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple[str, ...]) -> Checked:
-    """The result for a run whose manifest cannot be used: what its folder contains."""
-    anew = f"{REPAIR} rebuilds it from the parts that are there"
+    """The result for a run whose manifest cannot be used: the contents of its folder."""
+    anew = f"use {REPAIR} to rebuild it from the parts that are there"
     remedy = anew if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
     finding = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
     note = "the manifest cannot say which parts belong to the run: the numbers above count all parts in the folder"
@@ -218,10 +218,10 @@ def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         for path in paths:
             yield _unlisted(path, newcomers)
     for path in left_over(folder, table):
-        yield Finding(path, "left over", "a writer that was stopped left it; nothing needs it", f"{REPAIR} moves it")
+        yield Finding(path, "left over", "an interrupted writer left it; it is not needed", f"{REPAIR} moves it")
     for path in sorted(folder.glob("*.parquet")):
         if not path.name.startswith(".") and not PART_NAME.fullmatch(path.name):
-            what = "its name is not that of a part, so isobudget ignores it; globs and other tools read it"
+            what = "its name is not a part's name, so isobudget ignores it; but globs and other tools read it"
             yield Finding(path, "unknown", what, "move it out of the table's folder")
 
 
@@ -230,8 +230,8 @@ def _unlisted(path: Path, newcomers: Newcomers) -> Finding:
         return Finding(path, "damaged", "it is not a whole Parquet file, and is ignored", f"{REPAIR} moves it")
     why = newcomers.refused(path)
     if why is None:
-        return Finding(path, "unlisted", "it is whole, but not in the manifest yet: its writer was stopped", _WRITER)
-    remedy = f"nothing, or {REPAIR} moves it out of the way of globs"
+        return Finding(path, "unlisted", "it is whole, but its writer was stopped before listing it", _WRITER)
+    remedy = f"nothing; or use {REPAIR} to move it, so that globs do not read it"
     return Finding(path, why.kind, f"{why.what}, and is ignored", remedy)
 
 
@@ -245,7 +245,7 @@ def _strange(folder: Path) -> Iterator[Finding]:
 def _unstated(
     folder: Path, facts: Mapping[str, Any], samples: SampleKeys, findings: Sequence[Finding]
 ) -> Iterator[Finding]:
-    """Samples of models or benchmarks that run.toml does not state, but states others: no command shows them."""
+    """Models and benchmarks with samples that the lists in run.toml lack, so that no command shows them."""
     if any(one.kind == "foreign" for one in findings):
         return  # a part of another run, which is reported
     groups = list(samples.groups())
@@ -254,7 +254,7 @@ def _unstated(
         if stated != {} and (unstated := sorted(there - set(stated or ()))):
             named = ", ".join(unstated[:5]) + ", ..." * (len(unstated) > 5)
             what = f"there are samples of {kind} {named}, which this file does not list; commands leave them out"
-            remedy = "put back the file that the run had, if it was edited or cut"
+            remedy = "if the file was edited or cut, put back the original"
             yield Finding(folder / RUN_FILE, "unstated", what, remedy)
 
 
@@ -264,7 +264,9 @@ def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -
         rows = sum(part.rows for part in manifest.table(name).parts)
         if rows > len(own):
             what = f"{rows - len(own):,} rows occur twice"
-            yield Finding(folder / name, "twice", what, "make the run again, or leave out what was copied into it")
+            yield Finding(folder / name, "twice", what, "remove parts that were copied into it, or make the run again")
     if lacking := keys["samples"].lacks(keys["verdicts"]):
-        what = f"{lacking:,} verdicts are on samples that are not there"
-        yield Finding(folder / "verdicts", "missing", what, f"put the samples back, or {REPAIR} sets them aside")
+        what = f"{lacking:,} verdicts are on samples that are missing"
+        yield Finding(
+            folder / "verdicts", "missing", what, f"put the samples back, or use {REPAIR} to set the verdicts aside"
+        )

@@ -2,9 +2,10 @@
 
 For each table, in this order:
 
-    1. the rows of the old parts are written into new parts, whose names begin with a dot 2. the manifest is switched:
-    from now on readers use the new parts 3. the old parts are moved to `.superseded/TABLE/` 4. the new parts get their
-    final names
+    1. the rows of the old parts are written into new parts, whose names begin with a dot
+    2. the manifest is switched: from now on, readers use the new parts
+    3. the old parts are moved to `.superseded/TABLE/`
+    4. the new parts get their final names
 
 Wherever this is interrupted, the manifest lists a complete table, and the next writer continues with steps 3 and 4
 (`records.recover`). A glob over the folder sees every row once before step 3 and after step 4; in between it may miss
@@ -28,7 +29,7 @@ from isobudget.records.run import Run, load_run
 from isobudget.records.schema import schema_of
 from isobudget.records.tables import TABLES
 
-#: about the size of the parts that are made; larger old ones are left as they are
+#: approximate size of merged parts; larger parts are left as they are
 PART_BYTES = 128 * 2**20
 
 
@@ -38,7 +39,7 @@ class Compacted:
 
     Attributes:
         run: the folder.
-        tables: by name: number of parts before and after.
+        tables: for each table, by name, the numbers of parts before and after.
         bytes_before, bytes_after: total size of the listed parts.
     """
 
@@ -62,7 +63,7 @@ class Compacted:
             return f"{self.run}: nothing to merge"
         lines = [f"{name}: {counted(was, 'part')} -> {now}" for name, (was, now) in self.tables.items() if was != now]
         size = f"{self.bytes_before / 2**20:,.1f} MiB -> {self.bytes_after / 2**20:,.1f} MiB"
-        kept = f"The old parts lie in {self.run}/.superseded; delete it when nobody reads them any more."
+        kept = f"The old parts are in {self.run}/.superseded. Delete that folder when no process reads them any more."
         return "\n".join([*lines, size, kept])
 
 
@@ -107,7 +108,7 @@ def groups(parts: Iterable[Part], part_bytes: int, known: Callable[[Part], bool]
 
 
 def _compact_table(folder: Path, manifest: Manifest, part_bytes: int) -> None:
-    """Compact one table. The order of rows is kept; a part that would be merged with no other stays as it is."""
+    """Compact one table. The order of rows is kept; a part that is merged with no other stays as it is."""
     row_type = TABLES[folder.name].row_type
     columns = set(schema_of(row_type).names)
     new = NewParts(folder)

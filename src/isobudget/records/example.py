@@ -1,7 +1,8 @@
 """The recorded run that ships with isobudget: two small models, 14 problems, with samples and verdicts.
 
-It allows reports without a model. It was made by `isobudget run` with the study `demo` and more samples; its `run.toml`
-says when, on which machine, and with which weights. It is copied before use, so that commands may write to it.
+With it, reports can be made without a model. It was made by `isobudget run` with the study `demo` and more samples. Its
+`run.toml` says when, on which machine, and with which weights. It is copied before use, so that commands may write to
+the copy.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from isobudget.files.near import RUN_FILE
 from isobudget.files.store_path import place
 from isobudget.files.whole import make_folder, storage_error
 
-#: what commands call it, and where its copy goes
+#: name of the example in commands, and default folder of its copy
 EXAMPLE = "example"
 COPY = Path("runs") / EXAMPLE
 
@@ -46,7 +47,7 @@ def copy_example(to: Path = COPY) -> Path:
     source = resources.files("isobudget.records") / "data" / EXAMPLE
     try:
         with resources.as_file(source) as folder:
-            # what marks the folder as a run comes last, so that a copy that was cut short is made again
+            # the file that marks the folder as a run comes last, so that an interrupted copy is made again
             shutil.copytree(folder, to, ignore=shutil.ignore_patterns(RUN_FILE), dirs_exist_ok=True)
             shutil.copyfile(folder / RUN_FILE, to / RUN_FILE)
     except OSError as error:

@@ -15,7 +15,7 @@ from isobudget.judge.verdict import Limits
 from isobudget.models.architecture import Architecture
 
 Table = Mapping[str, Any]
-#: TOML promises no more
+#: the largest whole number that TOML guarantees
 _LARGEST_WHOLE = 2**63 - 1
 
 _WHOLE: Check = (lambda value: is_whole(value, 0, _LARGEST_WHOLE), "a whole number of 0 or more")
@@ -64,9 +64,9 @@ _JUDGE: dict[str, Check] = {
 
 
 def wrong_facts(facts: Table) -> list[str]:
-    """The faults in a run's facts: for each, the fact, the expected type and the value."""
+    """The faults in a run's facts, one text each with the fact, the expected type and the value."""
     if wrong := list(_typed(facts, _RUN, "")):
-        return wrong  # the tables are looked into where they are tables
+        return wrong  # tables are only looked into if all of them are tables
     return [
         *_typed(facts.get("machine", {}), _MACHINE, "machine."),
         *mistakes_of(facts.get("judge", {}), _JUDGE, "judge."),

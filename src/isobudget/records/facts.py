@@ -25,14 +25,14 @@ from isobudget.records.fact_types import wrong_facts
 #: 3: a manifest says which parts count
 #: 2: samples may record what their prompt took apart from `seconds` (1: it was part of them)
 FORMAT = 3
-#: the field that says what was begun and cannot be continued
+#: the field that names an unfinished operation, which has to start over
 UNFINISHED = "unfinished"
 
-#: the table of confinement: layer -> whether it stood around every sample that was judged
+#: the table of confinement: layer -> whether it was active around every judged sample
 JUDGE_LAYERS = "judge_layers"
-#: what will be stated of verdicts that are about to replace all others, and `parts`, which hold those
+#: facts about new verdicts that are about to replace all old ones, and `parts`, the parts that hold the old ones
 ANEW = "judging_anew"
-#: what is stated of verdicts
+#: facts that are about the verdicts
 OF_VERDICTS = ("judge", "judge_rules", "extraction", JUDGE_LAYERS)
 
 _LONG_MESSAGE = 200
@@ -54,13 +54,13 @@ _FREE = {
         "devices",
     },
 }
-#: What a run that does not state a field was made with: it is older than the field.
+#: Values with which a run was made that does not state a field, because the run is older than the field.
 _UNSTATED: dict[str, dict[str, Any]] = {"benchmarks": {}, "models": {"backend": "llama.cpp"}}
-#: the backend of models whose samples came with others' results
+#: the backend that is stated for models whose samples were imported
 IMPORTED = "imported"
-#: the field of a model of whose imported samples only counts were known: which of them passed is not
+#: the field of a model whose imported samples were only counts, so that it is not known which of them passed
 COUNTED = "counted"
-#: The rule that takes outputs as they are: what runs used before they stated one.
+#: The extraction rule that takes outputs as they are. Runs that state no rule used this one.
 AS_IT_IS = "none"
 
 
@@ -107,17 +107,17 @@ def read_facts(folder: Path) -> dict[str, Any]:
     stated = facts.get("format")
     if type(stated) is not int or stated < 1:
         fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is not a run format"
-        raise RunError(f"{path}: {fault}; was the file edited or cut? Put back a whole one.")
+        raise RunError(f"{path}: {fault}; was the file edited or cut? Put back the original.")
     if stated > FORMAT:
         raise RunError(f"{path}: isobudget {version('isobudget')} does not support format {stated}; use a newer one")
     if wrong := wrong_facts(facts):
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise RunError(f"{path}: {wrong[0][:_LONG_MESSAGE]}{more}; was the file edited? Put back what it stated.")
+        raise RunError(f"{path}: {wrong[0][:_LONG_MESSAGE]}{more}; was the file edited? Put back the original value.")
     return facts
 
 
 def _what_else(folder: Path) -> str:
-    """What a path that is not a run contains instead, and which runs are nearby."""
+    """What is found at a path that is not a run, and which runs are nearby, to follow "not a run folder"."""
     if folder.is_file():
         return ", but a file"
     if isinstance(folder, StorePath) and not entries(folder):
@@ -128,7 +128,7 @@ def _what_else(folder: Path) -> str:
 
 
 def model_notes(facts: dict[str, Any]) -> list[str]:
-    """What the models' backends noticed during generation: one sentence each, after the model's name."""
+    """The remarks of the models' backends during generation: one sentence each, after the model's name."""
     return [f"{model}: {note}" for model, said in facts.get("models", {}).items() for note in said.get("notes", [])]
 
 
@@ -137,8 +137,8 @@ def rules_note(facts: dict[str, Any]) -> str:
     if "judge" not in facts or facts.get("judge_rules") == RULES:
         return ""
     stated = facts.get("judge_rules")
-    rules = "rules that it does not state" if stated is None else f"version {stated} of the rules"
-    return f"its verdicts were judged by {rules}; this isobudget judges by version {RULES}"
+    rules = "rules of an unstated version" if stated is None else f"version {stated} of the rules"
+    return f"the run's verdicts were made by {rules}; this isobudget judges by version {RULES}"
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -189,7 +189,7 @@ def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], fold
 
 
 def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, folder: Path) -> None:
-    """Keep a model from the Hub at the commit with which the run began, even if its branch has moved."""
+    """Refuse a model from the Hub if its commit is not the one with which the run began."""
     made, now = before.get("commit"), fresh.get("commit")
     if made is not None and now is not None and made != now:
         raise RunMismatchError(
@@ -214,7 +214,7 @@ def _merge_prompts(
 
 
 def first_prompts(model: dict[str, Any]) -> dict[str, str]:
-    """How prompts were made and programs extracted before runs recorded it."""
+    """The prompt format and extraction rule of runs that are too old to state them."""
     return {"format": "completion", "extraction": AS_IT_IS, "newline": model.get("prompt_newline", "keep")}
 
 

@@ -1,4 +1,4 @@
-"""Faults that a part may have, and what to do about each."""
+"""Finds the faults of a part, and says what to do about each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from isobudget.records.parts import DamagedPartError, read_part
 from isobudget.records.schema import schema_of
 from isobudget.records.tables import TABLES
 
-#: what does what is safe
+#: the option of `isobudget check` that makes the safe repairs
 REPAIR = "--repair"
-_SET_ASIDE = f"put back a whole one, or {REPAIR} to set it aside"
+_SET_ASIDE = f"put back an intact copy, or use {REPAIR} to set it aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
     lost = f"{counted(part.rows, 'row')} of {folder.name} are lost unless you put it back"
     there = next((one for one in places(path) if one.is_file()), None)
     if there is None:
-        return Finding(path, "missing", f"the file is gone: {lost}", f"put it back, or {REPAIR} to go on without it")
+        return Finding(path, "missing", f"the file is gone: {lost}", f"put it back, or use {REPAIR} to do without it")
     if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
-        return Finding(path, "damaged", f"its content is not what was written: {lost}", _SET_ASIDE)
+        return Finding(path, "damaged", f"its content has changed since it was written: {lost}", _SET_ASIDE)
     if (described_part := described(there)) is None:
         return Finding(path, "damaged", "it is not a whole Parquet file", _SET_ASIDE)
     for stated, actual, unit in (
@@ -57,7 +57,7 @@ def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
     ):
         if part.sha256 and stated != actual:
             what = f"it has {actual:,} {unit}, but the manifest states {stated:,}"
-            return Finding(path, "misstated", what, f"{REPAIR} corrects the manifest; nothing is lost")
+            return Finding(path, "misstated", what, f"use {REPAIR} to correct the manifest; nothing is lost")
     columns = manifest.schemas.get(part.schema, {})
     return _of_columns(path, columns) or _of_values(path, columns)
 
@@ -76,8 +76,8 @@ def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:
     if less := [one.name for one in schema if not one.nullable and one.name not in columns]:
         return Finding(path, "damaged", f"it has no column {less[0]}", _SET_ASIDE)
     if more := [name for name in columns if name not in schema.names]:
-        what = f"a newer isobudget wrote it: {more[0]} is not known here"
-        return Finding(path, "newer", what, "use a newer isobudget; this one reads the rest of it")
+        what = f"a newer isobudget wrote it: this one does not know its column {more[0]}"
+        return Finding(path, "newer", what, "use a newer isobudget; this one reads the other columns")
     return None
 
 

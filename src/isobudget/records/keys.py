@@ -20,7 +20,7 @@ Group = tuple[str, str, str, bool]
 
 
 class SampleKeys(Set[SampleKey]):
-    """A set of sample keys. It supports the operations of a read-only set; `add` and `discard` change it."""
+    """A set of sample keys, with the operations of a read-only set and `add`."""
 
     def __init__(self, keys: Iterable[SampleKey] = ()) -> None:
         self._bits: dict[Group, int] = {}

@@ -41,12 +41,12 @@ SUPERSEDED = ".superseded"
 PART_NAME = re.compile(r"part-([0-9]{1,18})\.parquet")
 
 _TABLE = re.compile(r"[A-Za-z0-9_]+")
-#: also the beginning of one, which names a schema, and nothing where it is not known
+#: a hash; or its beginning, which names a schema; or nothing, if the hash is not known
 _HASH = re.compile(r"[0-9a-f]{0,64}")
-#: rows or bytes of a part
+#: most rows or bytes of a part
 _MOST = 2**53
 
-#: threads of one process change a run's manifest one after the other
+#: locks by run, so that the threads of a process change a manifest one after the other
 _GUARDS: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -119,7 +119,7 @@ class Manifest:
 
 
 class ManifestError(RunError):
-    """An unusable manifest: `what` is wrong, `kind` is ``damaged``, or ``newer`` if a newer isobudget made it."""
+    """A manifest cannot be used: `what` is the fault, `kind` is ``damaged``, or ``newer`` if from a newer isobudget."""
 
     def __init__(self, path: Path, what: str, remedy: str, kind: str) -> None:
         super().__init__(f"{path}: {what}{remedy}")
@@ -200,7 +200,7 @@ def _columns(stated: Mapping[str, str]) -> Mapping[str, str]:
 
 def damaged(path: Path, what: str) -> ManifestError:
     """The error for a damaged manifest."""
-    remedy = f"Rebuild it from the parts that are there with: isobudget check {path.parent} --repair"
+    remedy = f"Rebuild the manifest from the parts that are there with: isobudget check {path.parent} --repair"
     return ManifestError(path, what, f"; was the file edited or cut? {remedy}", "damaged")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class NewParts:
-    """The future parts of a table whose run is locked for writing.
+    """Collects the new parts of a table whose run is locked for writing.
 
     Call `keep` and `put` for each part, in order; `switch` then puts them into effect. See `records.compact` for what a
     glob sees meanwhile.
@@ -36,7 +36,7 @@ class NewParts:
         self._listed.append(part)
 
     def put(self, old: Iterable[Part], blocks: Iterator[pa.Table]) -> None:
-        """Write rows as one part that replaces old parts; its name is hidden if there are old ones."""
+        """Write rows as one part that replaces old parts, under a hidden name on a disk. No rows give no part."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

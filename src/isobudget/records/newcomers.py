@@ -1,4 +1,4 @@
-"""Parts that are in a run's folder but not in its manifest: decides which may be added.
+"""Decides which parts of a run's folder that are missing from its manifest may be added to the manifest.
 
 Such a part may come from an interrupted writer, be a copy of a listed part, or belong to another run. The key columns
 of every part are read once.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a part is not added: ``damaged``, ``foreign`` or ``twice``, and a sentence."""
+    """Why a part may not be added: a kind, ``damaged``, ``foreign`` or ``twice``, and a sentence."""
 
     kind: str
     what: str
@@ -33,7 +33,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What the rows of a run may belong to. If the run states nothing yet, any row may.
+    """What the rows of a run may belong to. If the run states nothing yet, any row is accepted.
 
     Attributes:
         benchmarks, models: names of the run's benchmarks and models.
@@ -53,14 +53,14 @@ class Stated:
             return cls(frozenset(), frozenset(), {})
         tasks: dict[str, set[str]] = {}
         for part in manifest.table("problems").parts:
-            with contextlib.suppress(RunError):  # reading the problems says it
+            with contextlib.suppress(RunError):  # the error is raised when the problems are read
                 for block in _keys(run / "problems", part.name):
                     for row in block.to_pylist():
                         tasks.setdefault(row["benchmark"], set()).add(row["task_id"])
         return cls(names[0], names[1], {name: frozenset(own) for name, own in tasks.items()})
 
     def foreign(self, table: str, keys: pa.Table) -> str:
-        """The benchmark, model or problem of these rows that the run does not state; empty if there is none."""
+        """The first benchmark, model or problem of these rows that the run does not state; empty if there is none."""
         if not self.benchmarks:
             return ""
         columns = [name for name in ("benchmark", "model", "task_id") if name in keys.column_names]
@@ -81,7 +81,7 @@ class Newcomers:
     Args:
         folder: folder of the table.
         parts: the listed parts.
-        stated: what its rows may belong to.
+        stated: what rows of the run may belong to.
     """
 
     def __init__(self, folder: Path, parts: Iterable[Part], stated: Stated) -> None:
@@ -99,7 +99,7 @@ class Newcomers:
     def refused(self, path: Path) -> Refusal | None:
         """Why a part may not be added. None if it may; the table then counts its rows as present."""
         for name in self._waiting:  # not before the first newcomer: most tables have none
-            with contextlib.suppress(RunError):  # it is damaged or gone, which reading it says
+            with contextlib.suppress(RunError):  # it is damaged or gone; the error is raised when it is read
                 self._have(_rows(_keys(self._folder, name)))
         self._waiting = []
         try:
@@ -110,14 +110,14 @@ class Newcomers:
         if why := self._foreign(blocks):
             return why
         if any(self._rows.get(group, 0) & bits for group, bits in rows):
-            return Refusal("twice", "it holds rows that the run has")
+            return Refusal("twice", "it holds rows that the run already has")
         self._have(rows)
         return None
 
     def _foreign(self, blocks: Iterable[pa.Table]) -> Refusal | None:
         unstated = (self._stated.foreign(self._folder.name, block) for block in blocks)
         what = next(filter(None, unstated), "")
-        return Refusal("foreign", f"it is of another run: this one does not state {what}") if what else None
+        return Refusal("foreign", f"it is of another run: this run does not state {what}") if what else None
 
     def _have(self, rows: Iterable[tuple[tuple[Any, ...], int]]) -> None:
         for group, bits in rows:

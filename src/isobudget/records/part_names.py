@@ -23,7 +23,7 @@ def part_name(number: int) -> str:
 
 
 def number_of(path: Path) -> int:
-    """The number in a part's name."""
+    """The number in a part's name; 0 for any other name."""
     match = _PART.fullmatch(path.name)
     return int(match[1]) if match else 0
 

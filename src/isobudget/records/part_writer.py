@@ -30,7 +30,7 @@ _LONGEST_INTERVAL_SECONDS = 60.0
 #: rows that are read at once, see `parts.read_each`
 ROWS_PER_GROUP = 65_536
 _ROWS_PER_PART = ROWS_PER_GROUP
-#: about the bytes of rows that wait to be written, at most
+#: approximate bytes of waiting rows after which they are written
 _BYTES_PER_PART = 32 * 2**20
 _BYTES_PER_NUMBER = 36
 
@@ -66,7 +66,7 @@ class PartWriter:
         self._list_first = list_first
         self._rows: list[Any] = []
         self._bytes = 0
-        #: the part that was last begun, and the rows that it is the first of
+        #: the part that was begun last, and the list of rows whose first ones it holds
         self._begun: tuple[Part, list[Any]] | None = None
         make_folder(folder)
         self._next = next_number(folder)
@@ -100,7 +100,7 @@ class PartWriter:
         self._flushed = self._now()
 
     def add_columns(self, columns: Mapping[str, Any]) -> None:
-        """Write columns as one part, each a list or an array of equal length; columns that are not given are null."""
+        """Write columns, lists or arrays of equal length, as one part; columns that are not given are null."""
         import pyarrow as pa
 
         rows = len(next(iter(columns.values())))
@@ -108,7 +108,7 @@ class PartWriter:
         self.add_table(pa.table(whole, schema=self._schema))
 
     def add_table(self, table: pa.Table) -> None:
-        """Write a table with the row's schema as one part."""
+        """Write a table that has the schema of the row type as one part."""
         path, data = placed(self.folder, self._next, encoded(table), hide=self._list_first is not None)
         part, columns = part_of(path.name, data, table.schema, table.num_rows)
         self._begun = part, self._rows

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 _ROWS_READ_AT_ONCE = 1_000
-#: more than this of one part is not believed without a look
+#: if the manifest states this many rows of a part or more, the part itself is asked
 _MANY_ROWS = 1_000_000
-#: an index of a sample has at most so many bits, in rows as in keys
+#: most bits of a sample's index, in rows and in keys
 INDEX_BITS = 31
 
 
 class DamagedPartError(RunError):
-    """A part is not as isobudget wrote it; `what` says in which way."""
+    """A part is damaged: its content is not as isobudget wrote it. `what` states the damage."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
-            f"{path}: not a whole part of this run: {what}. Put back a whole one; or set it aside, so that what is "
-            f"missing is regenerated, with: isobudget check {path.parent.parent} --repair"
+            f"{path}: not a whole part of this run: {what}. Put back an intact copy; or set the part aside, so that "
+            f"the next run regenerates its rows, with: isobudget check {path.parent.parent} --repair"
         )
         self.what = what
 
@@ -94,7 +94,7 @@ def read_part(
 
 
 def _in_range(block: pa.Table) -> pa.Table:
-    """The same rows. An index that no sample can have is damage, like a column that is missing."""
+    """Return the block. An index that no sample can have is reported as damage, like a missing column."""
     import pyarrow.compute as pc
 
     if "index" in block.column_names and block.num_rows:
@@ -165,7 +165,7 @@ def is_gone(listed: list[Path]) -> bool:
 
 
 def dataset_of(folder: Path, row_type: type[Any]) -> ds.Dataset:
-    """A table of a run as an Arrow dataset; its parts are read on demand."""
+    """A table of a run as an Arrow dataset, which reads parts on demand."""
     import pyarrow.dataset as ds
     import pyarrow.fs as fs
 
@@ -181,10 +181,10 @@ def dataset_of(folder: Path, row_type: type[Any]) -> ds.Dataset:
 
 
 def open_part_file(path: Path) -> Any:
-    """Open a part's file, wherever it is now; an open file stays readable when it is moved.
+    """Open a part's file, wherever the file is now; an open file stays readable when it is moved.
 
     Raises:
-        FileNotFoundError: it is in none of the possible places.
+        FileNotFoundError: the file is in none of the possible places.
     """
     import pyarrow as pa
 
@@ -214,8 +214,8 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[d
             yield fragment, file
     except FileNotFoundError:
         raise RunError(
-            f"{path}: is missing, but the run's manifest lists it. Put it back; or go on without it, so that what is "
-            f"missing is regenerated, with: isobudget check {path.parent.parent} --repair"
+            f"{path}: is missing, but the run's manifest lists it. Put it back; or go on without it, so that the next "
+            f"run regenerates its rows, with: isobudget check {path.parent.parent} --repair"
         ) from None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         if isinstance(error, PermissionError):  # nothing is known against the file

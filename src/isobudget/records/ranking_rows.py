@@ -1,8 +1,8 @@
 """Tables that ranking adds to a run folder as Parquet parts; existing rows are not computed again.
 
-    scores/         log-probability of each sample after its prompt, or of the prompt after the sample observations/
-    what each sample returned for the inputs on which samples are compared tests/          tests that a model wrote for
-    the problems
+    scores/         log-probability of each sample after its prompt, or of the prompt after the sample
+    observations/   what each sample returned for the inputs on which samples are compared
+    tests/          tests that a model wrote for the problems
 
 For a file of samples the same tables go into the folder given with `--out`; without it nothing is kept. `KeptRows` is
 not used for samples and verdicts, because a run may have too many; `SampleKeys` keeps one bit for each of them.
@@ -26,7 +26,7 @@ from isobudget.records.rows import OfSample, SampleKey, known
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
-#: the tables by whose rows a run was ranked
+#: tables that show, by having parts, that a run was ranked
 RANKED_BY = ("scores", "observations")
 
 
@@ -57,7 +57,7 @@ class ScoreRow(OfSample):
 
 @dataclass(frozen=True, slots=True)
 class ObservationRow(OfSample):
-    """What one sample returned.
+    """What one sample returned for the inputs on which samples are compared.
 
     Attributes:
         inputs: digest of the inputs and limits; only observations with the same digest are compared.
@@ -87,7 +87,7 @@ class TestRow:
 
 
 def score_row(key: SampleKey, ranker: str, scorer: str, score: Score | None, engine: str) -> ScoreRow:
-    """The row of one score; a score of None means a text without tokens."""
+    """The row of one score; None stands for a text without tokens."""
     if score is None:
         return ScoreRow(*key, ranker, scorer, None, 0, 0, 0.0, None, engine)
     return ScoreRow(

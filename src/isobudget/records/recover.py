@@ -1,9 +1,10 @@
 """The first step of every writer: bring the manifest in line with the folder, however the last writer ended.
 
-    no manifest                              -> one is made from all parts (the run is from an older version) complete
-    parts that are not listed       -> added, if they belong to this run and repeat none of its rows superseded parts ->
-    moved to `.superseded/` a part under its hidden name             -> gets its final name, once the parts that it
-    replaces are moved a table whose parts are all gone         -> forgotten: somebody removed it on purpose
+    no manifest                          -> made from all parts (the run is from an older version)
+    complete parts that are not listed   -> added, if they belong to this run and repeat none of its rows
+    superseded parts                     -> moved to `.superseded/`
+    a part under its hidden name         -> gets its final name, once the parts that it replaces are moved
+    a table whose parts are all gone     -> forgotten: somebody removed it on purpose
 
 Nothing is deleted.
 """
@@ -37,7 +38,7 @@ from isobudget.records.tables import table_folders
 def recover(run: Path) -> Manifest:
     """Bring the manifest of a run in line with its folder. The run must be locked for writing.
 
-    In an object store it is rewritten even without a change, which locks out a writer whose lease has expired.
+    In an object store the manifest is rewritten even without a change, to lock out a writer whose lease has expired.
 
     Raises:
         RunError: the manifest is damaged, or another writer has taken over.
@@ -114,7 +115,7 @@ def replace_all(folder: Path, part: Part, columns: Mapping[str, str]) -> None:
 
 
 def set_aside(path: Path) -> None:
-    """Move a part to `.superseded/`, if it still exists; a part already there under its name is renamed."""
+    """Move a part to `.superseded/`, if it still exists. A part of the same name that is already there is renamed."""
     aside = superseded(path)
     make_folder(aside.parent)
     with contextlib.suppress(FileNotFoundError):
@@ -148,7 +149,7 @@ def unlisted(folder: Path, table: TableParts) -> list[Path]:
 def _with_unlisted(folder: Path, manifest: Manifest, begins: bool) -> Manifest:
     """The manifest with the table's unlisted parts added.
 
-    A new manifest takes all, even damaged ones, so that reading fails.
+    A new manifest lists even damaged parts, so that reading them fails.
     """
     if not (paths := unlisted(folder, manifest.table(folder.name))):
         return manifest

@@ -1,10 +1,11 @@
-"""Repairs of a damaged run folder that are safe. Nothing is deleted: files move to `.superseded/`.
+"""Makes those repairs of a damaged run folder that are safe. Nothing is deleted: files move to `.superseded/`.
 
-left by an interrupted writer     handled as every writer does, see `records.recover` a manifest that cannot be read, or
-is of another run     set aside, and rebuilt from the existing parts wrong rows or bytes in the manifest    corrected a
-damaged or missing part     no longer listed: the next run regenerates what is missing rows about missing samples no
-longer listed: new samples get new verdicts parts of other runs or with duplicate rows, files of interrupted writers
-set aside
+- Work of an interrupted writer is handled as every writer does, see `records.recover`.
+- A manifest that cannot be read or is of another run is set aside, and rebuilt from the existing parts.
+- Wrong rows or bytes in the manifest are corrected.
+- A damaged or missing part is no longer listed: the next run regenerates what is missing.
+- Rows about missing samples are no longer listed: new samples get new verdicts.
+- Parts of other runs or with duplicate rows, and files of interrupted writers, are set aside.
 """
 
 from __future__ import annotations
@@ -82,9 +83,9 @@ def _differences(before: Manifest | None, after: Manifest) -> Iterator[str]:
         if come := [part for part in table.parts if part.name not in listed]:
             yield f"{name}: {counted(len(come), 'part')} with {sum(part.rows for part in come):,} rows added"
         if old is not None and old.superseded:
-            yield f"{name}: the merging of parts was completed"
+            yield f"{name}: completed the interrupted merging of parts"
         if old is not None and old.parts and not table.parts:
-            yield f"{name}: forgotten, as all of its parts are gone"
+            yield f"{name}: removed from the manifest, since all of its parts are gone"
 
 
 def _set_manifest_aside(folder: Path) -> list[str]:
@@ -95,7 +96,7 @@ def _set_manifest_aside(folder: Path) -> list[str]:
         aside.write_bytes(path.read_bytes())
     else:
         path.rename(aside)
-    return [f"{path} rebuilt from the parts that are there; the damaged one is now {aside}"]
+    return [f"{path} rebuilt from the parts that are there; the damaged manifest is now {aside}"]
 
 
 def _made_anew(folder: Path, progress: Progress) -> Manifest:

@@ -94,7 +94,7 @@ class PromptRow:
         return (self.benchmark, self.task_id, self.format, self.newline)
 
 
-#: stands for the finish reason of a sample that came from elsewhere without its text, which is not an empty answer
+#: finish reason of a sample that was imported without its text, to tell it from an empty answer
 NO_TEXT = "no text"
 
 
@@ -147,9 +147,10 @@ def known(value: float) -> float | None:
 
 
 def row_from(row_type: type[Row], key: tuple[object, ...], source: object, **given: object) -> Row:
-    """Make a row from an object whose attributes have the names of the columns; the key and given values come first.
+    """Make a row of the key, and of the attributes of `source` with the names of the other columns.
 
-    Enumerations become their values, and tuples become lists; NaN becomes null if the column may be null.
+    `given` has values for columns that are not taken from `source`. Enumerations become their values, and tuples become
+    lists; NaN becomes null if the column may be null.
     """
     columns = fields(cast(Any, row_type))[len(key) :]
     values = [
@@ -220,7 +221,7 @@ def recorded_problem(row: ProblemRow) -> Problem:
 
 
 def not_as_written(what: str, key: tuple[str, ...], error: Exception) -> RunError:
-    """The error for a row of a problem whose texts are not what isobudget writes there."""
+    """The error for a row about a problem that isobudget did not write."""
     where = f"the {what} {key[1]!r} of {key[0]!r} in this run"
     return RunError(f"{where} is not as it was written: {first_line(error)}. Put the run's original parts back")
 

@@ -1,10 +1,14 @@
 """The run folder: everything that is recorded, as Parquet and TOML that other tools can read.
 
-    RUN/ run.toml             what was run: sampling, models, checksums, machine (see facts.py) manifest.json which
-    parts count, with their hashes (see manifest.py) problems/            the problems as used prompts/             the
-    prompts of the models samples/             one row per sample verdicts/            one row per verdict failures.json
-    problems whose generation failed last time, if any did report/              tables and figures, rebuilt from the
-    rest
+    RUN/
+      run.toml             what was run: sampling, models, checksums, machine (see facts.py)
+      manifest.json        which parts count, with their hashes (see manifest.py)
+      problems/            the problems as used
+      prompts/             the prompts of the models
+      samples/             one row per sample
+      verdicts/            one row per verdict
+      failures.json        problems whose generation failed last time, if any did
+      report/              tables and figures, rebuilt from the rest
 
 Each of the tables is a folder of part files (see part_writer.py). One process writes to a run at a time. The folder may
 be in an object store (``s3://BUCKET/RUN``).
@@ -61,10 +65,10 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
-        """The run in an existing folder.
+        """Open the run in an existing folder.
 
         Raises:
-            RunError: the folder is not a run, or cannot be read.
+            RunError: the folder is not a run, cannot be read, or holds an unfinished import.
         """
         facts = run_facts.read_facts(place(path))
         if facts.get(run_facts.UNFINISHED):
@@ -76,10 +80,10 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path, name: str, unfinished: str = "") -> Run:
-        """The run in `path`, created if there is none. A folder with other contents is refused.
+        """Open the run in `path`, or create it if there is none. A folder with other contents is refused.
 
-        `unfinished` names an operation that must end before the run can be used; when it ends, it removes the field
-        from the facts.
+        `unfinished` names an operation that must end before the run can be used. At its end, the operation removes this
+        field from the facts.
 
         Raises:
             RunError: the folder holds something else.
@@ -103,7 +107,7 @@ class Run:
     def writing(self) -> Iterator[Run]:
         """Lock the run for writing. A second writer gets a `RunError`; facts are read again under the lock.
 
-        The state that a killed writer left is first put in order, see `records.recover`.
+        The work of a killed writer is put in order first, see `records.recover`.
         """
         with held(self.path):
             self.facts = run_facts.begin_writing(self.path)
@@ -121,7 +125,7 @@ class Run:
         run_facts.merge(self.facts, kind, name, facts, self.path)
 
     def settle_anew(self) -> None:
-        """Settle facts stated for new verdicts: keep them if these have replaced the old ones, else drop them."""
+        """Settle facts about new verdicts: keep the facts if these verdicts replaced the old ones, else drop them."""
         stated = self.facts.pop(run_facts.ANEW, None)
         if stated is None:
             return
@@ -191,7 +195,7 @@ class Run:
         """A writer that appends verdicts; use it inside `writing`.
 
         With `state`, the new verdicts replace the old ones when the first part is written. `state` is called just
-        before that, to state how they were made, see `settle_anew`.
+        before that, to state how the new verdicts are made, see `settle_anew`.
         """
         folder = self.path / "verdicts"
 
@@ -222,7 +226,7 @@ class Run:
 
         known = {"samples": SampleRow, "verdicts": VerdictRow, "problems": ProblemRow}
         if name not in known:
-            raise InputError(f"no table {name!r} in a run; its tables: {', '.join(known)}")
+            raise InputError(f"no table {name!r}; choose one of: {', '.join(known)}")
         parts = list(read_each(self.path / name, known[name]))
         return pa.concat_tables(parts) if parts else schema_of(known[name]).empty_table()
 
@@ -251,5 +255,5 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """The run that a user names: an existing folder, see `Run.open`, or the example run."""
+    """Open the run that a user names: an existing folder, see `Run.open`, or the example run."""
     return Run.open(run_folder(path))

@@ -13,12 +13,12 @@ _ARROW_TYPES = {"str": "string", "int": "int64", "float": "float64", "bool": "bo
 _ARROW_ITEMS = {"list[str]": "string", "list[int]": "int32"}
 
 
-#: texts of which nearly every one differs
+#: columns of texts that nearly all differ
 _LONG = ("text", "code", "detail")
 
 
 def coded_schema(schema: pa.Schema, names: list[str]) -> pa.Schema:
-    """The schema with texts dictionary-encoded, except for columns whose texts nearly all differ."""
+    """The schema with the texts of these columns dictionary-encoded, except for texts that nearly all differ."""
     import pyarrow as pa
 
     kind = pa.dictionary(pa.int32(), pa.string())

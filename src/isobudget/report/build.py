@@ -35,9 +35,10 @@ class Report:
     """The files and results of a report.
 
     Attributes:
-        run: the run folder; for several runs, or files, the default folder of the report.
+        run: the run folder; for several runs, or counts alone, the default folder of the report. For imported files,
+            the path of a temporary run that no longer exists.
         page, figures, json: the HTML page, the figures as SVG and as PNG, the comparisons as JSON.
-        sentences: which model to use at which budget, one for every benchmark and unit.
+        sentences: one for every benchmark and unit: which model to use at which budget.
         summaries: the data of the page, one entry per benchmark.
         notes: data missing because of damaged files; remarks of the models' backends, such as a server that returns one
             sample when several are requested; verdicts by another version of the judge's rules.
@@ -86,7 +87,7 @@ def build_report(
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
         from_: the format of the files; None detects it from their content.
         texts: number of failed outputs per problem and model that can be opened on the page, in addition to the greedy
-            one and the first that passed; 0 for no outputs at all, None for every sample.
+            output and the first that passed; 0 for no outputs at all, None for every sample.
         progress: shows the progress.
 
     Raises:
@@ -100,7 +101,7 @@ def build_report(
     with opened(source, from_) as sources:
         check_sources(sources)
         folder = place(out) if out is not None else sources.place
-        make_folder(folder)  # a folder that cannot be made is better known before the work than after it
+        make_folder(folder)  # so that an unusable folder is an error before the work, not after it
         collected = collect_content(sources, asked, progress)
         names = [summary.name for summary in collected.summaries]
         stems = dict(zip(names, file_stems(names), strict=True))
@@ -154,7 +155,7 @@ def _drop_old_texts(folder: Path, texts: Mapping[str, bytes]) -> None:
 
 
 def sentences(summaries: Sequence[BenchmarkSummary]) -> tuple[str, ...]:
-    """Which model to use at which budget: one sentence for every benchmark and unit."""
+    """One sentence for every benchmark and unit: which model to use at which budget."""
     return tuple(
         f"{summary.name}, by {unit}: {winner_sentence(comparison)}"
         for summary in summaries

@@ -1,4 +1,4 @@
-"""Collects everything that a page shows from opened sources, and renders the page: for `report` and for `view`."""
+"""Collects everything that a page shows from opened sources, and renders the page for `report` and for `view`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Content = TypeVar("Content")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Options of a report; fields as the arguments of `report.build.build_report`."""
+    """Options of a report, named as the arguments of `report.build.build_report`."""
 
     units: tuple[Unit, ...] = ()
     costs: CostsFile | str | None = None
@@ -55,10 +55,10 @@ class PageContent:
 
     Attributes:
         facts: what the sources state about themselves.
-        path: the run folder, or the default folder of the report.
+        path: as `report.build.Report.run`.
         summaries: one entry per benchmark.
         left_out: benchmarks without judged samples.
-        outputs: by benchmark, the files with outputs: name, place of the first problem, content.
+        outputs: by benchmark, the files with outputs: name, index of the first problem, content.
         damaged: one sentence for each damaged file whose data cannot be shown: which file, and what to do.
         known: what is shown if nothing can be compared.
     """
@@ -75,8 +75,8 @@ class PageContent:
 def collect_content(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole: bool = True) -> PageContent:
     """Collect the content of a page from sources that `sources.check_sources` accepts.
 
-    Learning policies and measuring rankers take time, so they are only done if `whole` is true. If a file of outputs,
-    policies or rankers is damaged, these are left out, since the comparison does not need them.
+    Learning policies and measuring rankers take time, so they are only done if `whole` is true. If a file that outputs,
+    policies or rankers need is damaged, these are left out, since the comparison does not need them.
     """
     if sources.loaded is None:
         return _counts(sources, asked, progress)
@@ -112,7 +112,7 @@ def _counts(sources: Opened, asked: Asked, progress: Progress) -> PageContent:
 def _whole(
     sources: Opened, loaded: LoadedRun, summary: BenchmarkSummary, asked: Asked, damaged: dict[str, None]
 ) -> BenchmarkSummary:
-    """The summary with the policies to use, at the same prices, and with the rankers recorded in a single run."""
+    """The summary, extended by the policies to use at the same prices and by the rankers recorded in a single run."""
     charges = Charges(share_prompt=asked.share_prompt)
 
     def policies() -> dict[Unit, tuple[PlanRow, ...]]:
@@ -168,9 +168,11 @@ def page_text(
 ) -> str:
     """Render the page.
 
-    Without a figure, a benchmark is plotted by scripts alone; `live` is the URL of a live run's state.
-
-    `whole` is the `report_dict`, if it has been made already.
+    Args:
+        collected: content of the page.
+        figures: figures by benchmark; the scripts plot every benchmark, with or without a figure.
+        live: for a live run, the version of the verdicts that the page shows.
+        whole: the `report_dict` of the content, if it has been made already.
     """
     shown = [(one, figures.get(one.name, BenchmarkFigures())) for one in collected.summaries]
     stops = {one.name: sliders(one.by_tests) for one in collected.summaries}

@@ -12,7 +12,7 @@ from isobudget.report.figures.comparison import ComparisonFigure, caption, page_
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.page.page import BenchmarkFigures, FigurePair
 
-#: how one of the samples is chosen -> what a figure's title says of it
+#: selection of a sample -> its description in a figure's title
 _TITLES = {TESTS: "chosen by tests", LIKELIHOOD: "chosen by likelihood, no tests"}
 
 

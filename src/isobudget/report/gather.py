@@ -1,8 +1,8 @@
 """Reads everything that the report of a run shows from the run, once: comparisons, greedy outputs, verdict counts.
 
-A unit that is not recorded for every model is left out with a note. So is the choice by likelihood if no
-log-probabilities are known. Greedy outputs (the stars of the paper's figures) are shown only if every compared problem
-has one.
+A unit that is not recorded for every model is left out with a note. Choosing by likelihood is left out, with a note, if
+a model has no log-probabilities. A model's greedy outputs (the stars of the paper's figures) are shown only if every
+compared problem has one.
 """
 
 from __future__ import annotations
@@ -58,15 +58,16 @@ class BenchmarkSummary:
 
     Attributes:
         name: the benchmark.
-        by_tests, by_likelihood: comparisons by unit; the second is empty if likelihoods are not known.
+        by_tests, by_likelihood: comparisons by unit, of samples chosen by tests and by likelihood; the second is empty
+            if likelihoods are not known.
         samples: the judged samples, one entry per model; empty if only counts are known.
         tallies: numbers of judged and passed samples, one entry per model.
         greedy: greedy outputs by model; models that lack some are missing.
         verdicts: counts of verdicts, one entry per model.
-        notes: what was left out, and why.
+        notes: what was left out and why, and remarks on the comparisons.
         suites: if there are two suites of tests, the samples by both, one entry per model.
         frontier: by unit, the policy to use at each budget; empty if none was learned.
-        ranking: success of choosing without tests, as far as recorded; None if the run was not ranked.
+        ranking: recorded success of rankers, which choose without tests; None if the run was not ranked.
     """
 
     name: str
@@ -169,11 +170,11 @@ def _in_units(
 def _of_units(
     units: Sequence[Unit], costs: CostsFile | str | None, made: Callable[[Unit], Made]
 ) -> tuple[dict[Unit, Made], list[str]]:
-    """What `made` returns for each unit, and why units are missing. If `units` is empty, the costs suggest the units.
+    """The results of `made` by unit, and a note for each unit without a result. Empty `units`: those of the costs.
 
     Raises:
-        InputError: there is nothing in any unit, or in one that options state, or a price of a unit that was not asked
-            for is stated wrongly.
+        InputError: no unit has a result. If `units` is empty, also: a unit stated by options has none, or the costs
+            state an invalid price in a unit.
     """
     results: dict[Unit, Made] = {}
     why: dict[Unit, InputError] = {}

@@ -1,4 +1,4 @@
-"""What can be shown of a run that cannot be compared yet: how much is judged, success by samples, and the reason.
+"""Collects what can be shown of a run that cannot be compared yet: judged samples, pass@k, and the reason.
 
 There is no comparison before the first verdict, or if the cost of a sample is not known.
 """
@@ -13,7 +13,7 @@ from isobudget.analysis.source_counts import counts_of
 from isobudget.errors import InputError
 from isobudget.records.run import Run
 
-#: the numbers of samples that success is shown at, as far as a problem has that many samples
+#: the k at which pass@k is shown, up to the largest number of samples of a problem
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -23,7 +23,7 @@ class Known:
 
     Attributes:
         why: why there is no comparison, and what to do.
-        models, benchmarks: numbers that the run states.
+        models, benchmarks: the numbers of models and benchmarks that the run states.
         judged: number of samples with a verdict, including greedy outputs.
         success: by benchmark, pass@k of each model with judged samples.
     """
@@ -36,7 +36,7 @@ class Known:
 
 
 def known_of(run: Run, error: Exception) -> Known:
-    """What can be shown of a run whose comparison failed with `error`.
+    """Collect what can be shown of a run whose comparison failed with `error`.
 
     Raises:
         RunError: a part is damaged, so the failure has another cause than missing verdicts or prices.
@@ -44,7 +44,7 @@ def known_of(run: Run, error: Exception) -> Known:
     loaded = load_samples(run)
     why = str(error)
     if isinstance(error, InputError):
-        needs = "No comparison at equal budget, which needs a price for the samples of every model"
+        needs = "A comparison at equal budget needs a price for the samples of every model. State prices with"
         why = f"{needs}: isobudget report {run.path} --costs FILE ({why})"
     judged = sum(row.judged for rows in loaded.counts.values() for row in rows)
     success = {name: rows for name in loaded.models if (rows := _success(loaded, name))}

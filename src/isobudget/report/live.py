@@ -1,8 +1,8 @@
-"""`isobudget view`: serves the page of a running run, to browsers on this machine only.
+"""Serves the page of a running run, for `isobudget view`, to browsers on this machine only.
 
-The page is that of the report, rebuilt whenever there are new verdicts, but without Matplotlib's figures, policies and
-rankers. The server listens on this machine only. It compares the `Host` header with its address, so that no other name
-that resolves to this machine is served, and refuses requests made by pages of other sites. The run is not changed.
+The page is that of the report, but without Matplotlib's figures, policies and rankers. It is rebuilt whenever there are
+new verdicts. The server listens on this machine only. It compares the `Host` header with its address, which refuses any
+other name that resolves to this machine. It also refuses requests made by pages of other sites. The run is not changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from isobudget.report.known import known_of
 from isobudget.report.progress import RunProgress
 from isobudget.report.sources import opened
 
-#: where the page is served unless another port is named
+#: default port of the server
 PORT = 8765
 _HOST = "127.0.0.1"
 _TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "js": "text/javascript"}
@@ -33,7 +33,7 @@ _TYPES = {"html": "text/html; charset=utf-8", "json": "application/json", "js": 
 
 @dataclass(slots=True)
 class Live:
-    """A run shown live.
+    """The page of a live run, kept up to date.
 
     Attributes:
         path: the run folder.
@@ -55,7 +55,7 @@ class Live:
             return json.dumps(self.progress.state(), allow_nan=False).encode()
 
     def page(self) -> bytes:
-        """The page of the current verdicts; rebuilt only if there are new ones."""
+        """The page of the current verdicts, rebuilt only if there are new verdicts."""
         with self._lock:
             version = self.progress.version()
             if version != self._version or not self._page:
@@ -71,7 +71,7 @@ class Live:
 
 
 def _collected(path: Path, asked: Asked) -> PageContent:
-    """The content so far; without a comparison if nothing is judged or nothing has a price."""
+    """The content so far; without a comparison if no sample is judged or a price is missing."""
     run = Run.open(path)
     try:
         with opened(run) as sources:
@@ -81,7 +81,7 @@ def _collected(path: Path, asked: Asked) -> PageContent:
 
 
 def make_server(path: str | Path, port: int = PORT, asked: Asked | None = None) -> ThreadingHTTPServer:
-    """The server of a run's page. Call `serve_forever` to serve; `server_address` is its address.
+    """Create the server of a run's page. Call its `serve_forever` to serve; `server_address` is its address.
 
     Args:
         path: the run folder.
@@ -103,7 +103,7 @@ def make_server(path: str | Path, port: int = PORT, asked: Asked | None = None) 
         server = ThreadingHTTPServer((_HOST, port), Handler)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
-        raise InputError(f"port {port}: {why}; name another with --port, or 0 for any that is free") from error
+        raise InputError(f"port {port}: {why}; choose another with --port, or --port 0 for any free port") from error
     Handler.port = server.server_port
     return server
 
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def do_GET(self) -> None:
-        """Answer a request with the content."""
+        """Answer a GET or HEAD request."""
         status, kind, content = self._answer()
         self.send_response(status)
         headers = {
@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> tuple[HTTPStatus, str, bytes]:
         if not self._from_here():
-            return HTTPStatus.FORBIDDEN, "html", b"This address serves this machine's own browser only."
+            return HTTPStatus.FORBIDDEN, "html", b"This server answers only browsers on this machine."
         name = self.path.split("?", 1)[0].removeprefix("/")
         try:
             if name in ("", "index.html"):
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             return HTTPStatus.INTERNAL_SERVER_ERROR, "json", json.dumps({"error": printable(str(error))}).encode()
         content = self.live.file(name)
         if content is None:
-            return HTTPStatus.NOT_FOUND, "html", b"Nothing is here."
+            return HTTPStatus.NOT_FOUND, "html", b"Not found."
         return HTTPStatus.OK, "js", content
 
     def _from_here(self) -> bool:

@@ -1,4 +1,4 @@
-"""Tables for papers and spreadsheets: Markdown, LaTeX (booktabs), CSV.
+"""Converts tables for papers and spreadsheets: Markdown, LaTeX (booktabs), CSV.
 
 Texts may come from untrusted files. In LaTeX and Markdown every special character is escaped; for CSV see
 `isobudget.files.csv_text`.
@@ -31,13 +31,13 @@ _LATEX = {
     "[": r"{[}",
     "]": r"{]}",
 }
-#: before what a cell says: arrows, stars, signs, a dash for nothing
+#: marks before the text of a cell: arrows, stars, signs, a dash for an empty cell
 _MARKS = re.compile(r"^[^\w]+")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
 def markdown(grid: Grid) -> str:
-    """A pipe table with its title above and its notes below; the marked cells are bold."""
+    """The grid as a pipe table, with its title above and its notes below; marked cells are bold."""
     lines = [f"**{_escaped(grid.title)}**", "", _piped(map(_escaped, grid.columns))]
     lines.append(_piped("---" if is_text else "---:" for is_text in _texts(grid)))
     for y, row in enumerate(grid.rows):
@@ -48,7 +48,7 @@ def markdown(grid: Grid) -> str:
 
 
 def latex(grid: Grid) -> str:
-    r"""A floating table: caption, tabular, notes in small print. It needs ``\usepackage{booktabs}``."""
+    r"""The grid as a floating table: caption, tabular, notes in small print. It needs ``\usepackage{booktabs}``."""
     rows = [
         " & ".join(rf"\textbf{{{_tex(text)}}}" if (y, x) in grid.marked else _tex(text) for x, text in enumerate(row))
         for y, row in enumerate(grid.rows)
@@ -73,17 +73,14 @@ def latex(grid: Grid) -> str:
 
 
 def _texts(grid: Grid) -> list[bool]:
-    """For each column, whether it holds words, which are left-aligned: the first, and those that begin with letters."""
+    """For each column, whether it is left-aligned: the first column, and those whose cells all begin with letters."""
     columns = list(zip(*grid.rows, strict=True)) or [()] * len(grid.columns)
     begins = [[_MARKS.sub("", text)[:1] for text in column] for column in columns]
     return [x == 0 or (any(own) and all(one.isalpha() for one in own if one)) for x, own in enumerate(begins)]
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records with equal keys as CSV with a header row; NaN and None are empty cells.
-
-    Without records an empty string.
-    """
+    """Records with equal keys as CSV with a header row; NaN and None are empty cells. Empty without records."""
     if not records:
         return ""
     return csv_file.csv_text(list(records[0]), map(json_value, records))

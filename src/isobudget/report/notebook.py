@@ -1,7 +1,7 @@
-"""Results in a notebook: the verdict and one small table as HTML, a figure, flat rows; small for any size of result.
+"""Shows results in a notebook: the verdict and a small table as HTML, a figure, flat rows.
 
-Texts may come from untrusted files, so all are escaped. There is no script and no style sheet: tables have the
-notebook's own style, light or dark.
+The HTML stays small for a result of any size. Texts may come from untrusted files, so all are escaped. There is no
+script and no style sheet: tables have the notebook's own style, light or dark.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from isobudget.report.tables.sentence import headline
 from isobudget.results import Results
 from isobudget.solving.plan import Plan
 
-#: tables, and rows of each, that are shown
+#: most tables that are shown, and most rows of each
 _MOST_TABLES, _MOST_ROWS = 3, 24
 
 
@@ -126,13 +126,13 @@ def picture_of(thing: Any) -> Picture:
     """The figure of a result.
 
     Raises:
-        InputError: the result has no figure, or is a collection of results, each of which has its own.
+        InputError: the result has no figure, or is a collection of results with several figures.
     """
     plots = thing.plots() if isinstance(thing, Results) else _PLOTS.get(type(thing), lambda _: {})(thing)
     if not plots:
-        raise InputError("there is nothing to draw of this result")
+        raise InputError("this result has no figure")
     if len(plots) > 1:
-        raise InputError(f"there are several figures: {', '.join(plots)}; take one of figures() by its name")
+        raise InputError(f"this result has several figures: {', '.join(plots)}; choose one by name: figures()[NAME]")
     return Picture(next(iter(plots.values())))
 
 

@@ -1,7 +1,8 @@
-"""A report on the terminal: the verdict in two lines, success at equal budget, where it flips, what it rests on,
-policies, rankers, files.
+"""Prints a report on the terminal.
 
-The tables are those of `isobudget curves`, so that both commands say the same in the same form; 80 columns suffice.
+It prints the verdict in two lines, success at equal budget, the cost ratios at which the winner flips, the basis of the
+verdict, policies, rankers and the paths of the files. The tables are those of `isobudget curves`, so that both commands
+say the same in the same form; 80 columns suffice.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from isobudget.report.tables.terminal import print_grids, print_text
 
 
 def print_report(report: Report) -> None:
-    """Print the report's tables, its sentences and where its files are."""
+    """Print the report's sentences and tables, and the paths of its files."""
     comparisons = [one for summary in report.summaries for one in summary.by_tests.values()]
     sentences = said_of((one.benchmark, headline(one)) for one in comparisons)
     for comparison, sentence, grids in zip(comparisons, sentences, _with_each_note_once(comparisons), strict=True):

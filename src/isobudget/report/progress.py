@@ -1,7 +1,7 @@
-"""The progress of a run for `isobudget view`: samples, verdicts, spending and errors, while another process writes it.
+"""Reads the progress of a run that another process writes: samples, verdicts, spending, errors; for `isobudget view`.
 
-Parts of a run's tables appear complete and do not change. So each is read once and its sums are kept, until parts are
-merged.
+Parts of a run's tables appear complete and do not change. So each part is read once and its sums are kept, until parts
+are merged.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from isobudget.records.parts import part_paths, read_part
 from isobudget.records.rows import SampleRow, VerdictRow
 from isobudget.records.run import Run
 
-#: what a model's samples spent, by column of their table
+#: columns of the samples table that state spending
 _SPENT = ("seconds", "prompt_tokens", "completion_tokens", "joules", "usd")
-#: tables that are counted, with their rows and the columns that are read
+#: tables that are counted, with their row types and the columns that are read
 _TABLES: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "samples": (SampleRow, ("model", "finish_reason", *_SPENT)),
     "verdicts": (VerdictRow, ("model", "greedy", "passed", "outcome")),
 }
-#: what is counted of a model; greedy outputs are in all but those that say `sampled`
+#: counts of a model; all but those with `sampled` include greedy outputs
 _COUNTS = ("samples", "judged", "passed", "sampled_judged", "sampled_passed", "cut_off")
-#: failures that are listed
+#: most failures that are listed
 _MOST_FAILURES = 20
 
 
@@ -52,19 +52,19 @@ class RunProgress:
         self._sums: dict[str, _Sums] = defaultdict(_Sums)
 
     def version(self) -> str:
-        """A text that changes whenever the run has other parts of problems, samples or verdicts."""
+        """A text that changes whenever parts of problems, samples or verdicts are added or merged."""
         names = [f"{table}/{path.name}" for table in ("problems", *_TABLES) for path in part_paths(self.path / table)]
         return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
     def state(self) -> dict[str, Any]:
-        """The progress as plain values; counts by model.
+        """The progress as plain values, with counts by model.
 
         Raises:
             RunError: the folder is no longer a run, or a part is damaged.
         """
         facts, version = Run.open(self.path).facts, self.version()
         there = {path: table for table in _TABLES for path in part_paths(self.path / table)}
-        if self._seen - there.keys():  # parts were put together: what was counted is in others now
+        if self._seen - there.keys():  # parts were merged: their rows are in other parts now
             self._seen, self._sums = set(), defaultdict(_Sums)
         for path, table in there.items():
             if path not in self._seen:

@@ -1,4 +1,4 @@
-"""Opens what a report is made of: a run, several runs side by side, files of results, or counts alone.
+"""Opens the sources of a report: a run, several runs side by side, files of results, or counts alone.
 
 Several runs become one in memory; a model that occurs in more than one of them gets the run's name as well. Files of
 results are imported into a temporary run. Counts of many samples, and files named together with a run, are compared
@@ -23,9 +23,9 @@ from isobudget.importers.names import file_models
 from isobudget.importers.read import find_sources, how_to_judge, read_results, split_sources
 from isobudget.records.run import Run
 
-#: counts of more samples are compared as they are, and not imported
+#: counts of more samples than this are compared directly, without an import
 _MOST_ROWS = 200_000
-#: a run folder, with the names on the page of those models that have others there
+#: a run, and the page's names of those models that are named differently there
 Named = tuple[Run, Mapping[str, str]]
 
 
@@ -36,7 +36,7 @@ class Opened:
     Attributes:
         facts: facts that the runs state about themselves.
         loaded: samples and verdicts; None if only counts are compared.
-        runs: the folders that hold the samples.
+        runs: the runs that hold the samples.
         counted: run folders and files whose counts are compared if `loaded` is None.
         place: default folder of the report.
     """
@@ -86,7 +86,7 @@ def _any_judged(loaded: LoadedRun | None) -> bool:
 
 
 def _many_counts(files: Sequence[Any], from_: str | None) -> bool:
-    """Whether the files hold only counts, and of more samples than are worth one row each."""
+    """Whether the files hold only counts, of too many samples to import each one as a row."""
     if not files or any(isinstance(one, Path) and not one.exists() for one in files):
         return False
     readable, _ = find_sources(files, from_)
@@ -112,7 +112,7 @@ def _today() -> str:
 
 
 def together(runs: Sequence[Run], names: Sequence[str]) -> Opened:
-    """Several runs combined into one; `names` distinguish them."""
+    """Combine several runs into one in memory. `names` has one name per run, to tell equal models apart."""
     loaded = [load_samples(run) for run in runs]
     times = Counter(model for run in runs for model in run.facts.get("models", {}))
     renamed = [
@@ -165,7 +165,7 @@ def check_sources(sources: Opened) -> None:
 
     Raises:
         RunError: nothing is judged yet.
-        InputError: several runs have no benchmark in common, so there is nothing to compare.
+        InputError: the runs have no benchmark in common, so there is nothing to compare.
     """
     if sources.loaded is not None:
         not_judged(sources.loaded)
@@ -183,5 +183,5 @@ def not_judged(loaded: LoadedRun) -> list[str]:
         raise RunError(f"{path}: this run states no benchmark; there is nothing to report")
     unjudged = [name for name in names if not any(row.judged for row in loaded.counts[name])]
     if len(unjudged) == len(names):
-        raise RunError(f"{path}: nothing is judged yet of its samples; {judge_remedy(loaded.run)}")
+        raise RunError(f"{path}: none of its samples is judged yet; {judge_remedy(loaded.run)}")
     return unjudged

@@ -21,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class TwoSuites:
-    """One model's samples by both suites.
+    """Counts of one model's samples by their results in both suites.
 
     Attributes:
         model: its name.
@@ -47,7 +47,7 @@ class TwoSuites:
 
 
 def two_suites(loaded: LoadedRun, benchmark: str, task_ids: Sequence[str]) -> tuple[TwoSuites, ...]:
-    """Both suites of a benchmark, one entry per model; empty if there is only one suite."""
+    """The samples by both suites of a benchmark, one entry per model; empty if there is only one suite."""
     models = loaded.samples(benchmark)
     suites = [_counted(one.model, list(_verdicts(loaded, benchmark, one, task_ids))) for one in models]
     return tuple(one for one in suites if one.problems and one.samples)

@@ -18,7 +18,7 @@ from isobudget.files.store_path import place
 from isobudget.grid import counted
 from isobudget.study.lines import Place, line_of
 
-#: the field in which a model's class keeps what stands beside its other fields in a study
+#: the field of a model that holds its backend's settings, which are among its other fields in a study
 SETTINGS = "settings"
 
 
@@ -32,8 +32,9 @@ class Mistake:
 
 
 def field_mistakes(error: ValidationError, owner: type[BaseModel]) -> list[Mistake]:
-    """What the check of an `owner`'s fields raised, one mistake for each place: a field of several types has one for
-    every type.
+    """The mistakes that the check of an `owner`'s fields raised, one for each place.
+
+    A field of several types, for which the check raises an error per type, has one mistake that names all of them.
     """
     mistakes: dict[Place, Mistake] = {}
     for mistake in (_field_mistake(each, owner) for each in error.errors()):
@@ -76,10 +77,7 @@ def _is_place(part: str | int) -> bool:
 
 
 def _without_settings(location: Place) -> tuple[Place, str]:
-    """The place in the study, where settings are among a model's other fields.
-
-    And the backend, if the location has it.
-    """
+    """The place in the study, where settings are among a model's other fields; and the backend, or an empty string."""
     if SETTINGS not in location:
         return location, ""
     at = location.index(SETTINGS)
@@ -113,13 +111,13 @@ def _model_at(location: Place, root: type[BaseModel]) -> type[BaseModel] | None:
 
 
 def raise_mistakes(mistakes: Sequence[Mistake], text: str, origin: str, models: Sequence[object] = ()) -> None:
-    """Raise them all as one error, with their lines; nothing if there are none.
+    """Raise all mistakes as one error, with their lines; do nothing if there are none.
 
     Without a text there are no lines, and the places of models are named by the names in `models`.
 
     Raises:
-        StudyError: there is a mistake. A single one that lies outside the study, such as a part that is not installed,
-            keeps its own class.
+        StudyError: there is a mistake. Without a text, a single mistake that has an underlying error, such as a part
+            that is not installed, is raised as that error.
     """
     if not mistakes:
         return

@@ -15,17 +15,17 @@ from isobudget.study.study import StatedModel
 def flagged_fields(
     model: Mapping[str, Any] | None, settings: Sequence[str], options: Mapping[str, str | None]
 ) -> dict[str, Any]:
-    """A model's fields, as a study has them, with what the options of a command say.
+    """A model's fields, as in a study, completed by the options of a command.
 
-    An option that a single backend has names it: ``--url`` is one of a server.
+    An option that only one backend has selects that backend: ``--url`` selects a server.
 
     Args:
-        model: its fields, `name` among them; None if no model is named.
-        settings: any setting of its backend, as ``NAME=VALUE``.
-        options: those with an option of their own, by field; None where not stated.
+        model: the model's fields, including `name`; None if no model is named.
+        settings: any settings of its backend, as ``NAME=VALUE``.
+        options: values of the settings that have an option of their own, by field; None if not stated.
 
     Raises:
-        InputError: options without a model, or of another backend.
+        InputError: options are given without a model, or belong to another backend.
     """
     refuse_twice(settings, options)
     given = {field: str(value) for field, value in options.items() if value is not None}
@@ -51,7 +51,7 @@ def refuse_twice(settings: Sequence[str], options: Mapping[str, str | None]) -> 
     """Refuse a setting that is stated twice, because one of its values would be ignored.
 
     Raises:
-        InputError: it is.
+        InputError: a setting is stated twice.
     """
     stated = {field: _flag(field) for field, value in options.items() if value is not None}
     for text in settings:
@@ -66,10 +66,10 @@ def _flag(field: str) -> str:
 
 
 def read_setting(text: str) -> tuple[str, Any]:
-    """A setting as a command states it, ``NAME=VALUE``: the value as in TOML, or plain text.
+    """Parse a setting, ``NAME=VALUE``, into name and value; the value is read as TOML, or else as plain text.
 
     Raises:
-        InputError: it has another form.
+        InputError: the text has another form.
     """
     name, sign, value = text.partition("=")
     if not sign or not name.strip():

@@ -19,8 +19,9 @@ _CLOSING = ("", "]", "]]", "]]]", "]}", "]}]", "]]}")
 
 
 def line_of(text: str, place: Place) -> int | None:
-    """The line, from 1, of the nearest place that a valid TOML text has: the key, header or array item itself, else the
-    table or array that it belongs to.
+    """The line, from 1, of a place in a valid TOML text: a key, a header or an array item.
+
+    If the text does not have the place, the line of the table or array to which it would belong; None without any.
     """
     rows = text.split("\n")
     while place and not _has(_read(rows, len(rows))[1], place):
@@ -34,7 +35,7 @@ def line_of(text: str, place: Place) -> int | None:
 
 
 def _read(rows: Sequence[str], count: int) -> tuple[int, Any]:
-    """What the first `count` rows say, or as many more as it takes that they say something; and how many these are."""
+    """The document in the first `count` rows, or in as many more as it takes to parse, and the number of rows."""
     for end in range(count, len(rows) + 1):
         for closing in _CLOSING:
             try:

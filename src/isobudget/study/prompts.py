@@ -16,7 +16,7 @@ from isobudget.study.study import Study
 
 @dataclass(frozen=True, slots=True)
 class ModelPrompts:
-    """How one model is given the problems of one benchmark.
+    """How the prompts of one model for the problems of one benchmark are made.
 
     Attributes:
         format: the prompt format.
@@ -36,10 +36,10 @@ class ModelPrompts:
 
 
 def chosen_format(study: Study, at: int, number: int, benchmark: Benchmark) -> tuple[Place, str]:
-    """Where the prompt format of model `at` on benchmark `number` is stated, and its name: by model, study, benchmark
-    in this order.
+    """The place that states the prompt format of model `at` on benchmark `number`, and the name of the format.
 
-    A model that is reached by chat gets `chat` where only the benchmark says, and its own format is not a conversation.
+    The model comes first, then the study, then the benchmark. If only the benchmark states a format, and this is not a
+    conversation, a model that is reached by chat gets the format `chat`.
     """
     own = benchmark.prompt_format
     if getattr(study.models[at].settings, "api", None) == "chat" and find_format(own).kind is not PromptKind.CHAT:

@@ -1,4 +1,4 @@
-"""Reading study files: every mistake is listed at once, with its line.
+"""Reads study files, and reports all mistakes at once, with their lines.
 
 A study is named by the path of its TOML file, by the name of one that ships, or by the name of a benchmark (or the path
 of a JSONL file of problems) together with the models to run on it.
@@ -32,7 +32,7 @@ from isobudget.study.study import Study, StudyModel, StudyPrompt, StudySampling
 T = TypeVar("T", bound=BaseModel)
 
 _MODEL_FLAG = re.compile(r"(?P<name>.+?)(?:=(?P<n>\d+))?")
-#: behind a name an n that is a number, and cannot be one of samples
+#: the end of a --model text that is a number, but cannot be a number of samples
 _NO_COUNT = re.compile(r"=\s*(?:[-+]\s*[\d.]+|\d*\.\d*|0+)\s*$")
 
 
@@ -52,7 +52,7 @@ def load_study(
     settings: Sequence[str] = (),
     options: Mapping[str, str | None] | None = None,
 ) -> Study:
-    """The study of that name or path, with what the arguments override.
+    """Load the study of this name or path, and apply the arguments that override it.
 
     Args:
         name: a TOML file, a shipped study, a known benchmark, or a JSONL file of problems.
@@ -60,10 +60,10 @@ def load_study(
         n: samples of each problem, for every model.
         problems: only the first N problems of each benchmark.
         settings, options: how `models` are reached, see `study.flags.flagged_fields`. Models that are reached by chat
-            get the prompt format ``chat`` where the study states none.
+            get the prompt format ``chat`` if the study states none.
 
     Raises:
-        InputError: `settings` or `options` without `models`, or of another backend.
+        InputError: `settings` or `options` are given without `models`, or belong to another backend.
         StudyError: the file cannot be read or is wrong; every mistake is in the message.
     """
     path = place(name)
@@ -78,13 +78,13 @@ def load_study(
 
 
 def parse_study(text: str, origin: str, overrides: dict[str, Any] | None = None) -> Study:
-    """Check a study's text. `origin` names it in errors; see `load_study` for the overrides."""
+    """Parse and check the text of a study. `origin` names it in errors; see `load_study` for the overrides."""
     fields = parse_toml(text, origin, StudyError)
     overrides = overrides or {}
     _apply(fields, overrides)
     names: list[Any] = []
     if overrides.get("models"):
-        text = ""  # its lines would be those of the models that were replaced
+        text = ""  # lines in it would be about the models that were replaced
         names = [model["name"] for model in fields["models"]]
     mistakes, wrong = [], set()
     try:
@@ -132,7 +132,7 @@ def _named(name: str, models: list[str] | None) -> str:
 
 
 def _apply(fields: dict[str, Any], overrides: dict[str, Any]) -> None:
-    """Put what the caller overrides into the study's fields. Wrong values are left for the check to name."""
+    """Put the caller's overrides into the study's fields. The check reports wrong values."""
     if overrides.get("models"):
         known = {model.get("name"): model for model in fields.get("models", []) if isinstance(model, dict)}
         flagged = [_flagged_model(flag, known, "budget" in fields) for flag in overrides["models"]]
@@ -180,7 +180,7 @@ def _reached(model: dict[str, Any], study: dict[str, Any], overrides: dict[str, 
 
 
 def _combination_mistakes(study: Study) -> Iterator[Mistake]:
-    """What cannot be combined: samples and budgets, names of benchmarks in tables."""
+    """Mistakes in combinations of fields: n and budgets, names of benchmarks in tables."""
     known = [plain_name(name) for name in study.benchmarks if name]  # as far as their text tells
     for at, model in enumerate(study.models):
         yield from _sample_mistakes(("models", at), model, known, has_budget=study.budget is not None)
@@ -201,7 +201,7 @@ def _sample_mistakes(place: Place, model: StudyModel, known: list[str], *, has_b
 
 
 def _table_mistakes(place: Place, table: object, known: list[str]) -> Iterator[Mistake]:
-    """Benchmarks that a table names and the study does not."""
+    """Mistakes for benchmarks that a table names but the study does not."""
     for name in table if isinstance(table, dict) else ():
         if name not in known:
             yield Mistake((*place, name), f"no such benchmark in this study; it has: {', '.join(known)}")

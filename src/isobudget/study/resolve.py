@@ -1,8 +1,8 @@
 """Looks up everything that a study names, once: benchmarks, models, prompt formats, architectures, packages.
 
-What a study leaves open is decided here too: sampling by the benchmark, the stop texts by study, prompt format and
-benchmark in this order, the format by model, study and benchmark. Budget, dry run, preparing and the recorded facts
-read the result. Everything that is not there is listed at once. Benchmarks are loaded, which shows that their data are
+What a study leaves open is also decided here: sampling by the benchmark; stop texts by study, prompt format and
+benchmark, in this order; the format by model, study and benchmark. Budget, dry run, preparing and the recorded facts
+read the result. Everything that is missing is listed at once. Benchmarks are loaded, which shows that their data are
 here; nothing is fetched for models.
 """
 
@@ -40,14 +40,14 @@ from isobudget.study.study import StatedModel, Study
 
 @dataclass(frozen=True, slots=True)
 class ResolvedBenchmark:
-    """A benchmark as the study asks for it.
+    """A benchmark as the study uses it.
 
     Attributes:
-        name: the benchmark's.
-        problems: those that the study wants.
-        sampling: how to sample; the stop texts are the study's or the benchmark's.
-        own_stop: whether the stop texts are the study's, which stand above those of prompt formats.
-        benchmark: as it was loaded: prompt format, examples, source.
+        name: name of the benchmark.
+        problems: the problems that the study uses.
+        sampling: how to sample, with the stop texts of the study, or else of the benchmark.
+        own_stop: whether the stop texts are those of the study, which take precedence over those of prompt formats.
+        benchmark: the loaded benchmark, with prompt format, examples and source.
     """
 
     name: str
@@ -62,15 +62,15 @@ class ResolvedModel:
     """A model that a study or a command names, as far as it is known without fetching anything.
 
     Attributes:
-        stated: as it was stated.
-        name: in the run.
-        settings: how it is reached. Of the embedded engine they are final only when the weights are here (`prepare`).
-        prompt_newline: its rule for newlines where a prompt format has none.
+        stated: the model as the study or the command states it.
+        name: name of the model in the run.
+        settings: how it is reached. For the embedded engine, they are final only once the weights are here (`prepare`).
+        prompt_newline: its rule for newlines if a prompt format has none.
         architecture: its shape, None if not known.
-        entry: the catalogue's, for the embedded engine.
-        prompts: what it is given, by benchmark.
-        samples: of each problem, by benchmark; known when the model is prepared, like
-        sha256: of its weights' file.
+        entry: its entry in the catalogue, for the embedded engine.
+        prompts: how its prompts are made, by benchmark.
+        samples: number of samples of each problem, by benchmark; known once the model is prepared.
+        sha256: checksum of its weights' file; known once the model is prepared.
     """
 
     stated: StatedModel
@@ -97,13 +97,13 @@ class ResolvedModel:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A study and what it names.
+    """A study and everything that it names.
 
     Attributes:
         study: the study.
-        benchmarks: those that are here, in the study's order.
-        models: in the study's order; None for one that is not known, or whose prompts are not.
-        mistakes: what is not there.
+        benchmarks: the benchmarks that are here, in the study's order.
+        models: the models in the study's order; None for a model that is not known, or whose prompts are not.
+        mistakes: what is missing or not known.
     """
 
     study: Study
@@ -115,14 +115,14 @@ class Resolved:
         """The models, if everything is there.
 
         Raises:
-            StudyError: something is not; every mistake is in the message, with its line.
+            StudyError: something is missing; the message has every mistake, with its line.
         """
         raise_mistakes(self.mistakes, *self.study.source)
         return tuple(model for model in self.models if model is not None)
 
 
 class _Mistakes(list[Mistake]):
-    """What is not there, as it comes up."""
+    """Collects mistakes as they are found."""
 
     @contextlib.contextmanager
     def at(self, *place: str | int) -> Iterator[None]:
@@ -141,8 +141,8 @@ def resolve(study: Study, *, extras: bool = True) -> Resolved:
     """Look up what a study names.
 
     Args:
-        study: to look through; one that is wrong in parts may be without them.
-        extras: whether the optional parts that its backends need must be installed.
+        study: the study; its wrong parts may have been left out.
+        extras: whether the optional packages that its backends need must be installed.
     """
     mistakes = _Mistakes()
     benchmarks = dict(_benchmarks(study, mistakes))
@@ -167,7 +167,7 @@ def resolve_model(stated: StatedModel) -> ResolvedModel:
     """Look up one model that a command names.
 
     Raises:
-        InputError, ModelError, MissingExtraError: it is not known, or something that it needs is not here.
+        InputError, ModelError, MissingExtraError: the model is not known, or something that it needs is not here.
     """
     mistakes = _Mistakes()
     model = _model(stated, (), mistakes, extras=True)
@@ -202,7 +202,7 @@ def _sampling(study: Study, benchmark: Benchmark) -> Sampling:
 
 
 def _check_formats(study: Study, mistakes: _Mistakes) -> None:
-    """Every prompt format and extraction rule that is named, also for benchmarks that are not here."""
+    """Check every prompt format and extraction rule that is named, even for benchmarks that are not here."""
     choices: list[tuple[Place, Any, Callable[[str], object]]] = [
         (("prompt", "format"), study.prompt.format, find_format),
         (("prompt", "extraction"), study.prompt.extraction, _check_rule),
@@ -254,21 +254,21 @@ def _check_file(entry: ModelEntry) -> None:
 def find_architecture(
     stated: StatedModel, entry: ModelEntry | None, weights: Path | None = None
 ) -> Architecture | None:
-    """The shape of a model: as stated, else by its weights' file, its folder or its name; None if not known.
+    """The shape of a model: as stated, else from its weights' file, its folder or its name; None if not known.
 
     Args:
         stated: the model.
-        entry: the catalogue's, if it is a GGUF model.
-        weights: its file, which then has to tell.
+        entry: its entry in the catalogue, if it is a GGUF model.
+        weights: its weights' file; if given, the shape is read from this file alone.
 
     Raises:
-        InputError: what is stated is not known.
-        ModelError: the file does not tell.
+        InputError: the stated architecture is not known.
+        ModelError: the shape cannot be read from the file.
     """
     if stated.architecture:
         return load_architecture(stated.architecture)
     if weights is not None and entry is not None:
-        if not is_covered(weights):  # it can be run all the same, only its flops are not known
+        if not is_covered(weights):  # it can be run, but its flops are not known
             return None
         return from_gguf(weights, entry.name if stated.model is None else stated.name)
     here = local_weights(entry) if entry else None

@@ -1,9 +1,8 @@
-"""What a study may say: benchmarks x models x samples, checked whole.
+"""The fields of a study, with their checks: benchmarks x models x samples.
 
-Every field that a study leaves out has a default: the benchmark's own sampling and prompt format (the paper's, where it
-uses the benchmark), the model's own rule for newlines, the judge's own limits. The fields of a model that say how it is
-reached are those of its backend's settings (`isobudget.backends`), and stand among its other ones. Whether what is
-named exists is looked up in `resolve`.
+Every field that a study leaves out has a default: the benchmark's own sampling and prompt format (the paper's, if the
+paper uses the benchmark), the model's own rule for newlines, the judge's own limits. The settings of a model's backend
+(`isobudget.backends`) are among the model's other fields. `resolve` looks up whether everything that is named exists.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from isobudget.judge.verdict import Limits
 from isobudget.models.catalog import NewlineRule, declared_models
 from isobudget.study.check import SETTINGS, field_mistakes
 
-#: samples of one problem, at most: their numbers are kept in 32 bits
+#: most samples of one problem, because their indexes are kept in 32 bits
 MOST_SAMPLES = 2**31 - 1
 
 
@@ -73,7 +72,7 @@ class StudySampling(BaseModel):
 
     Attributes:
         stop: texts at which generation ends, or ``"body"`` for the rule that ends it at any new top-level statement.
-            They stand above the stop texts of prompt formats and benchmarks.
+            They take precedence over the stop texts of prompt formats and benchmarks.
     """
 
     model_config = STRICT
@@ -92,7 +91,7 @@ class StudySampling(BaseModel):
 
 
 class StudyPrompt(BaseModel):
-    """How prompts are made and programs cut out of outputs, where that differs from the benchmark's own.
+    """How prompts are made and code is extracted from outputs, if this differs from the benchmark's own way.
 
     Attributes:
         format: a prompt format's name, or PATH.toml#NAME; or a table with one for each benchmark.
@@ -109,8 +108,8 @@ class StudyBudget(BaseModel):
     """A budget from which the number of samples follows, see `isobudget.pipeline.samples_from_budget`.
 
     Attributes:
-        unit: of the budget.
-        per_problem: an amount of it, or ``"64x"``: the price of 64 samples of the model whose samples are cheapest.
+        unit: unit of the budget.
+        per_problem: the amount, or ``"64x"``: the price of 64 samples of the model whose samples are cheapest.
         costs: a costs file, or ``paper`` for the paper's Table 1; needed for seconds, usd and joules.
     """
 
@@ -141,16 +140,16 @@ def _price(value: Any) -> TokenPrice | None:
 class StatedModel(BaseModel):
     """A model as a study, the user's models file or a command states it.
 
-    Settings of its backend are given among these fields. A name that the models file declares stands for what is stated
-    there; fields that are given beside it come first.
+    The settings of its backend are among these fields. If the models file declares the name, the fields in that file
+    apply, and fields that are stated here take precedence.
 
     Attributes:
-        name: what it is called; for llama.cpp also the catalogue's name or a path that ends in .gguf.
-        model: what the backend calls it, if not `name`: a path, a hub repository, a served name.
-        architecture: a known name, a config.json or a GGUF file: for flops, where the model does not tell.
-        prompt_newline: whether newlines that end a prompt are kept or stripped; the catalogue knows for its models.
-        price: per token: `input` and `output` (usd per million), `cached`, `date`, `source`.
-        settings: how it is reached.
+        name: name of the model; for llama.cpp, also its name in the catalogue, or a path that ends in .gguf.
+        model: name of the model for the backend, if not `name`: a path, a hub repository, a served name.
+        architecture: a known name, a config.json or a GGUF file; to count flops, if the model does not state it.
+        prompt_newline: whether newlines that end a prompt are kept or stripped; the catalogue states it for its models.
+        price: price per token: `input` and `output` (usd per million), `cached`, `date`, `source`.
+        settings: settings of its backend, which state how it is reached.
     """
 
     model_config = STRICT
@@ -169,10 +168,10 @@ class StatedModel(BaseModel):
 
     @classmethod
     def divided(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Fields as a study states them, with those of the backend put into `settings`.
+        """The fields of a model in a study, with those of the backend moved into `settings`.
 
         Raises:
-            InputError: the models file declares the model, and is wrong.
+            InputError: the models file declares the model with a mistake.
         """
         if isinstance(fields.get(SETTINGS), BackendSettings):
             return {"model": fields[SETTINGS].model, **fields}
@@ -187,10 +186,10 @@ class StatedModel(BaseModel):
 
 
 def stated_model(fields: Mapping[str, Any], where: str) -> StatedModel:
-    """A model from its fields, as a study's `[[models]]` has them; `where` says where they stand, for messages.
+    """Check the fields of a model, as in `[[models]]` of a study; `where` names their place in messages.
 
     Raises:
-        InputError: something is wrong with them; all of it is in the message.
+        InputError: there is a mistake; the message has all of them.
     """
     try:
         return StatedModel.model_validate(fields)
@@ -204,7 +203,7 @@ def load_declared() -> list[StatedModel]:
     """The models that the user's models file declares with a backend.
 
     Raises:
-        InputError: one is wrong; the message names it.
+        InputError: a model is wrong; the message names it.
     """
     tables = declared_models().items()
     return [stated_model({**table.fields, "name": name}, table.where) for name, table in tables]
@@ -223,9 +222,9 @@ class StudyModel(StatedModel):
     """One model of a study.
 
     Attributes:
-        n: samples of each problem, or a table with a number for each benchmark.
-        budget: instead of `n`; stands above the study's own.
-        prompt: a prompt format, or a table with one for each benchmark; stands above the study's own.
+        n: number of samples of each problem, or a table with a number for each benchmark.
+        budget: replaces `n`; takes precedence over the study's budget.
+        prompt: a prompt format, or a table with one for each benchmark; takes precedence over the study's format.
     """
 
     n: Samples = None
@@ -233,12 +232,12 @@ class StudyModel(StatedModel):
     prompt: Names = None
 
     def samples(self, benchmark: str) -> int | None:
-        """Samples of each problem of a benchmark, None where a budget decides."""
+        """The number of samples of each problem of a benchmark; None if a budget decides."""
         return self.n.get(benchmark) if isinstance(self.n, dict) else self.n
 
 
 class StudyJudge(BaseModel):
-    """Limits of the judge that differ from its own."""
+    """Limits and workers of the judge that replace its defaults."""
 
     model_config = STRICT
 
@@ -248,22 +247,22 @@ class StudyJudge(BaseModel):
     workers: Positive | None = None
 
     def limits(self) -> Limits:
-        """As the judge takes them."""
+        """The limits in the form that the judge takes."""
         return Limits(cpu_seconds=self.cpu_seconds, wall_seconds=self.wall_seconds, memory_mb=self.memory_mb)
 
 
 class Study(BaseModel):
-    """A run to make.
+    """A description of a run.
 
     Attributes:
-        name: also the run folder's default name.
-        benchmarks: known names, ``NAME=PATH`` for a known benchmark whose data lies there, or paths of own problems.
+        name: name of the study, and by default of the run folder.
+        benchmarks: known names, ``NAME=PATH`` for a known benchmark with data at PATH, or paths of own problems.
         problems: only the first N problems of each benchmark.
-        greedy: generate one greedy output of each problem too.
-        seed: of all sampling; with another seed, other samples.
-        budget: where models have no `n`: it follows from what their samples cost.
-        sampling, prompt, judge: what differs from the defaults.
-        models: at least one.
+        greedy: whether to generate one greedy output of each problem, too.
+        seed: seed of all sampling; another seed gives other samples.
+        budget: decides the number of samples of models without `n`, by the cost of their samples.
+        sampling, prompt, judge: settings that differ from the defaults.
+        models: the models, at least one.
     """
 
     model_config = STRICT
@@ -279,7 +278,7 @@ class Study(BaseModel):
     judge: StudyJudge = StudyJudge()
     models: Annotated[list[StudyModel], Field(min_length=1)]
 
-    #: the TOML text that it was read from, and what messages call it, for the lines of mistakes
+    #: the TOML text of the study, and its name in messages, to find the lines of mistakes
     _source: tuple[str, str] = PrivateAttr(("", ""))
 
     @model_validator(mode="after")
@@ -294,11 +293,11 @@ class Study(BaseModel):
         return self
 
     def remember(self, text: str, origin: str) -> None:
-        """Keep where this study was read, for the lines of mistakes that are found later."""
+        """Keep the text and the name of this study, to find the lines of mistakes that are found later."""
         self._source = text, origin
 
     @property
     def source(self) -> tuple[str, str, list[str]]:
-        """For messages: the TOML text that it was read from, or an empty string; its name; and those of its models."""
+        """For messages: the TOML text of the study, or an empty string; its name; and the names of its models."""
         text, origin = self._source if self._source[1] else ("", f"study {self.name!r}")
         return text, origin, [model.name for model in self.models]

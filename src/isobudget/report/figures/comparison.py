@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from isobudget.analysis.compare_run import Greedy
 
 SAMPLES = "samples of each problem (k)"
-#: what a dashed line says
+#: meaning of a dashed line, in the legend
 LESS_CERTAIN = "k above n/2"
 GREEDY = "greedy output"
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonFigure:
-    """What a figure shows.
+    """The content of a figure that compares models.
 
     Attributes:
         comparisons: comparisons of the same models and problems, one per unit, at least one.
@@ -42,7 +42,7 @@ class ComparisonFigure:
         models: names of all models of the run, which determine each model's colour and marker.
         title: title above the panels.
         panels: unit of each panel, None for success against samples; by default None, then each unit.
-        left_out: what is not shown and why, a sentence or more.
+        left_out: sentences that say what is not shown, and why.
     """
 
     comparisons: Mapping[Unit, Comparison]
@@ -115,7 +115,7 @@ def figure_title(comparison: Comparison) -> str:
 
 
 def caption(shown: ComparisonFigure) -> str:
-    """What the figure shows and where each line begins and ends, in words for readers who cannot see it."""
+    """A description of the figure for readers who cannot see it: what it shows, and where each line begins and ends."""
     first, tests = shown.first, _by_tests(shown)
     meaning = "pass@k" if tests else "rank-score@k by the model's own likelihood"
     panels = shown.panels or (None, *shown.comparisons)

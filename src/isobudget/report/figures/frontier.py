@@ -1,4 +1,4 @@
-"""The frontier: what each policy achieves at each budget, one line per policy with its interval over problems."""
+"""Plots the frontier: the success of each policy at each budget, one line per policy with its interval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from isobudget.solving.plan import Plan
 
 
 def frontier_plot(plan: Plan) -> Plot:
-    """One panel with lines; a single budget gives points instead."""
+    """One panel with a line per policy; for a single budget, a point per policy."""
     scale, unit = plan_scale(plan)
     rings = tuple(
         PlotPoint("recommended", RING, style_at(0), row.budget / scale, 100 * row.success) for row in plan.recommended

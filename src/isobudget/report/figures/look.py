@@ -1,7 +1,7 @@
 """The size and fonts of a figure: widths of common paper templates, font families, sizes in points.
 
 The defaults are meant for print: the figure is plotted at the width that it has on the page, so that its letters keep
-the stated size, never below 6 points.
+the stated size. No letter is smaller than 6 points.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WIDTHS = {
     "neurips": 5.5,
     "slide": 10.0,
 }
-#: families that come with Matplotlib, by what they are called here
+#: families that come with Matplotlib, by their names in `--font`
 FONTS = {
     "sans": "DejaVu Sans",
     "serif": "DejaVu Serif",
@@ -37,7 +37,7 @@ FONTS = {
     "computer-modern": "cmr10",
     "mono": "DejaVu Sans Mono",
 }
-#: no letter is smaller, in points
+#: smallest font size, in points
 SMALLEST = 6.0
 _LARGEST = 24.0
 _FAMILY, _POINTS = FONTS["sans"], 8.0
@@ -79,10 +79,13 @@ class Look:
 
 
 def parse_width(text: str | float) -> float:
-    """A width in inches: a template's name such as `neurips` or `icml-column`, or `3.25in`, `8.5cm`, `89mm`, `240pt`.
+    """Parse `--width` into inches.
+
+    A width is a template's name, such as `neurips` or `icml-column`, or a length: `3.25in`, `8.5cm`, `89mm`, `240pt`.
+    A length without a unit is in inches.
 
     Raises:
-        InputError: the text is not a known width, or no figure can have that width.
+        InputError: the text is not a width, or the width is below 1.5 or above 40 inches.
     """
     known = WIDTHS.get(str(text).strip().lower())
     if known is not None:
@@ -94,22 +97,24 @@ def parse_width(text: str | float) -> float:
         raise InputError(f"--width {text!r}: neither a length such as 3.25in or 89mm nor one of {_listed()}{hint}")
     inches = float(match[1]) * _INCHES[match[2]]
     if not _LEAST_WIDTH <= inches <= _MOST_WIDTH:
-        raise InputError(f"--width {text}: a figure is {_LEAST_WIDTH:g} to {_MOST_WIDTH:g} inches wide")
+        raise InputError(f"--width {text}: the width must be {_LEAST_WIDTH:g} to {_MOST_WIDTH:g} inches")
     return inches
 
 
 def parse_font(text: str) -> tuple[str, float]:
-    """Family and size, as in `serif`, `times,9`, or any installed font such as `Helvetica,8`; the default is 8 points.
+    """Parse `--font`: a family, with or without a size in points. The default size is 8 points.
+
+    The family is a name in `FONTS` or any installed font: `serif`, `times,9`, `Helvetica,8`.
 
     Raises:
-        InputError: the font does not exist, or the size is below 6 points.
+        InputError: the font is not installed, or the size is not a number of 6 to 24 points.
         MissingExtraError: Matplotlib is not installed.
     """
     name, comma, size = text.partition(",")
     try:
         points = float(size) if comma else _POINTS
     except ValueError:
-        raise InputError(f"--font {text!r}: a size in points follows the comma, such as times,9") from None
+        raise InputError(f"--font {text!r}: after the comma, write the size in points, as in times,9") from None
     if not SMALLEST <= points <= _LARGEST:
         raise InputError(f"--font {text!r}: the font size must be {SMALLEST:g} to {_LARGEST:g} points")
     family = FONTS.get(name.strip().lower())
@@ -117,7 +122,7 @@ def parse_font(text: str) -> tuple[str, float]:
 
 
 def parse_look(width: str | float | None = None, font: str | None = None) -> Look:
-    """The look from options; None stands for the default."""
+    """The look that the options state; None stands for the default."""
     family, points = (_FAMILY, _POINTS) if font is None else parse_font(font)
     return Look(None if width is None else parse_width(width), family, points)
 
@@ -133,7 +138,7 @@ def _installed(name: str) -> str:
     if match is None:
         near = get_close_matches(name, [*FONTS, *names], 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"--font {name!r}: no such font is installed; always there: {', '.join(FONTS)}{hint}")
+        raise InputError(f"--font {name!r}: no such font is installed; always available: {', '.join(FONTS)}{hint}")
     return match
 
 

@@ -38,7 +38,7 @@ class PaperFigure:
     family: str
 
 
-#: those that follow from the tables
+#: the figures whose data is in the tables
 FIGURES = (
     PaperFigure(2, "HumanEval", "Code Llama"),
     PaperFigure(3, "MBPP", "Code Llama"),

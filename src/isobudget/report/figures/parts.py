@@ -15,7 +15,7 @@ from isobudget.report.figures.style import Style
 
 Floats = NDArray[np.float64]
 
-#: points of a line that are plotted, so that a curve of thousands of samples stays small
+#: about the most points of a line that are plotted, so that the file of a long curve stays small
 MOST_POINTS = 160
 #: kinds of single outputs
 STAR, SQUARE, RING = "star", "square", "ring"
@@ -92,7 +92,10 @@ class Plot:
 
 
 def thinned(count: int, *kept: int) -> NDArray[np.int64]:
-    """At most about `MOST_POINTS` of `count` indexes, evenly spaced on a log axis, including both ends."""
+    """At most about `MOST_POINTS` of the indexes of k = 1, ..., `count`, evenly spaced on a log axis.
+
+    They include both ends and the indexes of the k in `kept`.
+    """
     if count <= MOST_POINTS:
         return np.arange(count)
     spaced = np.geomspace(1, count, MOST_POINTS).round().astype(np.int64)
@@ -105,14 +108,14 @@ def powers_of_two(count: int) -> NDArray[np.int64]:
 
 
 def x_limits(panel: Panel) -> tuple[float, float]:
-    """The ends of the x axis, at least two powers of two apart."""
+    """The ends of the x axis: around everything plotted, with the upper end at least 4 times the lower one."""
     values = np.concatenate([*(line.x for line in panel.lines), [point.x for point in panel.points]])
     low, high = float(values.min()) / 1.25, float(values.max()) * 1.25
     return (low, high) if high >= 4 * low else (low / 2, high * 2)
 
 
 def y_limits(plot: Plot) -> tuple[float, float]:
-    """The ends of the y axis in percent: multiples of ten that enclose everything plotted."""
+    """The ends of the y axis in percent, around everything plotted: a multiple of ten, and 2 above another one."""
     lines = [line for panel in plot.panels for line in panel.lines]
     curves = [values for line in lines for values in (line.y, line.low, line.high) if values is not None]
     values = np.concatenate([*curves, [point.y for panel in plot.panels for point in panel.points]])

@@ -1,4 +1,4 @@
-"""pass@k against k, one line per model, at the requested k: the output of `isobudget passk`, plotted."""
+"""Plots the output of `isobudget passk`: pass@k against the requested k, one line per model."""
 
 from __future__ import annotations
 

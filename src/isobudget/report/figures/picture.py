@@ -17,7 +17,7 @@ from isobudget.report.figures.style import require_matplotlib
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Picture:
-    """A figure.
+    """A figure that a notebook displays and that can be saved.
 
     Attributes:
         plot: its content, with every point.
@@ -66,21 +66,23 @@ class PictureTarget:
     look: Look
 
     def save(self, plots: Mapping[str, Plot]) -> tuple[Path, ...]:
-        """Write one figure into the file; several go into files with their names before the extension.
+        """Write a single figure to `path`, or several to files named after it and them; return the files.
+
+        With the path `x.svg`, the figure `a` of several is written to `x-a.svg`.
 
         Raises:
-            InputError: there is nothing to plot.
+            InputError: there is no figure, or the file extension is not valid.
         """
         kind = figure_format(str(self.path))
         if not plots:
-            raise InputError(f"--figure {self.path}: there is nothing to draw")
+            raise InputError(f"--figure {self.path}: there is nothing to plot")
         places = [self.path] if len(plots) == 1 else [self._named(stem) for stem in plots]
         for plot, path in zip(plots.values(), places, strict=True):
             write_whole(path, render(plot, self.look, (kind,))[kind])
         return tuple(places)
 
     def save_all(self, plots: Mapping[str, Plot]) -> tuple[Path, ...]:
-        """Write each figure as .svg and .pdf into the folder, which is created if necessary."""
+        """Write each figure as .svg and .pdf into the folder, which is created if necessary; return the files."""
         make_folder(self.path)
         written = []
         for stem, plot in plots.items():
@@ -96,18 +98,19 @@ class PictureTarget:
 def target_of(
     figure: str | Path | None, width: str | float | None = None, font: str | None = None, *, folder: bool = False
 ) -> PictureTarget | None:
-    """Where a command writes its figure, from its options; None if it makes none.
+    """Where a command writes its figure and how the figure looks, from the options; None without `--figure`.
 
-    Called before the command's work begins.
+    Called before the command's work begins, so that wrong options cost no time.
 
     Raises:
-        InputError: the file extension, width or font is not valid, or the file's folder does not exist.
+        InputError: the file extension, width or font is not valid, the file's folder does not exist, or a width or font
+            is given without a figure.
         MissingExtraError: Matplotlib is not installed.
     """
     look = parse_look(width, font)
     if figure is None:
         if width is not None or font is not None:
-            raise InputError("--width and --font say how a figure looks; say where it goes, too, with --figure")
+            raise InputError("--width and --font change how a figure looks; they need --figure, which names its file")
         return None
     path = place(figure)
     if not folder:

@@ -1,8 +1,9 @@
-"""The figure of `isobudget rank`, like the paper's figures 8 and 9: a panel per unit, one line per ranker.
+"""Plots the figure of `isobudget rank`, like the paper's figures 8 and 9: a panel per unit, one line per ranker.
 
-A line shows the success of one model's ranked samples against budget; it is solid without the ranker's own cost, dotted
-with it. Stars are single greedy outputs of every model, squares single samples. Models use the first entries in the
-table of styles and rankers the later ones, so that every combination of colour and marker is unique.
+A line shows the success of one model's ranked samples against budget. It is solid if the ranker's own cost is not
+counted, and dotted if it is. Stars are single greedy outputs of every model, squares single samples. Models use the
+first entries in the table of styles and rankers the later ones, so that every combination of colour and marker is
+unique.
 """
 
 from __future__ import annotations

@@ -30,29 +30,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import LayoutEngine
 
-#: formats, by the ending of the file
+#: formats, which are also the file extensions
 FORMATS = ("svg", "pdf", "png")
-#: a narrower panel is no more readable, in inches; others go below each other
+#: width in inches below which panels are stacked instead of side by side
 _NARROWEST_PANEL = 1.6
-#: of a panel, in inches
+#: height of a panel, in inches
 _LEAST_HEIGHT, _MOST_HEIGHT = 1.5, 2.9
-#: of the legend, in times the size of its letters: a sign with the blank behind it, and the room between columns
+#: widths in the legend, in multiples of its font size: a sign with the space after it, and the space between columns
 _SIGN, _BETWEEN = 3.1, 1.6
-#: between two numbers of an axis, in times their size
+#: least distance between two numbers of an axis, in multiples of their font size
 _APART = 0.8
 _DASHES, _DOTS = (0, (3.2, 2.0)), (0, (1, 1.5))
-#: ticks and label of an axis follow from its room, and its room, a little, from them
+#: most layouts: ticks and labels depend on the width of the panels, which in turn depends a little on them
 _MOST_LAYOUTS = 3
-#: more lines of a legend make way for shorter names
+#: most lines of a legend before names are shortened
 _MOST_LINES = 8
-#: room that a name of two columns needs, in times the size of its letters
+#: least width for names if the legend has two columns, in multiples of its font size
 _LEAST_NAME = 20
-#: size of single outputs, in times that of a line's markers
+#: marker of single outputs, and its size in multiples of 0.45 of the font size
 _SIZES = {STAR: ("*", 2.5), SQUARE: ("s", 1.5), RING: ("o", 2.2)}
 
 
 def figure_format(name: str) -> str:
-    """The format of a file, from its name.
+    """The format of a figure's file, from the extension of its name.
 
     Raises:
         InputError: files with that extension cannot be written.
@@ -134,9 +134,9 @@ def lay_out(plot: Plot, look: Look) -> Figure:
 
 
 def _rows_and_columns(panels: int, look: Look) -> tuple[int, int]:
-    """As many panels side by side as allowed, in rows of about equal length.
+    """The numbers of rows and columns of panels: as many columns as allowed, in rows of about equal length.
 
-    One per row if the figure is too narrow.
+    One panel per row if the figure is too narrow.
     """
     beside = min(panels, look.beside)
     if look.inches / beside < _NARROWEST_PANEL:
@@ -173,7 +173,7 @@ def _place(figure: Figure, axes: Any, plot: Plot, look: Look, engine: LayoutEngi
 
 
 def _x_axis(panel: Panel, room: float, look: Look) -> tuple[list[tuple[float, str]], str]:
-    """The ticks with their texts, and the axis label, of a panel with this width in points."""
+    """The ticks with their texts, and the axis label, of a panel that is `room` points wide."""
     wide = partial(width_of, family=look.family, points=look.small)
     ticks = power_ticks(*x_limits(panel), room, wide, _APART * look.small)
     return list(ticks), in_lines(panel.x_label, room, look.family, look.points)

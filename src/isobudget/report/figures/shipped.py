@@ -24,8 +24,8 @@ from isobudget.report.figures.look import Look
 from isobudget.report.figures.parts import Plot
 
 ARCHIVE = "shipped.zip"
-#: of a number. Replicates are summed in 32 bits, in an order that depends on the processor and its number of cores; a
-#: thousandth of a percent is not to be seen
+#: relative difference up to which two numbers count as equal. Replicates are summed in 32 bits, in an order that
+#: depends on the processor and its number of cores; a thousandth of a percent is not visible
 _TOLERANCE = 1e-5
 _INDEX = "figures.json"
 #: zip files hold no earlier date
@@ -43,7 +43,7 @@ def shipped(plot: Plot, look: Look, formats: Sequence[str]) -> dict[str, bytes] 
 
 
 def content_of(plot: Plot, look: Look) -> Any:
-    """Everything that a figure shows and how, as JSON values."""
+    """The content and the look of a figure, as JSON values."""
     return [_plain(plot), _plain(look)]
 
 

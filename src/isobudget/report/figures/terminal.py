@@ -15,7 +15,7 @@ from isobudget.report.figures.style import MARKERS
 from isobudget.report.figures.words import fitted_to, power_ticks
 from isobudget.report.tables.labels import short_labels
 
-#: what stands for a marker of the table of styles
+#: sign on the terminal for each marker of the table of styles
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖⬟", strict=True))
 _SINGLE = {STAR: "★", SQUARE: "▪", RING: "◯"}
 _HEIGHT, _LEAST_WIDTH, _MOST_WIDTH = 22, 40, 100
@@ -36,10 +36,10 @@ def require_plotext() -> Any:
 
 
 def terminal_plot(plot: Plot, width: int = 80, *, colours: bool = False) -> str:
-    """The last panel of the plot as text, with the meaning of its signs, at most this many columns wide.
+    """The last panel of the plot as text, with a legend of its signs.
 
     Args:
-        plot: what is shown.
+        plot: the figure.
         width: columns of the terminal; at least 40 and at most 100 are used.
         colours: whether the terminal shows colours; without them, models differ by their signs.
 

@@ -16,11 +16,12 @@ from isobudget.files.whole import file_stems
 from isobudget.report.figures.comparison import ComparisonFigure, comparison_plot
 from isobudget.report.figures.parts import Plot
 
-#: what a panel against samples is called among the units
+#: name of the panel against samples, used like the name of a unit
 K = "k"
 _PAPER = (Unit.FLOPS, Unit.SECONDS)
-#: from comparisons in a unit to those in another
+#: returns the same comparisons in a given unit
 InUnit = Callable[[Unit], Sequence[Comparison]]
+#: returns greedy outputs by model, for the comparisons of one benchmark
 GreedyOf = Callable[[Mapping[Unit, Comparison]], Mapping[str, Greedy]]
 
 
@@ -39,7 +40,7 @@ def curve_plots(
         in_unit: makes the same comparison in another unit; raises `InputError` if a model has no cost in that unit.
         greedy: the models' greedy outputs, shown as stars.
         panels: `k` and units, in order. By default `k`, followed by the paper's flops and time for a comparison in
-            flops, seconds or device seconds, and by the comparison's own unit for any other.
+            flops, seconds or device seconds, and by the comparison's own unit otherwise.
 
     Raises:
         InputError: a model cannot be priced in a unit that `panels` names.

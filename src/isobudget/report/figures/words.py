@@ -26,12 +26,12 @@ def width_of(text: str, family: str, points: float) -> float:
 
 
 def fitted(text: str, room: float, family: str, points: float) -> str:
-    """The text, shortened in the middle if it is wider than the room: names often differ at their end."""
+    """The text, shortened in the middle if it is wider than the room, because names often differ at their end."""
     return fitted_to(text, room, partial(width_of, family=family, points=points))
 
 
 def fitted_to(text: str, room: float, width: Callable[[str], float] = len) -> str:
-    """The text shortened by another measure of width, by default the number of letters."""
+    """The text, shortened as by `fitted`, with any measure of width; by default the number of letters."""
     if width(text) <= room:
         return text
     for kept in range(len(text) - 1, 1, -1):

@@ -20,7 +20,7 @@ from isobudget.report.figures.style import in_order
 from isobudget.report.gather import BenchmarkSummary
 from isobudget.report.json.run import report_dict
 
-#: interval ends of differences are whole numbers of this
+#: size of the steps in which interval ends of differences are counted
 STEP = 1e-4
 
 
@@ -31,7 +31,7 @@ def page_data(
     texts: Mapping[str, Sequence[tuple[str, int]]],
     whole: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything that the page's scripts read.
+    """The data that the page's scripts read.
 
     Args:
         facts, summaries: data of the report.

@@ -1,4 +1,4 @@
-"""The frontier of policies, for the page: the policy to use at each budget of a comparison, and what it runs."""
+"""The page's table of the frontier: the policy to use at each budget of a comparison, and the policy's draws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def frontier_table(rows: Sequence[PlanRow], unit: str, level: float) -> PageTabl
     """A table with one row per budget.
 
     Args:
-        rows: rows from `policies.frontier`, at least one.
+        rows: rows from `policies.frontier.frontier`, at least one.
         unit: unit of the budgets.
         level: confidence level of the intervals.
     """

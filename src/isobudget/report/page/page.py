@@ -71,7 +71,7 @@ def page(
         benchmarks: what is shown for each benchmark.
         data: data for the page's scripts, see `report.json.page`.
         left_out: the benchmarks that are not judged yet.
-        damaged: one sentence for each damaged file whose data is missing.
+        damaged: one sentence for each damaged file whose data is missing from the page.
         known: what is shown if nothing can be compared.
     """
     from markupsafe import Markup

@@ -23,7 +23,7 @@ def text_of(stated: Mapping[str, Any], name: str) -> str:
 
 
 def model_facts(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a model is, its licence and checksum, how it was run."""
+    """Pairs of a name and a value: what a model is, its licence and checksum, and how it was run."""
     yield "Model", text_of(stated, "title")
     if "architecture" in stated:
         yield "Weights", f"{Architecture(**stated['architecture']).params:,}"
@@ -49,7 +49,7 @@ def imported(facts: Mapping[str, Any]) -> bool:
 
 
 def machine_facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The machine on which the run began or was imported, the judge's limits, and the isobudget version."""
+    """Pairs of a name and a value: the machine on which the run began or was imported, the judge, and the version."""
     stated, foreign = facts.get("machine", {}), imported(facts)
     yield "Imported on" if foreign else "Machine", text_of(stated, "processor")
     yield "System", f"{text_of(stated, 'platform')}, Python {text_of(stated, 'python')}"
@@ -72,7 +72,7 @@ def _layers(stated: Mapping[str, bool] | None) -> str:
 
 
 def trust_facts(summaries: Sequence[BenchmarkSummary]) -> Iterator[tuple[str, str]]:
-    """For each model, how many verdicts were given where the sample could not reach its tests, and where it could."""
+    """For each model and benchmark, the number of verdicts by trust: `split`, `shared` and `imported`."""
     for summary in summaries:
         for row in summary.verdicts:
             counts = {"split": row.judged - row.shared - row.imported, "shared": row.shared, "imported": row.imported}

@@ -1,4 +1,4 @@
-"""Rankers, for the page: the success of choosing without tests, beside pass@k, which is choosing with tests."""
+"""The page's tables of rankers: their success in choosing without tests, beside pass@k, which is choosing by tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isobudget.ranking.measure import Ranked, RankedModel
     from isobudget.ranking.rank import BenchmarkRanking
 
-#: columns of k
+#: most columns of k
 _MOST = 5
 
 

@@ -1,4 +1,4 @@
-"""Prepares a figure's SVG for a page: it uses the page's colours, and its ids do not collide with others."""
+"""Prepares a figure's SVG for a page: gives it the page's colours, and makes its ids unique on the page."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from isobudget.report.figures.style import COLOURS, INK, PAPER, RULE
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-#: what the page says itself, and a style rule that Matplotlib states for the whole document: the page's own style sheet
-#: has it for its figures
+#: removed: texts that the page has outside the figure, and a style rule of Matplotlib's for the whole document, which
+#: the page's own style sheet states for figures only
 _LEFT_OUT = re.compile(
     r"<title>.*?</title>|<desc>.*?</desc>|<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", re.DOTALL
 )
@@ -25,7 +25,7 @@ _PAGE_COLOURS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--page)"}
 
 
 def inline(svg: bytes, name: str, description: str) -> Markup:
-    """The figure, as Matplotlib writes it, turned into an element of a page.
+    """Turn a figure's SVG, as Matplotlib writes it, into an element of a page.
 
     `name` (letters, digits, hyphens) is put before every id; `description` is for readers who cannot see the figure.
     """

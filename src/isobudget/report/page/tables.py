@@ -21,14 +21,14 @@ from isobudget.report.tables.labels import NO_INTERVAL, intervals_over, prompt_n
 from isobudget.report.tables.terminal import CAPPED, UNCERTAIN
 from isobudget.statistics.pass_at_k import expected_draws_curve
 
-#: the signs of a terminal's tables
+#: marks of cells, as in the terminal's tables, and their meanings
 _MARKS = {">": CAPPED, "?": UNCERTAIN}
 
 
 GREEDY_PASSED = "★"
-#: texts that end a sample that are shown
+#: most stop strings that are shown
 _SHOWN_STOPS = 4
-#: models that a cell names
+#: most models that a cell names
 _FEW = 3
 
 
@@ -51,7 +51,7 @@ class Cell:
 class PageTable:
     """A table: a short caption, headings, rows of cells (the first cell is the row's heading), and a note below.
 
-    On a narrow page the cells of a row of a `stacked` one stand below each other.
+    If the table is `stacked`, the cells of a row stand below each other on a narrow page.
     """
 
     caption: str
@@ -126,7 +126,10 @@ def _lead(comparison: Comparison, place: int) -> Cell:
 
 
 def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
-    """For every pair of models, the cost ratio at which the winner flips, and the current ratio; None without any."""
+    """For every pair of models, the cost ratio at which the winner flips, and the current ratio.
+
+    None if no such ratio is known.
+    """
     pairs: dict[tuple[str, str, int], dict[Unit, Flip]] = {}
     for unit, comparison in comparisons.items():
         for flip in comparison.flips:
@@ -136,26 +139,26 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
         return None
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
     note = (
-        "At equal cost the cheaper model does as well as the more expensive one if a sample of the latter costs more "
-        "than as many further samples of the cheaper one as stated. A shared prompt is left out. With "
+        "If one sample of the more expensive model costs more than this number of further samples of the cheaper one, "
+        "the cheaper model does at least as well at equal cost. A shared prompt is left out. With "
         f"{level} intervals over problems; ? is an end that the recorded samples do not reach. Ratio now: by the "
         "costs below. " + " ".join(f"By {unit}: {prompt_note(one).lower()}" for unit, one in comparisons.items())
     )
     now = (f"Ratio now, by {unit}" for unit in comparisons)
     models = ("Cheaper model", "More expensive model")
-    columns = (*models, "Samples of it", "As many of the cheaper", "Flips at ratio", *now)
+    columns = (*models, "Its samples (k)", "Cheaper samples that do as well", "Flips at ratio", *now)
     rows = (_flip_row(by_unit, list(comparisons)) for by_unit in pairs.values())
     return _table("The cost ratio at which the winner flips", columns, rows, note)
 
 
 def no_flip(comparisons: Mapping[Unit, Comparison]) -> str:
-    """The text shown instead of `flips` if several models are compared and no such ratio is known; else empty."""
+    """The text that replaces `flips` if several models are compared and no such ratio is known; otherwise empty."""
     flips = [flip for comparison in comparisons.values() for flip in comparison.flips]
     if not flips or any(flip.k_cheap is not None for flip in flips if flip.k_dear & (flip.k_dear - 1) == 0):
         return ""
     return (
-        "No price ratio is known at which the winner flips: in no pair do the recorded samples of the cheaper model "
-        "solve as much as one sample or more of the more expensive one."
+        "No price ratio is known at which the winner flips: in every pair, all recorded samples of the cheaper model "
+        "together solve less than one sample of the more expensive model."
     )
 
 
@@ -184,7 +187,7 @@ def stopping(summary: BenchmarkSummary) -> PageTable:
         "Samples generated on average, of at most k, if sampling stops at the first pass",
         ("Model", "At most k", "Solves", "Samples on average", "Saved"),
         _stopping_rows(summary),
-        "Saved: against always generating k, which is what the budgets above charge, as the paper does.",
+        "Saved: compared with always generating k samples, which the budgets above charge for, as in the paper.",
     )
 
 
@@ -203,14 +206,14 @@ def _stopping_rows(summary: BenchmarkSummary) -> Iterator[list[str | Cell]]:
 
 
 def against_greedy_outputs(summary: BenchmarkSummary) -> PageTable | None:
-    """A cheaper model's likeliest sample against a more expensive model's greedy output.
+    """A cheaper model's likeliest sample compared with a more expensive model's greedy output.
 
-    None if there is no such pair.
+    None if there is no such pair of models.
     """
     pairs = against_greedy(summary)
     note = (
-        "The likeliest of the cheaper model's samples that this price buys, against that output. The difference is in "
-        f"points, with a paired {summary.first.bootstrap.level:.0%} interval."
+        "Compared: the likeliest of the cheaper model's samples that this price buys, and the greedy output. The "
+        f"difference is in points, with a paired {summary.first.bootstrap.level:.0%} interval."
     )
     models = ("Ranked samples of", "Greedy output of")
     columns = (*models, "Budget", "Likeliest of k", "Greedy", "Difference", "Ranking is")
@@ -235,12 +238,12 @@ def _greedy_row(pair: RankedAgainstGreedy) -> list[str | Cell]:
 
 
 def problems(summary: BenchmarkSummary) -> PageTable:
-    """Passed and judged samples of every problem by every model, which shows the problems on which models differ."""
+    """The numbers of passed and judged samples of every problem by model, to show where models differ."""
     task_ids = summary.first.curves[0].task_ids
     models = {one.model: one.only(task_ids) for one in summary.tallies}
     rows = [_problem_row(summary, models, place, task_id) for place, task_id in enumerate(task_ids)]
     starred = any(GREEDY_PASSED in cell.text for row in rows for cell in row[1:-1] if isinstance(cell, Cell))
-    star = " A star: the greedy output passed; only samples count." if starred else ""
+    star = " A star: the greedy output passed; the counts do not include it." if starred else ""
     note = f"Shaded by the share that passed.{star}"
     table = _table("Samples that passed, of those judged", ("Problem", *models, "Solved by samples of"), rows, note)
     return replace(table, stacked=False)
@@ -269,7 +272,7 @@ def _solved_by(solved: Sequence[str], models: Sequence[str]) -> str:
 
 
 def cut(table: PageTable, most: int = 200) -> PageTable:
-    """The first rows of the table, with a note that says where the others are."""
+    """The first `most` rows of the table, with a note that says where the others are."""
     left = len(table.rows) - most
     if left <= 0:
         return table
@@ -278,7 +281,7 @@ def cut(table: PageTable, most: int = 200) -> PageTable:
 
 
 def division(table: PageTable) -> str:
-    """How many problems are solved by which models, counted from the last cells of `problems`."""
+    """A sentence: how many problems are solved by which models, counted from the last column of `problems`."""
     counted = Counter(row[-1].text for row in table.rows)
     return "Solved by samples of " + "; ".join(f"{by}: {count:,}" for by, count in counted.most_common()) + "."
 
@@ -287,7 +290,7 @@ def outcomes(summary: BenchmarkSummary) -> PageTable:
     """The outcomes of each model's samples, and how far its verdicts can be trusted."""
     shown = [one for one in Outcome if one == Outcome.PASSED or any(row.outcomes[one] for row in summary.verdicts)]
     return _table(
-        "What became of the samples, greedy outputs included",
+        "Outcomes of the samples, greedy outputs included",
         ("Model", "Samples", "Judged", *(one.value.replace("_", " ") for one in shown), "Cut off"),
         (_outcome_row(row, shown) for row in summary.verdicts),
         f"Cut off: ended at the token limit, whatever the verdict. {_trust(summary.verdicts)}",
@@ -307,7 +310,7 @@ def _trust(verdicts: Sequence[VerdictCounts]) -> str:
     shared, judged = sum(row.shared for row in verdicts), sum(row.judged for row in verdicts)
     if imported := sum(row.imported for row in verdicts):
         which = f"All {judged:,}" if imported == judged else f"{imported:,} of {judged:,}"
-        return f"{which} verdicts came with the samples, from another tool; run.toml names the files."
+        return f"{which} verdicts were imported with the samples, from another tool; run.toml names the files."
     if not shared:
         return f"All {judged:,} verdicts have trust = split: the tests ran apart from the samples."
     which = f"All {judged:,}" if shared == judged else f"{shared:,} of {judged:,}"
@@ -330,12 +333,15 @@ def suites(summary: BenchmarkSummary) -> PageTable:
         for one in summary.suites
     ]
     columns = ("Model", "Problems", "Pass the visible tests", "Pass all tests", "Wrong, of those that pass the visible")
-    note = "Shares: means over problems. The visible suite chooses and stops; the hidden one measures success."
+    note = (
+        "Shares: means over problems. The visible suite chooses samples and stops sampling; the hidden one measures "
+        "success."
+    )
     return _table("One sample by two suites of tests", columns, rows, note)
 
 
 def costs(summary: BenchmarkSummary) -> PageTable:
-    """The cost of a sample in every unit."""
+    """The mean tokens and the cost of one sample of each model, in every unit."""
     samples = {one.model: one for one in summary.samples}
     rows: list[list[str | Cell]] = []
     for curve in summary.first.curves:
@@ -360,10 +366,10 @@ def _price(comparison: Comparison, label: str) -> Cell:
 
 
 def sampling(facts: Mapping[str, Any], summaries: Sequence[BenchmarkSummary]) -> PageTable:
-    """How samples were generated, and the exact number of problems."""
+    """How samples were generated, and the numbers of all problems and of the compared ones."""
     return _table(
         "How samples were generated",
-        ("Benchmark", "Problems", "Compared", "Temperature", "Top-p", "Most tokens", "Seed", "Stops at"),
+        ("Benchmark", "Problems", "Compared", "Temperature", "Top-p", "Max tokens", "Seed", "Stops at"),
         (_sampling_row(facts["benchmarks"].get(summary.name, {}), summary) for summary in summaries),
         "Compared: problems with judged samples of every model. Greedy outputs: temperature 0.",
     )
@@ -377,6 +383,6 @@ def _sampling_row(stated: Mapping[str, Any], summary: BenchmarkSummary) -> list[
 
 
 def _stops(stops: Sequence[str]) -> str:
-    """The first stop string, and how many there are; run.toml lists all."""
+    """The first few stop strings, and how many more there are; run.toml lists all."""
     shown, left = ", ".join(repr(stop) for stop in stops[:_SHOWN_STOPS]), len(stops) - _SHOWN_STOPS
     return (f"{shown} and {left:,} more" if left > 0 else shown) or "end of text"

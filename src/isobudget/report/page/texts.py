@@ -1,9 +1,9 @@
 """Model outputs beside the page: for each problem and model the greedy one, the first that passed, some that failed.
 
-They are in files `texts/NAME-001.js`, loaded when a problem is opened. Each is a classic script that calls one function
-with one JSON string, which also works for a page opened from disk. The string is ASCII, so that no text can end it or
-be run. Failed outputs are chosen so that each kind of failure (outcome and error) occurs once before any kind repeats.
-Texts are shown as the models wrote them, cut after `MOST_LETTERS`, with control characters made visible.
+They are in files `texts/NAME-001.js`, loaded when a problem is opened. Each file is a classic script that calls one
+function with one JSON string, so that a page opened from disk can load it. The string is ASCII, so that no text can end
+it or be run. Failed outputs are chosen so that each kind of failure (outcome and error) occurs once before any kind
+repeats. Texts are shown as the models wrote them, cut after `MOST_LETTERS`, with control characters made visible.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 #: failed outputs per problem and model, unless said otherwise
 FAILURES = 3
-#: of one text
+#: most letters of one text
 MOST_LETTERS = 20_000
-#: letters of texts after which another file begins
+#: letters of texts in a file, after which another file begins
 _FILE_LETTERS = 300_000
 
 
 def as_texts(value: str | int) -> int | None:
-    """Parse `--texts`: a number, or None for ``all``. Raises `InputError` for anything else."""
+    """Parse `--texts` into a number, or None for ``all``. Raises `InputError` for anything else."""
     if str(value) == "all":
         return None
     if not str(value).isdecimal():
-        raise InputError(f"--texts takes a number of failed outputs, or all, not {value!r}")
+        raise InputError(f"--texts must be a number of failed outputs, or all, not {value!r}")
     return int(value)
 
 
@@ -51,7 +51,7 @@ _Place = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Chosen:
-    """The verdicts of one problem and model whose outputs are shown."""
+    """Those verdicts of one problem and model whose outputs are shown."""
 
     greedy: dict[str, Any] | None = None
     passed: dict[str, Any] | None = None
@@ -159,7 +159,7 @@ def _heads(details: pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def _together(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """A number for each row, different if any of the columns differs."""
+    """A number for each row; two rows have the same number only if all columns agree."""
     made = columns[0]
     for column in columns[1:]:
         made = made * (int(column.max(initial=0)) + 1) + column

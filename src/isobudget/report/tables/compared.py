@@ -1,4 +1,4 @@
-"""A comparison of two models, as a table, rows, JSON, and the verdict in a sentence."""
+"""A comparison of two models as a table, rows, JSON, and a verdict in a sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from isobudget.report.tables.power import detectable_text
 
 
 def compared_grid(compared: Compared) -> Grid:
-    """Success and costs of both sides, then difference, p-value and the smallest difference that could be detected."""
+    """A table of both sides' success and costs; below it the difference, its p-value and the detectable difference."""
     units = _units(compared)
     rows = tuple(
         (
@@ -62,7 +62,7 @@ def difference_text(compared: Compared) -> str:
 
 
 def verdict(compared: Compared) -> str:
-    """Which of the two does better, and what it costs."""
+    """A sentence: which of the two does better, and what it costs compared with the other."""
     if not compared.clear:
         none = f"No clear difference between {compared.one.label} and {compared.other.label} on these problems"
         return f"{none}{_price(compared.one, compared.other, _units(compared))}."
@@ -80,7 +80,7 @@ def _price(side: Side, other: Side, units: Sequence[Unit]) -> str:
     return f"; compared with {other.label}, {side.label} costs {listed(parts)}" if parts else ""
 
 
-#: what JSON and CSV have of a side and of the power
+#: attributes of a side, and of the power, in JSON and CSV
 _SIDE, _POWER = ("k", "success", "low", "high"), ("error", "detectable", "problems", "samples")
 
 
@@ -99,7 +99,7 @@ def compared_json(compared: Compared) -> dict[str, Any]:
 
 
 def _said_of(side: Side) -> dict[str, dict[Unit, str]]:
-    """For each side and unit, the source of its prices and how they count prompts."""
+    """By unit, the source of a side's price and how the price counts prompts."""
     sources = {unit: price.source for unit, price in side.prices.items()}
     return {"sources": sources, "prompts": {unit: price.prompt_said for unit, price in side.prices.items()}}
 

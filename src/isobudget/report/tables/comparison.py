@@ -1,4 +1,4 @@
-"""A comparison laid out for printing."""
+"""The tables of a comparison, for printing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["clear_note", "comparison_grids", "equal_budget_table", "flip_table"]
 def comparison_grids(comparison: Comparison) -> list[Grid]:
     """All tables: models, success at equal budget, budget for a success, crossings, flips, extrapolation.
 
-    Where no model solves anything, nothing leads, and the first two are all.
+    Budgets for a success, crossings and flips are left out for a single model, and if no model solves anything.
     """
     grids = [_models(comparison), equal_budget_table(comparison)]
     flips = flip_table(comparison)
@@ -47,7 +47,10 @@ def _models(comparison: Comparison) -> Grid:
 
 
 def equal_budget_table(comparison: Comparison) -> Grid:
-    """Success of every model at each budget, the best marked; if that is too wide, the best and the runner-up."""
+    """Success of every model at each budget, the best marked.
+
+    The narrow form shows only the best model and the runner-up.
+    """
     short, labels = short_names(comparison), [curve.label for curve in comparison.curves]
     points = [comparison.points(best.budget) for best in comparison.best]
     cells = [tuple(map(point_cell, row.values())) for row in points]
@@ -142,8 +145,8 @@ def _guesses(comparison: Comparison) -> Grid:
     short = short_names(comparison)
     rows = tuple(row for beyond in comparison.beyond for row in _guess_rows(beyond, comparison, short))
     note = (
-        "Success in percent. The band spans those of both extrapolations, each computed as if it were right; where "
-        f"they differ, trust neither. {WARNING} No recommendation above uses these numbers."
+        "Success in percent, with a band that spans both extrapolations. It assumes that the extrapolations are right; "
+        f"where they differ, trust neither. {WARNING} No recommendation above uses these numbers."
     )
     reasons = (f"{short[one.label]}: no guess, {one.reason}." for one in comparison.beyond if one.reason)
     title = f"{comparison.benchmark or 'Success'}: {LABEL}"

@@ -1,4 +1,4 @@
-"""The frontier of policies, for the terminal: the policy to use at each budget of a comparison, and what it runs."""
+"""The terminal's tables of the frontier: the policy to use at each budget of a comparison, and the policy's draws."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from isobudget.report.tables.plan import NAMES, gain_cells
 from isobudget.solving.sentence import ahead_notes, shown_steps
 
 NOTE = (
-    "The simplest policy within noise of the best, unless another does as well for less, on problems that it was not "
-    "learned on. Budgets: spending per problem, on average. gain: points over the best single model with fixed k at "
-    "the same budget. All but fixed k stop at the first pass."
+    "Shown: the simplest policy within noise of the best, unless another does as well for less. Success is measured "
+    "on problems that the policy was not learned on. Budgets: spending per problem, on average. gain: points over the "
+    "best single model with fixed k at the same budget. All but fixed k stop at the first pass."
 )
 
 
 def frontier_grids(benchmark: str, rows: Sequence[PlanRow], level: float, short: Mapping[str, str]) -> list[Grid]:
-    """The success of the policies, and what they run: one row per budget.
+    """Two tables with one row per budget: the success of the policies, and their draws.
 
     Args:
-        benchmark: its name, empty if not stated.
-        rows: rows from `policies.frontier`.
+        benchmark: name of the benchmark, empty if not stated.
+        rows: rows from `policies.frontier.frontier`.
         level: confidence level of the intervals.
         short: a short label for each model.
     """

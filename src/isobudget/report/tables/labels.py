@@ -1,4 +1,4 @@
-"""Names of models in tables, shortened if they are long, and notes on their costs."""
+"""Names of models in tables, shortened if they are long, and notes on costs and intervals."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from isobudget.curves import Comparison
 from isobudget.grid import with_unit
 from isobudget.importers.names import UNNAMED
 
-#: letters of all labels together that leave room for the figures at 80 columns
+#: most letters of all labels together that leave room for the numbers at 80 columns
 _WIDEST = 30
-#: letters of one label that need not be cut
+#: most letters of a label that is not cut
 _LONGEST = 18
-#: where the rest of a table is that has been cut to what fits
+#: note on a table that was cut to fit: where to find all of it
 REST = "All of them are in --csv and --json of isobudget curves, and on the page of a report."
 NO_INTERVAL = "One problem gives no interval."
 
@@ -67,13 +67,13 @@ def _short(comparison: Comparison) -> dict[str, str]:
 
 
 def prompt_note(comparison: Comparison) -> str:
-    """Whether the samples of a problem share its prompt, on which verdicts at equal budget depend."""
+    """A note on whether the samples of a problem share its prompt, since verdicts at equal budget depend on this."""
     short = short_names(comparison)
     return prompts_note([(short[curve.label], curve.price) for curve in comparison.curves])
 
 
 def prompts_note(priced: Iterable[tuple[str, SampleCost]]) -> str:
-    """How the prices count prompts; names with the same rule are grouped."""
+    """A note on how the prices count prompts; names with the same rule are grouped."""
     models_by_note: dict[str, list[str]] = {}
     for name, price in priced:
         models_by_note.setdefault(price.prompt_said, []).append(name)
@@ -88,15 +88,12 @@ def short_names(comparison: Comparison) -> dict[str, str]:
 
 
 def shared_part(price: SampleCost, unit: Unit) -> str:
-    """The part of a sample's cost that the samples of a problem share, as text after the cost.
-
-    Empty if there is none.
-    """
+    """The part of a sample's cost that the samples of a problem share, as text to follow the cost; empty if none."""
     return f", of which {with_unit(price.per_problem, unit)} once per problem" if price.per_problem else ""
 
 
 def sources_note(priced: Iterable[tuple[str, str]]) -> str:
-    """The sources of costs; names with the same source are grouped: "a, b: SOURCE. c: OTHER."."""
+    """A note on the sources of costs; names with the same source are grouped: "a, b: SOURCE. c: OTHER."."""
     sources: dict[str, list[str]] = {}
     for name, source in priced:
         sources.setdefault(source, []).append(name)
@@ -104,13 +101,13 @@ def sources_note(priced: Iterable[tuple[str, str]]) -> str:
 
 
 def intervals_over(comparison: Comparison) -> str:
-    """What a comparison's intervals are: `95% intervals over problems`; empty for a single problem, which has none."""
+    """The kind of a comparison's intervals, `95% intervals over problems`; empty for one problem, which has none."""
     known = len(comparison.curves[0].task_ids) > 1
     return f"{comparison.bootstrap.level:.0%} intervals over problems" if known else ""
 
 
 def said_of(named: Iterable[tuple[str, str]]) -> list[str]:
-    """Sentences with their subject, a benchmark or suite of tests; the subject is only named if there are several."""
+    """The texts, preceded by the names of their benchmarks or suites of tests if there are several."""
     pairs = list(named)
     several = len({name for name, _ in pairs}) > 1
     return [f"{name or UNNAMED}: {text}" if several else text for name, text in pairs]

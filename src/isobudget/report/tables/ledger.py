@@ -1,4 +1,4 @@
-"""The gateway's ledger and keys as tables: amounts of all units in one column."""
+"""The gateway's ledger and keys as tables, with the amounts in all units in one column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ledger_grid(rows: Sequence[Mapping[str, Any]], request: str | None = None) -
     title = "Spent, by day, key and model" if request is None else f"Calls of {request}"
     cells = tuple((*(_cell(name, row[name]) for name in columns), spent(row)) for row in rows)
     flying = sum(row["in_flight"] for row in rows)
-    notes = (f"{flying} of the calls in flight, counted at the most that they may cost",) * bool(flying)
+    notes = (f"calls in flight: {flying}; each is counted at the most that it may cost",) * bool(flying)
     words = tuple(columns.index(name) for name in ("key", "model", "note") if name in columns)
     return Grid(title, (*columns, "spent"), cells, notes=notes, words=(*words, len(columns)))
 
@@ -29,7 +29,7 @@ def keys_grid(rows: Sequence[Mapping[str, Any]]) -> Grid:
 
 
 def spent(amounts: Mapping[str, float | None]) -> str:
-    """Amounts of several units as one text, without unknown ones: `$0.0012, 1.2 Tflops, 3.4 s, 410 tokens`."""
+    """Amounts in several units as one text, without unknown ones: `$0.0012, 1.2 Tflops, 3.4 s, 410 tokens`."""
     known = {unit: value for unit in _UNITS if (value := amounts.get(unit)) is not None}
     texts = (f"{short(value)} {unit}" if unit == "tokens" else with_unit(value, unit) for unit, value in known.items())
     return ", ".join(texts) or "-"

@@ -31,7 +31,7 @@ def reach_table(comparison: Comparison) -> Grid:
         (f"{reach.success:.0%}", *(_needed(reach, label, comparison) for label in labels)) for reach in reaches
     )
     marked = {(y, labels.index(reach.cheapest) + 1) for y, reach in enumerate(reaches) if reach.cheapest is not None}
-    note = "Cells: smallest budget (k), and the share that the cheapest model saves."
+    note = "Cells: smallest budget (k), and the share of it that the cheapest model saves."
     symbols = legend((row[1:] for row in rows), NOT_REACHED)
     title = headed(comparison.benchmark, "budget for a given success")
     narrow = _cheapest_two(title, note, reaches, comparison)
@@ -68,7 +68,7 @@ def _cheapest_two(title: str, note: str, reaches: Sequence[Reach], comparison: C
 
 
 def shown_pairs(comparison: Comparison) -> tuple[tuple[str, str], ...]:
-    """The pairs of models shown in tables: all if there is room, else those of models that are best at some budget."""
+    """The pairs of models to show in tables: all if there is room, else those of models that are best at a budget."""
     labels = [curve.label for curve in comparison.curves]
     pairs = list(combinations(labels, 2))
     if len(pairs) > _MOST_PAIRS:
@@ -80,8 +80,8 @@ def _pairs_note(comparison: Comparison) -> tuple[str, ...]:
     count, shown = math.comb(len(comparison.curves), 2), len(shown_pairs(comparison))
     if shown == count:
         return ()
-    rest = "; all of them are in --json" if len(comparison.curves) <= ALL else ""
-    return (f"{shown} of {count} pairs of models{rest}.",)
+    rest = "; all are in --json" if len(comparison.curves) <= ALL else ""
+    return (f"Shown: {shown} of {count} pairs of models{rest}.",)
 
 
 def crossing_table(comparison: Comparison) -> Grid:
@@ -92,8 +92,8 @@ def crossing_table(comparison: Comparison) -> Grid:
         for one, other in shown_pairs(comparison)
     )
     note = (
-        "Budgets at which the lead changes, and who leads from there, as far as both have samples; chance is not ruled "
-        "out."
+        "Budgets at which the lead changes, and the model that leads from there, as far as both models have samples. A "
+        "change may be due to chance."
     )
     title = headed(comparison.benchmark, "where the lead changes")
     return Grid(
@@ -117,7 +117,7 @@ def _changes(one: str, other: str, crossings: Sequence[Crossing], comparison: Co
 def _unchanged(shared: Sequence[Lead], comparison: Comparison) -> str:
     """Which model leads throughout, and the range of budgets in which both have samples."""
     if not shared:
-        return "no budget buys a sample of one and stays within the recorded samples of the other"
+        return "no budget affords a sample of both and stays within the recorded samples of both"
     leader = next((lead.leader for lead in shared if lead.leader is not None), None)
     ends = dict.fromkeys(with_unit(lead.budget, comparison.unit) for lead in (shared[0], shared[-1]))
     where = "at " + next(iter(ends)) if len(ends) == 1 else "from " + " to ".join(ends)
@@ -125,7 +125,7 @@ def _unchanged(shared: Sequence[Lead], comparison: Comparison) -> str:
 
 
 def flip_table(comparison: Comparison) -> Grid | None:
-    """The cost ratio at which the verdict on each pair of models flips; None for a single model."""
+    """For each pair of models, the cost ratio at which the winner flips; None for a single model."""
     if len(comparison.curves) < 2:
         return None
     ks = [2**power for power in range(8) if any(flip.k_dear == 2**power for flip in comparison.flips)]
@@ -135,7 +135,7 @@ def flip_table(comparison: Comparison) -> Grid | None:
 
 
 def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
-    """The table for these numbers of samples of the more expensive model."""
+    """The table of flips for these k, the numbers of samples of the more expensive model."""
     by_pair = {pair: list(flips) for pair, flips in groupby(comparison.flips, key=lambda flip: (flip.cheap, flip.dear))}
     rows = tuple(_flip_row(by_pair[pair], ks, short_names(comparison)) for pair in shown_pairs(comparison))
     note = (
@@ -144,7 +144,7 @@ def _flips_at(ks: Sequence[int], comparison: Comparison) -> Grid:
         "costs. A shared prompt is left out."
     )
     if comparison.stop == FIRST_PASS:
-        note += " k is the most samples; the ratio counts those generated on average."
+        note += " k is the maximum number of samples; the ratio counts those generated on average."
     meanings = {"never": "not within the recorded samples", "?": "an end that the recorded samples do not reach"}
     return Grid(
         headed(comparison.benchmark, "the cost ratio at which the winner flips"),

@@ -29,13 +29,13 @@ FLIP_NOTE = (
     "How many samples of the cheaper model one sample of the other must cost, so that the cheaper one does at least "
     "as well as k samples of the other. flops, time: the ratio of their costs (Table 1; Llama-3 assumed)."
 )
-#: what the cells of these tables are marked with
+#: marks of cells in these tables, and their meanings
 BUDGET_SYMBOLS = {
     "-": NOT_AFFORDED,
     "~": "interpolated between published k",
-    ">": "k beyond the published ones: pass@k of the largest, and no best of the row",
+    ">": "above the largest published k, whose pass@k is shown; the row has no best",
 }
-FLIP_SYMBOLS = {"never": "not at the largest published k"}
+FLIP_SYMBOLS = {"never": "not reached at the largest published k"}
 _BUDGET_NAMES = {Unit.FLOPS: "by flops", Unit.SECONDS: "by wall time"}
 
 
@@ -44,7 +44,7 @@ PARTS = {**{str(number): f"table_{number}" for number in range(1, 5)}, "budget":
 
 
 def parse_parts(names: Sequence[str]) -> tuple[str, ...]:
-    """The named parts; all if none is named. Raises `InputError` for any other name."""
+    """The parts with these names; all parts if `names` is empty. Raises `InputError` for an unknown name."""
     wrong = [name for name in names if name not in PARTS]
     if wrong:
         raise InputError(f"no table {wrong[0]!r} of the paper; tables: {', '.join(PARTS)}")
@@ -52,7 +52,7 @@ def parse_parts(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_units(name: Unit | str | None) -> tuple[Unit, ...]:
-    """The named unit; both units of the paper if none is named. Raises `InputError` for any other name."""
+    """The unit with this name; both units of the paper for None. Raises `InputError` for any other unit."""
     units = (Unit.FLOPS, Unit.SECONDS)
     if name is None:
         return units
@@ -62,7 +62,7 @@ def parse_units(name: Unit | str | None) -> tuple[Unit, ...]:
 
 
 def paper_json(parts: Sequence[str], tables: Sequence[PassTable], units: Sequence[Unit]) -> dict[str, Any]:
-    """The records of several parts by their names."""
+    """The records of several parts, by the names of the parts in JSON."""
     return {PARTS[part]: paper_records(part, tables, units) for part in parts}
 
 

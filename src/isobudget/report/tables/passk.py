@@ -1,4 +1,4 @@
-"""The table of `isobudget passk`: as plain text lines of any width, and as a table that fits the terminal."""
+"""The table of `isobudget passk`, as lines of plain text of any width, and as a grid that fits the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from isobudget.report.tables.terminal import UNCERTAIN, legend
 
 
 def passk_lines(results: Sequence[PassAtK]) -> list[str]:
-    """A line per benchmark and model, then the meaning of the symbols."""
+    """The results as text, one line per benchmark and model, then the meanings of the symbols."""
     grid = passk_grid(results)
     rows = [grid.columns, *grid.rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -19,7 +19,7 @@ def passk_lines(results: Sequence[PassAtK]) -> list[str]:
 
 
 def passk_grid(results: Sequence[PassAtK], notes: Sequence[str] = ()) -> Grid:
-    """The same as a table; `notes` say what was left out of the sources."""
+    """The results as a table; `notes` say what was left out of the sources."""
     named, conditions = (any(getattr(one, name) for one in results) for name in ("benchmark", "condition"))
     head = [*["benchmark"] * named, "model", *["condition"] * conditions, "problems", "n"]
     columns = [*head, *(f"pass@{k}" for k in results[0].k)]
@@ -72,5 +72,5 @@ def _notes(results: Sequence[PassAtK], cells: Sequence[Sequence[str]]) -> list[s
     return [
         *interval_note,
         *legend(cells, {"?": UNCERTAIN}),
-        *[f"-  pass@k needs k samples of every problem; fewest of a problem: {known}"] * bool(fewest),
+        *[f"-  pass@k needs k samples of every problem; fewest samples of a problem: {known}"] * bool(fewest),
     ]

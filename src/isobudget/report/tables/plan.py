@@ -1,4 +1,4 @@
-"""A plan as tables: success, gain and spending of each policy at each budget, and what to run."""
+"""A plan as tables: success, gain and spending of each policy at each budget, and the draws to run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from isobudget.report.tables.labels import shared_part, short_labels, sources_no
 from isobudget.solving.plan import Plan
 from isobudget.solving.sentence import ahead_notes, every_step, shown_steps
 
-#: what a policy is called
+#: name of each policy in tables
 NAMES = {
     "fixed_k": "fixed k",
     "first_pass": "first pass",
@@ -25,10 +25,10 @@ NAMES = {
     "by_share": "by share",
 }
 _RECOMMENDED = "→ "
-#: where first pass solves less than fixed k, beyond rounding
+#: mark of a first-pass row that solves less than fixed k, by more than rounding
 _OTHER_MODEL, _SAME = ", other model", 1e-9
 _SIMPLEST = "the simplest policy within noise of the best, unless another does as well for less"
-_REACHING = f"of the policies that reach the target, where some do, {_SIMPLEST}"
+_REACHING = f"among the policies that reach the target, if any do, {_SIMPLEST}"
 _READING = (
     "Success in percent, on problems that the policy was not learned on. gain: points over the best single model with "
     "fixed k at the same budget (the paper's rule), with its paired interval. Budget and spending: per problem, on "
@@ -36,13 +36,13 @@ _READING = (
 )
 _NO_P95 = "Columns that do not fit here, such as p95, are shown on a wider terminal, in --csv and in --json."
 _TWO_SUITES = (
-    "Success in percent of all problems. The visible tests choose and stop; false passes pass these, but not the "
-    "hidden ones."
+    "Success in percent of all problems. The visible tests choose samples and stop sampling. False passes pass them, "
+    "but fail the hidden tests."
 )
 _REPAIRS = (
     "Both stop at the first pass and spend the same on average; the gain is paired over problems. A repair sees the "
-    "first failing test, which a new draw does not. -: the budget does not pay for the first draw, or what was "
-    "recorded does not reach it."
+    "first failing test, which a new draw does not. -: the budget does not pay for the first draw, or exceeds what "
+    "was recorded."
 )
 
 
@@ -68,7 +68,7 @@ def _success_grid(plan: Plan) -> Grid:
 
 
 def _without(grid: Grid, column: int, note: str) -> Grid:
-    """A table without one of its columns, if it is too wide, and a note that says so."""
+    """The table without one of its columns, and with a note that says so."""
     columns, *rows = ((*row[:column], *row[column + 1 :]) for row in (grid.columns, *grid.rows))
     notes = tuple(one for one in grid.notes if one != note)
     return replace(grid, columns=columns, rows=tuple(rows), notes=(*notes, note))
@@ -79,7 +79,7 @@ def _recommends(plan: Plan) -> str:
 
 
 def _suites_grid(plan: Plan) -> Grid:
-    """The hidden tests' results for samples that passed the visible tests."""
+    """Success by the visible tests and by the hidden tests, and the share of false passes."""
     rows = [
         (*first, percent(row.success), percent(row.hidden_success), percent(row.false_pass))
         for row, first in _first_cells(plan)
@@ -118,7 +118,7 @@ def _first_cells(plan: Plan) -> Iterator[tuple[PlanRow, tuple[str, str]]]:
 
 
 def plan_scale(plan: Plan) -> tuple[float, str]:
-    """A power of ten by which to divide amounts, and the unit for the result."""
+    """A power of ten by which to divide amounts, and the unit of the results."""
     if plan.unit != "flops":
         return 1.0, str(plan.unit)
     scale, prefix = si_prefix(min(row.budget for row in plan.rows))
@@ -149,13 +149,10 @@ def _range(low: float, high: float) -> str:
 
 
 def _hurting(plan: Plan) -> str:
-    """For each arm, the k from which more samples make the result worse."""
-    parts = [
-        f"{name}: none of the recorded samples hurts" if k is None else f"{name}: more than {k:,}"
-        for name, k in plan.hurting_k.items()
-    ]
+    """For each arm, in words, the k above which more samples make the result worse."""
+    parts = [f"{name}: all recorded ones" if k is None else f"{name}: {k:,}" for name, k in plan.hurting_k.items()]
     cost = f"{plan.false_pass_cost:g} right answer{'' if plan.false_pass_cost == 1 else 's'}"
-    return f"Samples that hurt, where a false pass costs {cost}: {'; '.join(parts)}."
+    return f"If a false pass costs {cost}, sampling helps up to this many samples: {'; '.join(parts)}."
 
 
 def _schedules(row: PlanRow) -> Iterator[tuple[bool, str, Schedule]]:

@@ -1,4 +1,4 @@
-"""What a comparison of two models can detect, in words: the difference, its interval, and what would settle it."""
+"""The power of a comparison of two models, in words: the difference, its interval, and what would settle it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from isobudget.curves.difference import Difference
 from isobudget.grid import counted, with_unit
 from isobudget.statistics.power import POWER, Power
 
-#: more than this many problems, or times as many samples, is not useful advice
+#: above this many problems, or this many times the samples, a number is not useful advice
 _MOST_PROBLEMS, _MOST_TIMES = 1_000_000, 1000
-#: a smaller difference is none
+#: a difference up to this counts as none
 _LEVEL = 1e-12
 
 
 def power_line(comparison: Comparison) -> str:
-    """Two models at the price of a sample of the more expensive one: difference and power.
+    """For two models, their difference at the price of a sample of the more expensive one, and the power to detect it.
 
-    Empty unless there are two.
+    Empty for any other number of models.
     """
     differences = comparison.differences()
     if not differences:
@@ -48,10 +48,10 @@ def power_line(comparison: Comparison) -> str:
 
 
 def detectable_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
-    """The smallest true difference that so many problems can detect, to begin a sentence; empty if unknown.
+    """A clause that states the smallest true difference that this many problems can detect, or why it is not known.
 
-    Where few problems tell two models apart, their spread says too little: the interval of the difference is wider than
-    what would be found.
+    If few problems tell two models apart, the spread of the differences says too little: their interval would be wider
+    than the difference that it lets us detect.
     """
     if power.detectable >= 1:
         return f"{counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases"

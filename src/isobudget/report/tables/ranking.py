@@ -1,8 +1,8 @@
 """The tables of `isobudget rank`.
 
 For each model, one table compares every ranker with a random sample at powers of two of k. One table shows the quality
-of the scores. For each unit, one table shows every ranker of every model at the price of one greedy output, and of one
-sampled output, of each model, without and with the ranker's own cost.
+of the scores. For each unit, one table shows the success of every ranker of every model at several budgets, without and
+with the ranker's own cost. The budgets are the prices of one greedy output and of one sample of each model.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ranking_grids(ranking: BenchmarkRanking) -> list[Grid]:
 
 
 def ranking_headline(ranking: BenchmarkRanking) -> str:
-    """Two lines: the success of the best ranker without tests, and that of a random sample and of greedy outputs."""
+    """Two lines: the success of the best ranker, and the success of a random sample and of greedy outputs."""
     ranked = [(model, one) for model in ranking.models for one in model.ranked if one.ranker != RANDOM]
     if not ranked:
         return ""
@@ -98,7 +98,7 @@ def _ways(ranked: Sequence[Ranked]) -> str:
     if not errors:
         return exact
     most = percent(max(errors.values()), 2)
-    return f"{exact} By random prefixes, with an error of at most {most} points of their own: {', '.join(errors)}."
+    return f"{exact} By random prefixes, with a Monte Carlo error of at most {most} points: {', '.join(errors)}."
 
 
 def _quality_grid(ranking: BenchmarkRanking) -> Grid:
@@ -117,10 +117,10 @@ def _quality_grid(ranking: BenchmarkRanking) -> Grid:
     )
     k = " or ".join(map(str, dict.fromkeys(one.calibration.k for _, one in measured if one.calibration is not None)))
     notes = (
-        "AUC: within problems that have right and wrong samples (0.5: chance); of rankers by set, of all n samples "
+        "AUC: within problems that have right and wrong samples (0.5: chance); set rankers score all n samples "
         "together.",
-        f"Brier, ECE: of the sample chosen from k = {k}, calibrated by cross-fitting over problems; Brier score, in "
-        "brackets that of predicting the mean; expected calibration error.",
+        f"Brier, ECE: Brier score and expected calibration error of the sample chosen from k = {k}, calibrated by "
+        "cross-fitting over problems. In brackets: the Brier score of always predicting the mean.",
         "No score (NaN) and set aside (cut off or filtered): these samples rank last.",
     )
     title = f"{ranking.benchmark or 'Rankers'}: how far the scores can be trusted{filter_text(ranking)}"
@@ -155,11 +155,11 @@ def _budget_grid(ranking: BenchmarkRanking, unit: Unit) -> Grid | None:
     ranked = [one for model in ranking.models for one in model.ranked if unit in one.free]
     unknown = dict.fromkeys(one.ranker for one in ranked if unit not in one.charged)
     notes = [
-        "Cells: success in percent (k); each column is a budget per problem, the price of an output in the last rows.",
+        "Cells: success in percent (k). Each column is a budget per problem: the price of an output in the last rows.",
         *symbols,
     ]
     if len(rows) > len(ranked) + len(budgets):
-        notes.append("charged: the ranker's own cost is paid for as well.")
+        notes.append("charged: the budget pays for the ranker's own cost, too.")
     if unknown:
         notes.append(f"The ranker's own cost is not known in {unit}, so it is not charged: {', '.join(unknown)}.")
     columns = ("Model and ranker", *(f"({place})" for place in range(1, len(budgets) + 1)))

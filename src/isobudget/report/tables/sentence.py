@@ -12,16 +12,16 @@ from isobudget.curves import FIRST_PASS, TESTS, Comparison, Curve, Flip, Point, 
 from isobudget.grid import counted, ratio, with_unit
 from isobudget.report.tables.labels import short_labels, short_names
 
-#: said wherever budgets are spending on average
+#: added wherever budgets are average spending
 EXPECTED = "Sampling stops at the first pass, after k samples at the latest: budgets are expected spending."
-#: letters of a name that words have room for
+#: most letters of a name in sentences; longer names are shortened
 _LONG = 24
-#: budgets that are listed one by one
+#: most budgets, or models, that are listed one by one
 _FEW_BUDGETS = 3
 
 
 def winner_sentence(comparison: Comparison) -> str:
-    """A few sentences: which model at which budget, whether that is clear, and what a sample of each costs and buys.
+    """A few sentences: which model to use at which budget, whether that is clear, and what a sample costs and buys.
 
     Budgets are per problem. The recommendation changes only where a difference is clear with all budgets tested
     together; other differences are called not clear.
@@ -31,9 +31,9 @@ def winner_sentence(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in two lines: which model at which budget, and what the price of the most expensive sample buys.
+    """The verdict in two lines: which model to use at which budget, and what the price of the dearest sample buys.
 
-    One line where there is nothing to choose, or nothing is solved.
+    Only one line if there is nothing to choose or nothing is solved.
     """
     segments = comparison.recommendation()
     if len(comparison.curves) < 2 or not segments:
@@ -42,7 +42,7 @@ def headline(comparison: Comparison) -> str:
 
 
 def basis(comparison: Comparison) -> str:
-    """What the headline is based on: where it is not clear, prices of a sample, and where the verdict would flip.
+    """The basis of the headline: where it is not clear, prices of a sample, and the ratio at which the winner flips.
 
     Long names are shortened as in the tables.
     """

@@ -1,4 +1,4 @@
-"""Prints tables on a terminal, with the one legend of their symbols."""
+"""Prints tables on a terminal, and states the meanings of their symbols."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from isobudget.curves import Point
 
 NOT_AFFORDED = "cannot afford one sample"
-CAPPED = "all recorded samples used, more would fit: no lead over it is clear"
+CAPPED = "budget buys more than was recorded: no lead over this model is clear"
 UNCERTAIN = "k above half the recorded samples: unbiased, but rests on few samples"
-#: what the marks of `point_cell` mean
+#: meanings of the marks of `point_cell`
 POINT_SYMBOLS = {"-": NOT_AFFORDED, ">": CAPPED, "?": UNCERTAIN}
 
 
 def legend(rows: Iterable[Iterable[str]], symbols: dict[str, str]) -> tuple[str, ...]:
-    """One line for each symbol that a cell begins with, ends with or consists of."""
+    """One line with the meaning of each symbol that begins or ends a cell."""
     cells = [cell for row in rows for cell in row]
     return tuple(
         f"{symbol}  {meaning}"
@@ -50,7 +50,7 @@ def without_trailing_blanks(console: Console) -> Iterator[None]:
 
 
 def print_grids(grids: Sequence[Grid], console: Console | None = None) -> None:
-    """Print tables to standard output; marked cells are bold on a terminal, and have a star elsewhere.
+    """Print tables to `console`, by default standard output; marked cells are bold on a terminal, else have a star.
 
     Notes below each table explain its marks. A table that is too wide is replaced by its narrow form; no number is
     broken across lines.
@@ -110,7 +110,7 @@ def _wrapped(text: str, width: int) -> str:
 
 
 def grids_text(grids: Sequence[Grid]) -> str:
-    """The output of `print_grids` without a terminal, 100 columns wide."""
+    """The text that `print_grids` writes if the output is no terminal, 100 columns wide."""
     from rich.console import Console
 
     console = Console(file=io.StringIO(), highlight=False, width=100)

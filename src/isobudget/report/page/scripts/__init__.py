@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-#: those of others, see `vendor/README.md`
+#: third-party scripts, see `vendor/README.md`
 _VENDOR = ("uPlot.iife.min.js", "htm-preact-standalone.umd.js")
 _OWN = (
     "words",

@@ -104,7 +104,7 @@
     const { lines, x, y } = page.rankersDrawing(state);
     const series = lines.map((one) => ({ ...page.series(one.charged ? null : one.name, page.printedAt(one.place), page.markerAt(one.place), one.cost, one.k, one.success),
       lines: [{ points: one.cost.map((cost, at) => [cost, 100 * one.success[at]]), dash: one.charged ? "2 4" : "" }] }));
-    const dotted = lines.some((one) => one.charged) ? [{ name: "dotted: a ranker's own cost paid too", colour: "none", shape: "circle", dots: [] }] : [];
+    const dotted = lines.some((one) => one.charged) ? [{ name: "dotted: including the ranker's own cost", colour: "none", shape: "circle", dots: [] }] : [];
     return { x, y, scale: page.scale(state, x), label: "chosen sample passes, %", series: [...series, ...dotted] };
   };
 

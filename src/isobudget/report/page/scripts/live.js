@@ -7,19 +7,19 @@
   let begun = null;
 
   function Progress({ now, trouble }) {
-    if (!now) return html`<p role="status">${trouble || "Asking how far the run is ..."}</p>`;
+    if (!now) return html`<p role="status">${trouble || "Loading the progress of the run ..."}</p>`;
     const rows = Object.entries(now.models), whole = (name) => rows.reduce((sum, [, one]) => sum + one[name], 0);
     return html`<p role="status">${page.counted(whole("samples"), "sample")}, ${page.grouped(whole("judged"))} judged${pace(whole("judged"))}.
         ${trouble && html` <strong>${trouble}</strong>`}</p>
-      <div class="scroll" role="region" aria-label="How far the run is" tabindex="0"><table>
-        <caption>How far the run is</caption>
+      <div class="scroll" role="region" aria-label="Progress of the run" tabindex="0"><table>
+        <caption>Progress of the run</caption>
         <thead><tr><th scope="col">Model</th><th scope="col">Samples</th><th scope="col">Judged</th><th scope="col">Passed, of sampled</th><th scope="col" class="text">Spent</th><th scope="col" class="text">Did not pass</th></tr></thead>
         <tbody>${rows.map(([model, one]) => html`<tr key=${model}><th scope="row">${page.printable(model)}</th>
           <td>${page.grouped(one.samples)}</td><td>${page.grouped(one.judged)}</td>
           <td>${one.sampled_judged ? `${page.percent(one.sampled_passed / one.sampled_judged)}%` : "-"}</td>
           <td class="text">${spent(one.spent)}</td><td class="text">${others(one)}</td></tr>`)}</tbody></table></div>
       ${rows.some(([, one]) => one.sampled_judged < one.judged) && html`<p class="note">Greedy outputs count in every column but Passed.</p>`}
-      ${now.failures.length > 0 && html`<details><summary>${page.counted(now.failures.length, "problem")} could not be generated last time</summary>
+      ${now.failures.length > 0 && html`<details><summary>${page.counted(now.failures.length, "problem")} failed to generate in the last attempt</summary>
         <ul>${now.failures.map((text) => html`<li>${text}</li>`)}</ul></details>`}`;
   }
 
@@ -81,7 +81,7 @@
           shown = now.version;
         }
       } catch (error) {
-        trouble = error instanceof TypeError ? "isobudget view does not answer any more; this is its last state." : error.message;
+        trouble = error instanceof TypeError ? "isobudget view no longer responds; this is the last state that it sent." : error.message;
         if (now && now.error) now = null;
       }
       render(html`<${Progress} now=${now} trouble=${trouble} />`, host);

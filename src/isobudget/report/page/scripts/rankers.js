@@ -46,7 +46,7 @@
         ${ranking(state).models.map((one) => html`<option key=${one.model} value=${one.model}>${page.printable(one.model)}</option>`)}</select></label>`}
       <p class="winner" id="chosen" aria-live="polite">${sentence(found, model, budget, unit)}</p>
       <div class="scroll" role="region" aria-label="Every ranker at this budget" tabindex="0"><table id="rankers"><caption>Every ranker at this budget</caption>
-        <thead><tr><th scope="col">Chosen by</th><th scope="col">Passes</th><th scope="col">k</th><th scope="col">Its own cost paid too</th></tr></thead>
+        <thead><tr><th scope="col">Chosen by</th><th scope="col">Passes</th><th scope="col">k</th><th scope="col">With its own cost</th></tr></thead>
         <tbody>${found.map((one) => html`<${Row} key=${one.line.name} ...${one} />`)}
           <tr><th scope="row"><${page.Sign} label=${model.model} /> tests (pass@k)</th>${tests.k === 0 ? html`<td colspan="3" class="text">cannot afford one sample</td>` : html`
             <td>${page.percent(tests.success)}%<small>${page.interval(tests.low, tests.high)}</small></td><td>${page.grouped(tests.k)}</td><td>–</td>`}</tr></tbody></table></div>`;
@@ -64,7 +64,7 @@
     const able = found.filter((one) => !one.line.random && (one.line.charged ? one.paid : one.free)).map((one) => ({ name: one.line.name, charged: Boolean(one.line.charged), ...(one.line.charged ? one.paid : one.free) }));
     if (!able.length) return `${page.withUnit(budget, unit)} a problem pays for no ranked sample of ${page.printable(model.model)}.`;
     const best = able.reduce((one, other) => (other.success > one.success ? other : one)), ends = page.interval(best.low, best.high);
-    return `Without tests, ${page.printable(best.name)} chooses best from ${page.counted(best.k, "sample")} of ${page.printable(model.model)}: ${page.percent(best.success)}% pass${ends && ` (${ends})`}, ${best.charged ? "its own cost paid" : "its own cost not counted"}.`;
+    return `Without tests, ${page.printable(best.name)} chooses best from ${page.counted(best.k, "sample")} of ${page.printable(model.model)}: ${page.percent(best.success)}% pass${ends && ` (${ends})`}, ${best.charged ? "including its own cost" : "not counting its own cost"}.`;
   }
 
   // Everything to draw: lines, those that pay for their ranker as well beside those that do not, and the ends of both axes.
@@ -149,7 +149,7 @@
       render(html`<${Rankers} state=${state} />`, words);
       draw(state, figure);
       const charged = page.rankersDrawing(state).lines.some((one) => one.charged);
-      meaning.textContent = `Signs as in the table, at powers of two of k.${charged ? " Dotted: the ranker's own cost paid too." : ""}`;
+      meaning.textContent = `Signs as in the table, at powers of two of k.${charged ? " Dotted: including the ranker's own cost." : ""}`;
     };
     show(page.state);
     page.listen(show);

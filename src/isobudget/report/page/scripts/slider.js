@@ -92,11 +92,11 @@
     parts.push(shown.some((point) => page.interval(point.low, point.high)) ? `Intervals: ${level}%, over problems.` : ONE_PROBLEM);
     if (page.data.benchmarks[state.benchmark].sliders.labels.length > 1) {
       parts.push(page.repriced(state)
-        ? "Clear: with every budget and price that can be chosen here judged together, which is stricter than at one budget."
-        : "Clear: with all models at this budget judged together, also those that are not shown.");
+        ? "Clear: with every budget and price that can be chosen here tested together, which is stricter than a test at one budget."
+        : "Clear: with all models at this budget tested together, including those that are not shown.");
     }
     if (choice.points.some((point) => !point.trusted)) parts.push("? k above half of the recorded samples.");
-    if (choice.points.some((point) => point.capped)) parts.push("> The budget would pay for more samples than were recorded, so no lead over it is clear.");
+    if (choice.points.some((point) => point.capped)) parts.push("> The budget would pay for more samples than were recorded, so no lead over this model is clear.");
     return parts.join(" ");
   }
 
