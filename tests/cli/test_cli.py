@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -108,23 +106,22 @@ def small_model() -> str:
     return "smollm2-135m"
 
 
-def start(study: Path, out: Path) -> subprocess.Popen[str]:
-    command = [*ISOBUDGET, "generate", str(study), "--out", str(out)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def has_samples(out: Path) -> bool:
-    """Whether a part of samples is on disk and listed."""
-    return bool(list(out.glob("samples/*.parquet"))) and any(load_run(out).samples())
-
-
-def wait_for_a_part(out: Path, process: subprocess.Popen[str]) -> None:
-    """Until the first samples count, or the process has ended."""
-    deadline = time.monotonic() + 120
-    while not has_samples(out) and time.monotonic() < deadline:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.02)
-            return
+#: a command that gets a signal as soon as its first part of samples is listed in the manifest
+STOPPED = """
+import os, sys
+from isobudget.cli import main
+renamed = []
+def stop(event, given):
+    if event == "os.rename":
+        place = os.path.relpath(given[1], out)
+        if renamed[-2:-1] and renamed[-2].startswith("samples") and renamed[-1] == "manifest.json":
+            renamed.clear()
+            os.kill(os.getpid(), how)
+        renamed.append(place)
+how, out = int(sys.argv.pop(1)), sys.argv[-1]
+sys.addaudithook(stop)
+main()
+"""
 
 
 @pytest.mark.models
@@ -132,20 +129,18 @@ def wait_for_a_part(out: Path, process: subprocess.Popen[str]) -> None:
 def test_a_stopped_run_goes_on_and_doubles_nothing(tmp_path: Path, small_model: str, how: signal.Signals) -> None:
     study = tmp_path / "study.toml"
     study.write_text(
-        f'name = "stop"\nbenchmarks = ["quickstart"]\nproblems = 8\n[sampling]\nmax_tokens = 6\n'
-        f'[[models]]\nname = "{small_model}"\nn = 4\nslots = 4\n'
+        f'name = "stop"\nbenchmarks = ["quickstart"]\nproblems = 16\n[sampling]\nmax_tokens = 6\n'
+        f'[[models]]\nname = "{small_model}"\nn = 2\nslots = 1\n'
     )
     out = tmp_path / "run"
-    process = start(study, out)
-    wait_for_a_part(out, process)
-    process.send_signal(how)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 130)
-    assert "Traceback" not in errors
+    command = [sys.executable, "-c", STOPPED, str(int(how)), "generate", str(study), "--out", str(out)]
+    stopped = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert stopped.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 130)
+    assert "Traceback" not in stopped.stderr
     kept = {row.key: row for row in load_run(out).samples()}
     assert 0 < len(kept) < 32
     if how is signal.SIGINT:
-        assert "run the same command to resume" in errors
+        assert "run the same command to resume" in stopped.stderr
     command = [*ISOBUDGET, "run", str(study), "--out", str(out), "--json"]
     again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert again.returncode == 0, again.stderr
