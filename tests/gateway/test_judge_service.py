@@ -142,7 +142,7 @@ def test_a_program_that_is_too_long_is_said_at_once(service: Service) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--serve", "samples.jsonl"], "name no file"),
+        (["--serve", "samples.jsonl"], "cannot be combined with SAMPLES"),
         (["--serve", "--problems", "humaneval"], "--problems"),
         (["--serve", "--judge", "http://127.0.0.1:1"], "--judge"),
         (["--serve", "--json"], "--json"),
