@@ -113,7 +113,7 @@ def test_a_folder_of_programs(tmp_path: Path, data: str) -> None:
     [
         ('{"task_id": "HumanEval/7", "solution": ""}', "line 1: no problem"),
         ('{"task_id": "HumanEval/0"}', "needs a field completion or solution"),
-        ('{"task_id": "HumanEval/0", "solution": "x"}', "1 problems have no sample, such as HumanEval/1"),
+        ('{"task_id": "HumanEval/0", "solution": "x"}', "no sample of 1 problem, such as HumanEval/1"),
     ],
 )
 def test_what_cannot_be_used_is_said(tmp_path: Path, data: str, line: str, why: str) -> None:

@@ -158,9 +158,8 @@ def test_flips_are_those_of_python(page: Any, made: Made) -> None:
         if flip.k_cheap is None:
             assert f"All recorded samples of {cheap} together solve less than 1 sample of {dear}" in text
         else:
-            assert (
-                f"{flip.k_cheap} sample{'s' * (flip.k_cheap > 1)} of {cheap} do as well as 1 sample of {dear}" in text
-            )
+            said = "1 sample of {} does" if flip.k_cheap == 1 else f"{flip.k_cheap} samples of {{}} do"
+            assert f"{said.format(cheap)} as well as 1 sample of {dear}" in text
         now = page.evaluate("(pair) => isobudgetPage.ratio(isobudgetPage.state, ...pair, 1)", [cheap, dear])
         assert now == pytest.approx(flip.now)
 

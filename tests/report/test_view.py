@@ -174,6 +174,9 @@ def test_a_part_is_read_once_and_a_damaged_one_is_said(going: tuple[Run, Run]) -
     halves(run, made)
     (run.path / "failures.json").write_text('[{"task_id": "b/1", "reason": "\\u202eno"}]')
     assert progress.state()["failures"] == ["b/1: \ufffdno"]
+    (run.path / "failures.json").write_text(json.dumps([{"task_id": f"b/{number}"} for number in range(50)]))
+    state = progress.state()
+    assert (state["failed"], len(state["failures"]), state["failures"][0]) == (50, 20, "b/0")
     (run.path / "failures.json").write_text('[{"task_')
     assert progress.state()["failures"] == []
     compact(run)

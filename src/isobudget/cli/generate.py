@@ -10,6 +10,7 @@ import typer
 from isobudget.cli.declared import of_api
 from isobudget.cli.grouped import in_groups
 from isobudget.cli.options import DryRunOption, JsonOption
+from isobudget.grid import counted
 
 if TYPE_CHECKING:
     from isobudget.pipeline.generate import Generated
@@ -46,7 +47,7 @@ def generate(given: dict[str, Any], dry_run: DryRunOption = False, as_json: Json
     else:
         for note in made.generated.notes:
             print(printable(note))
-        print(f"{made.generated.samples} samples generated into {made.run.path}")
+        print(f"{counted(made.generated.samples, 'sample')} generated into {made.run.path}")
         print(f"Judge them with: isobudget judge {made.run.path}")
     if print_failures(made.generated):
         raise typer.Exit(1)
@@ -56,7 +57,7 @@ def print_failures(done: Generated) -> bool:
     """Print the problems that could not be generated to stderr; returns whether there are any."""
     if not done.failures:
         return False
-    typer.echo(f"{len(done.failures)} problems failed; run the same command to try them again:", err=True)
+    typer.echo(f"{counted(len(done.failures), 'problem')} failed; run the same command to try again:", err=True)
     for one in done.failures[:_SHOWN]:
         typer.echo(f"  {one.task_id} of {one.benchmark} with {one.model}: {one.reason}", err=True)
     if len(done.failures) > _SHOWN:

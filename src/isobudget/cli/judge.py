@@ -87,7 +87,7 @@ def judge(
             print(f"See the results with: isobudget report {summary.run}")
     if summary.invalid:
         number = summary.outcomes["invalid"]
-        print(f"{number} samples could not be judged; the first: {summary.invalid}", file=sys.stderr)
+        print(f"{counted(number, 'sample')} could not be judged; the first: {summary.invalid}", file=sys.stderr)
         raise typer.Exit(1)
 
 

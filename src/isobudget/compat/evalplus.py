@@ -14,6 +14,7 @@ from isobudget.compat.verdicts import judge_all, pass_at_each_k
 from isobudget.errors import InputError
 from isobudget.files.jsonl import parse_json, read_objects
 from isobudget.files.whole import read_text, sha256_of, write_whole
+from isobudget.grid import counted
 from isobudget.judge.verdict import Outcome, Verdict
 from isobudget.problems.evalplus.benchmark import HUMANEVAL_PLUS, MBPP_PLUS, load_suites
 from isobudget.problems.problem import Problem, ReferenceInputs
@@ -64,7 +65,8 @@ def evaluate(
     suites = load_suites(_DATA[dataset], given)
     solutions = list(_solutions(source, suites))
     if missing := suites.keys() - {task for task, _ in solutions}:
-        raise InputError(f"{samples}: {len(missing)} problems have no sample, such as {min(missing)}; each needs one")
+        without = counted(len(missing), "problem")
+        raise InputError(f"{samples}: no sample of {without}, such as {min(missing)}; each needs one")
     rows = _judged(solutions, suites, base_only, parallel or 4, timeout)
     content = {
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),

@@ -13,6 +13,7 @@ from isobudget.compat.verdicts import judge_all, pass_at_each_k, result_text
 from isobudget.errors import InputError
 from isobudget.files.jsonl import Record, read_objects
 from isobudget.files.whole import write_whole
+from isobudget.grid import counted
 from isobudget.problems.humaneval import load_humaneval
 from isobudget.problems.own.lines import read_problems
 from isobudget.problems.problem import Problem
@@ -51,7 +52,7 @@ def evaluate_functional_correctness(
     tasks = [str(record["task_id"]) for record in records]
     if (missing := problems.keys() - set(tasks)) and not ignore_incomplete:
         raise InputError(
-            f"{sample_file}: {len(missing)} problems have no sample, such as {min(missing)}; "
+            f"{sample_file}: no sample of {counted(len(missing), 'problem')}, such as {min(missing)}; "
             "ignore_incomplete=True judges the others"
         )
     written = result_file(Path(f"{sample_file}_results.jsonl"))

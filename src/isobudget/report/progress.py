@@ -71,12 +71,14 @@ class RunProgress:
                 self._add(path, table)
                 self._seen.add(path)
         names = dict.fromkeys([*facts.get("models", {}), *self._sums])
+        failures = _failures(self.path)
         return {
             "version": version,
             "run": facts.get("name"),
             "problems": {name: stated.get("problems") for name, stated in facts.get("benchmarks", {}).items()},
             "models": {name: _plain(self._sums[name]) for name in names},
-            "failures": _failures(self.path),
+            "failed": len(failures),
+            "failures": failures[:_MOST_FAILURES],
         }
 
     def _add(self, path: Path, table: str) -> None:
@@ -117,4 +119,4 @@ def _failures(run: Path) -> list[str]:
     except (OSError, ValueError):
         return []
     rows = [row for row in failures if isinstance(row, dict)] if isinstance(failures, list) else []
-    return [printable(": ".join(str(value) for value in row.values())[:500]) for row in rows[:_MOST_FAILURES]]
+    return [printable(": ".join(str(value) for value in row.values())[:500]) for row in rows]

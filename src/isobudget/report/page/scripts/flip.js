@@ -55,7 +55,7 @@
     if (flip.k_cheap === null) return `All recorded samples of ${cheap} together solve less than ${of}, so no price ratio is known at which the winner flips.`;
     const end = (value) => (value === null ? "no end within the recorded samples" : page.amount(value));
     const ends = flip.low === null && flip.high === null ? "no interval" : `${level}% interval ${end(flip.low)} to ${end(flip.high)}`;
-    return `${page.counted(flip.k_cheap, "sample")} of ${cheap} do as well as ${of}: the winner flips where one sample of ${dear} costs as much as ${page.amount(flip.ratio)} of ${cheap} (${ends}).`;
+    return `${page.counted(flip.k_cheap, "sample")} of ${cheap} ${flip.k_cheap === 1 ? "does" : "do"} as well as ${of}: the winner flips where one sample of ${dear} costs as much as ${page.amount(flip.ratio)} of ${cheap} (${ends}).`;
   }
 
   // The slider of the price ratio: it changes the price of the dearer model.

@@ -19,7 +19,7 @@
           <td>${one.sampled_judged ? `${page.percent(one.sampled_passed / one.sampled_judged)}%` : "-"}</td>
           <td class="text">${spent(one.spent)}</td><td class="text">${others(one)}</td></tr>`)}</tbody></table></div>
       ${rows.some(([, one]) => one.sampled_judged < one.judged) && html`<p class="note">Greedy outputs count in every column but Passed.</p>`}
-      ${now.failures.length > 0 && html`<details><summary>${page.counted(now.failures.length, "problem")} failed to generate in the last attempt</summary>
+      ${now.failed > 0 && html`<details><summary>${page.counted(now.failed, "problem")} failed to generate in the last attempt</summary>
         <ul>${now.failures.map((text) => html`<li>${text}</li>`)}</ul></details>`}`;
   }
 
