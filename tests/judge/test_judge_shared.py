@@ -75,6 +75,7 @@ def test_a_test_that_the_reference_runs_may_not_be_skipped(judge: Judge) -> None
     assert one(judge, RIGHT, source).outcome is Outcome.PASSED
     verdict = one(judge, RIGHT + "odd = 1\n", source)
     assert (verdict.outcome, verdict.first_failing) == (Outcome.ERROR, "test_a")
+    assert verdict.detail == "the test test_a was skipped"
 
 
 PYTEST = {

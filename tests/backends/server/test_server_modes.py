@@ -221,6 +221,18 @@ def test_faults_in_a_list_are_read_without_what_was_sent() -> None:
         assert "no: the server refuses seeds" in backend.describe().repeatable
 
 
+@pytest.mark.parametrize("words", ["logprobs are not implemented", "Not Implemented"])
+def test_what_a_server_has_not_implemented_is_left_out_and_not_asked_for_again(words: str) -> None:
+    def mode(number: int, body: dict[str, Any]) -> Any:
+        return (501, {}, json.dumps({"error": {"message": words}})) if "logprobs" in body else chat()
+
+    with BadServer(script=mode) as server, ServerBackend(settings(server, api="chat"), Waits()) as backend:
+        assert len(backend.generate(CHAT, WARM, SEEDS)) == 4
+        assert "logprobs" not in server.requests[-1]
+        assert sum("logprobs" in request for request in server.requests) <= len(SEEDS)
+        assert not any("tried again" in note or "retried" in note for note in backend.describe().notes)
+
+
 @pytest.mark.parametrize("field", ["temperature", "top_p"])
 def test_a_temperature_that_matters_is_not_left_out(field: str) -> None:
     with BadServer(script=refusing(field)) as server, ServerBackend(settings(server, api="chat"), Waits()) as backend:

@@ -29,6 +29,8 @@ LOST, TIMEOUT, NOT_SENT = "lost connection", "timeout", "no connection"
 
 #: statuses after which a request is repeated, as after all of 5xx
 _REPEATED = frozenset({408, 409, 425, 429})
+#: the one status 5xx that does not pass: the server lacks what was asked for
+NOT_IMPLEMENTED = 501
 
 
 class TransientError(BackendError):
@@ -114,7 +116,7 @@ def status_error(
     if error.code == "insufficient_quota":
         behind = f" behind ${key.variable}" if key.variable else ""
         return BackendError(f"{message}. The account{behind} has no credit left.")
-    if status in _REPEATED or status >= 500:
+    if status in _REPEATED or (status >= 500 and status != NOT_IMPLEMENTED):
         return TransientError(message, f"status {status}", retry_after_seconds(error.response.headers, now))
     if status == 404:
         message += ". Check url (it usually ends with /v1), model and api in the study."

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from isobudget.backends.server.faults import RefusedError
+from isobudget.backends.server.faults import NOT_IMPLEMENTED, RefusedError
 
 #: number of stop texts that the OpenAI API accepts
 FEWEST_STOPS = 4
 #: statuses of a refusal that may be about a feature that it names, and about a feature that it does not name
-_MAY_NAME, _MAY_MEAN = frozenset({400, 403, 422, 501}), frozenset({400, 422, 501})
+_MAY_NAME, _MAY_MEAN = frozenset({400, 403, 422, NOT_IMPLEMENTED}), frozenset({400, 422, NOT_IMPLEMENTED})
 _TOO_LONG = re.compile(r"context.?(?:length|size|window)|prompt[^.]*too long|too many tokens", re.IGNORECASE)
 _FIXED = re.compile(r"\btemperature\b|\btop_?p\b", re.IGNORECASE)
 

@@ -101,17 +101,22 @@ class SharedTests:
             return None
         if reports.ending:
             return Verdict(Outcome.ERROR, detail=reports.ending)
-        missing = self._missing({test for test, outcome in reports.outcomes.items() if outcome == PASSED})
+        passed = {test for test, outcome in reports.outcomes.items() if outcome == PASSED}
+        missing = self._missing(passed)
         if missing:
-            return Verdict(Outcome.ERROR, detail=f"the test {missing} was not run", first_failing=missing)
+            skipped = missing in reports.outcomes  # reported, and neither passed nor failed
+            detail = f"the test {missing} was {'skipped' if skipped else 'not run'}"
+            return Verdict(Outcome.ERROR, detail=detail, first_failing=missing)
+        if not passed:
+            return Verdict(Outcome.ERROR, detail="no test was run")
         return Verdict(Outcome.PASSED)
 
     def _missing(self, passed: set[str]) -> str:
-        """A required test that did not pass; an empty string if there is none."""
+        """The first required test that did not pass; an empty string if there is none."""
         if self.required is not None:
-            return min(self.required - passed, default="" if passed else "(any)")
+            return min(self.required - passed, default="")
         run = {test.partition("[")[0].rpartition("::")[2] for test in passed}
-        return min(set(self.names) - run, default="" if passed else "(any)")
+        return min(set(self.names) - run, default="")
 
     def _test_name(self, test: str, line: int) -> str:
         """The display name of a test: a pytest test's name, or else the statement."""
