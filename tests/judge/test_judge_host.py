@@ -54,3 +54,12 @@ def test_killed_with_its_memory_full_is_out_of_memory_although_its_end_was_asked
     verdict = report.onto(ended(report))
     assert verdict.outcome is outcome
     assert (verdict.peak_memory_mb == 256) == (outcome is Outcome.OUT_OF_MEMORY)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (34, "SIGRTMIN"), (40, "signal 40"), (64, "SIGRTMAX")]
+)
+def test_every_signal_that_ends_a_sample_is_a_crash(number: int, name: str) -> None:
+    report = ProcessEnd.of(number, 0.1, 1 << 10, stopped=0, memory_mb=256)
+    verdict = ended(report)
+    assert (verdict.outcome, verdict.detail) == (Outcome.CRASHED, f"killed by {name}")

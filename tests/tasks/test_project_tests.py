@@ -119,6 +119,7 @@ HOSTILE = {
     "raises SystemExit": "    raise SystemExit(0)\n",
     "kills the server": "    import os, signal\n    os.kill(os.getppid(), signal.SIGKILL)\n    return text\n",
     "kills itself": "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n",
+    "ends by a signal without a name": "    import os\n    os.kill(os.getpid(), 40)\n",
     "becomes root": "    import os\n    os.setuid(0)\n",
     "mounts": "    import ctypes\n    assert ctypes.CDLL(None).mount(b'a', b'/', b'tmpfs', 0, None) == 0\n",
     "skips": "    import pytest\n    pytest.skip('done')\n",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from isobudget.files.whole import mended
+from isobudget.judge.signals import signal_name
 from isobudget.judge.verdict import Outcome, Trust, Verdict
 
 #: outcomes of a test that count as passed
@@ -162,7 +162,7 @@ def verdict_of(run: RunnerReport, expected: Sequence[str], may_skip: Collection[
     elif missing and missing[0] in run.messages:
         outcome, detail = Outcome.FAILED, last_line(run.messages[missing[0]])
     elif run.status & 0x7F:
-        outcome, detail = Outcome.CRASHED, f"ended by {signal.Signals(run.status & 0x7F).name}"
+        outcome, detail = Outcome.CRASHED, f"ended by {signal_name(run.status & 0x7F)}"
     elif not run.finished:
         outcome, detail = Outcome.ERROR, run.fault or "the process ended before its tests did"
     elif missing:

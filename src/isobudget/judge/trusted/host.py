@@ -13,6 +13,7 @@ from typing import NamedTuple
 from isobudget.judge.confinement.confine import FILE_KB, MEMORY_WATCH, remove_contents
 from isobudget.judge.confinement.memory import HEADROOM_MB
 from isobudget.judge.messages import WorkerSettings
+from isobudget.judge.signals import signal_name
 from isobudget.judge.trusted import zygotes
 from isobudget.judge.untrusted import zygote
 from isobudget.judge.verdict import Limits, Outcome, Verdict
@@ -192,5 +193,5 @@ def ended(report: ProcessEnd) -> Verdict:
     if code == -signal.SIGKILL:
         return Verdict(Outcome.OUT_OF_MEMORY, detail="killed by the system")
     if code < 0:
-        return Verdict(Outcome.CRASHED, detail=f"killed by {signal.Signals(-code).name}")
+        return Verdict(Outcome.CRASHED, detail=f"killed by {signal_name(-code)}")
     return Verdict(Outcome.ERROR, detail="the program ended before its tests did")
