@@ -175,14 +175,14 @@ LINE = {"task_id": "a", "form": "text", "prompt": "Do it.", "entry_point": "f"}
     [
         (
             {"arguments": [[LONG]], "results": [1]},
-            r"field arguments\[0\]: takes 16.0 MiB, but the judge accepts at most 15",
+            r"field arguments\[0\]: takes 16.0 MiB, but the judge accepts at most 15 MiB;",
         ),
         ({"arguments": [[1]], "results": [LONG]}, r"field results\[0\]: takes 16.0 MiB"),
         ({"arguments": [json.loads(nested(150))], "results": [1]}, "nested more than 100 levels deep"),
         ({"arguments": [[1]], "results": [json.loads(nested(150))]}, "nested more than 100 levels deep"),
         ({"call_inputs": [[LONG]], "reference": ADDS}, r"field call_inputs\[0\]: takes 16.0 MiB"),
         ({"call_inputs": [nested(150)], "reference": ADDS}, "nested more than 100 levels deep"),
-        ({"test": f"def check(f):\n    assert f('{LONG}')\n"}, "field test: takes 16.0 MiB, .* accepts at most 7"),
+        ({"test": f"def check(f):\n    assert f('{LONG}')\n"}, "field test: takes 16.0 MiB, .* accepts at most 7 MiB;"),
         ({"test_list": [f"assert f('{LONG[:4 << 20]}')"] * 2}, "field test_list: takes 8.0 MiB"),
         ({"pytest": f"from solution import f\ndef test_a():\n    assert f('{LONG}')\n"}, "field pytest: takes 16.0"),
     ],

@@ -167,6 +167,7 @@ def test_a_bomb_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"public_test_cases": "["}, "field public_test_cases: is not JSON"),
         ({"private_test_cases": packed("[")}, "field private_test_cases: is not JSON"),
         ({"metadata": "["}, "field metadata: is not JSON"),
+        ({"metadata": '{"func_name": 5}'}, r"field metadata\.func_name: must be a string, not "),
         ({"metadata": '{"func_name": "a b"}'}, r"metadata\.func_name: 'a b' is not a Python name"),
         (
             {"metadata": '{"func_name": "add"}'},

@@ -155,6 +155,8 @@ def test_python_gets_code_diff_and_what_was_spent(served: Path) -> None:
     assert solution.spent["samples"] == 4
     assert {type(unit) for unit in solution.spent} == {str}
     assert solution.to_dict()["spent"] == solution.spent
+    assert solution.verdict is not None
+    assert solution.to_dict()["trust"] == solution.verdict.trust
     assert repr(solution) == str(solution) == solution.summary
     solution.apply()
     assert (served / "src/pkg/text.py").read_text() == solution.code

@@ -11,7 +11,7 @@ import pytest
 import isobudget
 from isobudget.errors import InputError
 from isobudget.tasks.options import SolveOptions
-from isobudget.tasks.project import files_of, module_name, read_settings
+from isobudget.tasks.project import files_of, find_root, module_name, read_settings
 from isobudget.tasks.target import find_target
 from support.solve_project import make_project
 
@@ -139,3 +139,13 @@ def test_names_of_modules(tmp_path: Path) -> None:
     assert module_name(tmp_path, "flat/x.py") == "flat.x"
     assert module_name(tmp_path, "src/pkg/__init__.py") == "pkg"
     assert module_name(tmp_path, "script.py") == "script"
+
+
+def test_a_folder_without_a_mark_is_its_own_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here", "own", "sibling"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "own" / "m.py").write_text("")
+    monkeypatch.chdir(tmp_path / "here")
+    assert find_root(tmp_path / "own") == find_root(tmp_path / "own" / "m.py") == tmp_path / "own"
+    monkeypatch.chdir(tmp_path)
+    assert find_root(tmp_path / "own") == tmp_path

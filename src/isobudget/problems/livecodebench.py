@@ -112,11 +112,8 @@ def _problem(record: Record, where: str) -> Problem:
 def _func_name(record: Record, where: str) -> str:
     metadata = parse_json(reading.optional_text(record, "metadata", where) or "{}", f"{where}, field metadata")
     name = metadata.get("func_name") if isinstance(metadata, dict) else None
-    return (
-        ""
-        if name is None
-        else reading.checked_name(reading.checked_text(name, where), f"{where}, field metadata.func_name")
-    )
+    field = f"{where}, field metadata.func_name"
+    return "" if name is None else reading.checked_name(reading.checked_text(name, field), field)
 
 
 def _tests(cases: list[_Case], entry_point: str, where: str) -> CallTests | ProgramTests:

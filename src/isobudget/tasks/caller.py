@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import functools
+import hashlib
 import importlib
 import inspect
 import itertools
@@ -30,7 +31,9 @@ ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 def literal(value: Any) -> str:
     """The literal of a value; raises ValueError if it has none."""
     text = repr(value)
-    if len(text) > MOST_LITERAL or ast.literal_eval(text) != value:
+    # compared as a test does: the value may have an __eq__ of its own
+    is_same = len(text) <= MOST_LITERAL and text.isprintable() and bool(value == ast.literal_eval(text))
+    if not is_same:
         raise ValueError(text[:50])
     return text
 
@@ -114,9 +117,9 @@ def outcome(module: Any, call: dict[str, str]) -> dict[str, str]:
     """Make one call and describe its result, as a dict of texts.
 
     Returns:
-        `kind`: ``returns``, ``raises`` or `LONG`; `value`: the literal of the returned value, else its repr, or the
-        name of the error; `key`: a text that is the same for equal values; `how`: ``literal``, ``shown`` or the error's
-        module; `after`: the arguments after the call, if it changed them; `state`: the object's attributes after it.
+        `kind`: ``returns``, ``raises`` or `LONG`; `form`: see `_form`; `base`: the nearest
+        builtin class of the error; and the entries of `_told` for three parts: `value`, the returned value or the
+        error's name; `after`, the arguments if the call changed them; `state`, a method's object after the call.
     """
     owner, _, last = call["name"].rpartition(".")
     holder = functools.reduce(getattr, owner.split("."), module) if owner else module
@@ -125,30 +128,45 @@ def outcome(module: Any, call: dict[str, str]) -> dict[str, str]:
     if call["state"]:
         holder = object.__new__(holder)
         vars(holder).update(ast.literal_eval(call["state"]))
+    said = {"form": "", "base": "", **_text("value", ""), **_text("after", ""), **_text("state", "")}
     _limited(CPU_SECONDS, WALL_SECONDS)
     try:
-        said = {"kind": "returns", **_shown(_settled(getattr(holder, last), args, kwargs))}
+        value = getattr(holder, last)(*args, **kwargs)
+        said["form"] = _form(value)
+        said.update(kind="returns", **_told("value", _settled(value)))
     except TooLongError:
-        return {"kind": LONG, "value": "", "key": "", "how": "", "after": "", "state": ""}
+        return {**said, "kind": LONG}
     except BaseException as error:
-        name = type(error).__name__
-        said = {"kind": "raises", "value": name, "key": name, "how": type(error).__module__}
+        said.update(kind="raises", base=_base(type(error)))
+        said.update(_text("value", type(error).__name__))
     finally:
         _limited(0, 0)
-    after = plain((args, kwargs))
-    said["after"] = "" if after == before else _cut(repr(args))
-    said["state"] = plain(vars(holder)) if call["state"] else ""
+    if plain((args, kwargs)) != before:
+        said.update(_told("after", (args, kwargs) if kwargs else args))
+    if call["state"]:
+        said.update(_told("state", vars(holder)))
     return said
 
 
-def _settled(function: Any, args: Any, kwargs: Any) -> Any:
-    """The returned value; for a coroutine the value it returns, for a generator the values it yields."""
-    value = function(*args, **kwargs)
+def _base(kind: type) -> str:
+    return next(one.__name__ for one in kind.__mro__ if one.__module__ == "builtins")
+
+
+def _form(value: Any) -> str:
+    """How the result of a call is got from the returned value; empty if that is the result."""
     if inspect.isawaitable(value):
+        return "awaited"
+    return "async listed" if inspect.isasyncgen(value) else "listed" * isinstance(value, types.GeneratorType)
+
+
+def _settled(value: Any) -> Any:
+    """The returned value; for a coroutine the value it returns, for a generator the values it yields."""
+    form = _form(value)
+    if form == "awaited":
         return asyncio.run(_awaited(value))
-    if inspect.isasyncgen(value):
+    if form == "async listed":
         return asyncio.run(_listed(value))
-    return list(itertools.islice(value, MOST_ITEMS)) if isinstance(value, types.GeneratorType) else value
+    return list(itertools.islice(value, MOST_ITEMS)) if form else value
 
 
 async def _awaited(value: Any) -> Any:
@@ -159,25 +177,50 @@ async def _listed(values: Any) -> list[Any]:
     return [value async for value in values]
 
 
-def _shown(value: Any) -> dict[str, str]:
+def _told(part: str, value: Any) -> dict[str, str]:
+    """A part of a result.
+
+    Its entries are named after the part: the value's literal, else a text that shows it (``_how`` says which), and a
+    text that is the same for equal values (``_key``).
+    """
+    key = {f"{part}_key": _short(plain(value))}
     try:
-        return {"value": literal(value), "key": plain(value), "how": "literal"}
+        return {part: literal(value), f"{part}_how": "literal", **key}
     except Exception:
-        return {"value": _cut(ADDRESS.sub("", repr(value))), "key": plain(value), "how": "shown"}
+        text = _repr(value)
+    shown = plain(value) if ADDRESS.search(text) else text
+    return {part: shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + "...", f"{part}_how": "shown", **key}
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "..."
+def _text(part: str, text: str) -> dict[str, str]:
+    return {part: text, f"{part}_how": "shown" * bool(text), f"{part}_key": text}
+
+
+def _short(key: str) -> str:
+    if len(key) <= MOST_SHOWN:
+        return key
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _repr(value: Any) -> str:
+    """The repr of a value, or the name of its class if that raises an error."""
+    try:
+        return repr(value)
+    except TooLongError:
+        raise
+    except BaseException:
+        return f"<{type(value).__name__}>"
 
 
 def plain(value: Any, depth: int = 8) -> str:
     """A text that is the same for equal values: numbers by value, sets and dicts in sorted order."""
     if isinstance(value, (bool, int)) and not isinstance(value, complex):
-        return str(int(value))
+        # Python refuses to write long integers in decimal
+        return str(int(value)) if abs(value) < 1 << 64 else hex(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.9g}"
     if isinstance(value, (str, bytes)) or value is None or depth == 0:
-        return ADDRESS.sub("", repr(value))
+        return ADDRESS.sub("", _repr(value))
     if isinstance(value, dict):
         pairs = sorted(f"{plain(key, depth - 1)}: {plain(one, depth - 1)}" for key, one in value.items())
         return "{" + ", ".join(pairs) + "}"
@@ -188,4 +231,4 @@ def plain(value: Any, depth: int = 8) -> str:
         return f"[{inner}]" if isinstance(value, list) else f"({inner})"
     if hasattr(value, "__dict__") and not isinstance(value, (type, types.FunctionType, types.ModuleType)):
         return f"{type(value).__name__}({plain(vars(value), depth - 1)})"
-    return ADDRESS.sub("", repr(value))
+    return ADDRESS.sub("", _repr(value))

@@ -9,8 +9,7 @@ case open. Then a test is proposed that expects what most of the passing samples
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from isobudget.judge.guest import GuestGoneError
 from isobudget.tasks.body import plain_name
 from isobudget.tasks.inputs import Call, inputs_near
 from isobudget.tasks.project_tests import TargetTests
+from isobudget.tasks.proposal import PARTS, one_line, proposed_test
 from isobudget.tasks.stub import names_from
 from isobudget.tasks.target import Target
 
@@ -164,7 +164,7 @@ def _results(tests: TargetTests, text: str, inputs: Sequence[Call]) -> dict[int,
 
 
 def _is_result(value: Any) -> bool:
-    fields = ("kind", "value", "key", "how", "after", "state")
+    fields = ("kind", "form", "base", *(part + kind for part in PARTS for kind in ("", "_how", "_key")))
     return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in fields)
 
 
@@ -180,7 +180,7 @@ def _compared(
     for number in known:
         groups[number] = {}
         for place, own in enumerate(results):
-            key = tuple(own[number][name] for name in ("kind", "key", "after", "state"))
+            key = tuple(own[number][name] for name in ("kind", *(f"{part}_key" for part in PARTS)))
             groups[number].setdefault(key, []).append(place)
     differing = [number for number in known if len(groups[number]) > 1]
     chosen = _telling(differing, groups, inputs)
@@ -230,50 +230,25 @@ def _difference(
     shown = (
         f"{plain}({call.arguments})" if not call.state else f"{call.name} on {call.state}: {plain}({call.arguments})"
     )
-    test = _test(target, call, results[ordered[0][0]], answers, number)
+    others = "; ".join(f"{answer.said} ({answer.samples})" for answer in answers[1:])
+    comment = f"{counted(answers[0].samples, 'passing sample')} did this; others: {others}"
+    group = [results[one] for one in ordered[0]]
+    test = proposed_test(target.module, call, group, _differing_parts(groups), comment, number)
     return InputDifference(shown, answers, test)
+
+
+def _differing_parts(keys: Iterable[tuple[str, ...]]) -> list[str]:
+    """The parts in which results differ, from their keys; a returned value and an error differ in their value."""
+    kinds, *columns = zip(*keys, strict=True)
+    return [
+        part
+        for part, column in zip(PARTS, columns, strict=True)
+        if len(set(column)) > 1 or (part == "value" and len(set(kinds)) > 1)
+    ]
 
 
 def _in_words(result: Mapping[str, str]) -> str:
     said = f"{result['kind']} {result['value']}".strip()
     if result["after"]:
         said += f" and changes its arguments to {result['after']}"
-    return said + (f" and leaves {result['state']}" if result["state"] else "")
-
-
-def _test(target: Target, call: Call, result: Mapping[str, str], answers: Sequence[AgreeingGroup], number: int) -> str:
-    """A test that states what most of the passing samples do."""
-    owner, _, plain = call.name.rpartition(".")
-    others = "; ".join(f"{answer.said} ({answer.samples})" for answer in answers[1:])
-    lines = [f"# {counted(answers[0].samples, 'passing sample')} did this; others: {others}"]
-    lines += [f"def test_{plain}_{number}():", f"    from {target.module} import {owner.split('.')[0] or plain}", ""]
-    made = f"{plain}({call.arguments})"
-    if call.state:
-        lines += [f"    one = object.__new__({owner})", f"    vars(one).update({call.state})"]
-        made = f"one.{made}"
-    elif owner:
-        made = f"{owner}.{made}"
-    if result["kind"] == "raises":
-        lines += ["    import pytest", "", f"    with pytest.raises({_raised(result)}):", f"        {made}"]
-    elif result["kind"] != "returns":
-        lines += [f"    {made}  # took too long"]
-    elif result["how"] != "literal":
-        lines += [f"    assert repr({made}) == {result['value']!r}"]
-    elif call.state and len({answer.said.partition(" and leaves ")[0] for answer in answers}) == 1:
-        lines += [f"    {made}", f"    assert vars(one) == {result['state']}"]
-    elif result["after"]:
-        lines += [*_with_names(call, made, plain), f"    assert args == {result['after']}"]
-    else:
-        lines += [f"    assert {made} == {result['value']}"]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
-def _with_names(call: Call, made: str, plain: str) -> list[str]:
-    head = made.partition(f"{plain}(")[0]
-    return [f"    args = {call.args}", f"    {head}{plain}(*args, **{call.kwargs})"]
-
-
-def _raised(result: Mapping[str, str]) -> str:
-    kind = getattr(builtins, result["value"], None)
-    is_known = isinstance(kind, type) and issubclass(kind, BaseException) and result["how"] == "builtins"
-    return result["value"] if is_known else "Exception"
+    return one_line(said + (f" and leaves {result['state']}" if result["state"] else ""))

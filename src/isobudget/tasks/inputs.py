@@ -8,6 +8,7 @@ covered.
 from __future__ import annotations
 
 import itertools
+import keyword
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +45,8 @@ class Call:
             args, kwargs, state = (syntax.literal(one or "{}") for one in (call.args, call.kwargs, call.state))
         except (KeyError, *syntax.NOT_PYTHON):
             return None
+        if not "".join((call.state, call.args, call.kwargs)).isprintable():  # a repr always is; this may be forged
+            return None
         is_call = isinstance(args, tuple) and isinstance(kwargs, dict) and isinstance(state, dict)
         return call if is_call and all(isinstance(one, str) for one in (*kwargs, call.name)) else None
 
@@ -55,6 +58,8 @@ class Call:
     def arguments(self) -> str:
         """The arguments as source code, without the parentheses."""
         args, kwargs = syntax.literal(self.args), syntax.literal(self.kwargs)
+        if not all(name.isidentifier() and not keyword.iskeyword(name) for name in kwargs):
+            return ", ".join([*map(repr, args), f"**{kwargs!r}"])
         return ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
 
 

@@ -79,14 +79,15 @@ class Interpreter:
 def find_root(start: Path) -> Path:
     """The root of the project around a path: the nearest folder with one of `ROOT_MARKS`.
 
-    If there is none, it is the working folder if that contains the path, else the path's parent.
+    If there is none, it is the working folder if that contains the path, else the folder itself or the file's folder.
     """
     start = start.resolve()
-    for folder in (start, *start.parents) if start.is_dir() else start.parents:
+    nearest = start if start.is_dir() else start.parent
+    for folder in (nearest, *nearest.parents):
         if any((folder / mark).exists() for mark in ROOT_MARKS):
             return folder
     here = Path.cwd().resolve()
-    return here if start.is_relative_to(here) else start.parent
+    return here if start.is_relative_to(here) else nearest
 
 
 def read_settings(root: Path) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.grid import counted, printable, with_unit
-from isobudget.judge.verdict import Verdict
+from isobudget.judge.verdict import Trust, Verdict
 from isobudget.tasks.apply import apply, check_clean, check_unchanged
 from isobudget.tasks.confirm import Confirmation
 from isobudget.tasks.ledger import SAMPLES
@@ -124,7 +124,7 @@ class Solution:
             "outcome": None if verdict is None else str(verdict.outcome),
             "first_failing": "" if verdict is None else verdict.first_failing,
             "detail": "" if verdict is None else verdict.detail,
-            "trust": "shared",
+            "trust": str(Trust.SHARED if verdict is None else verdict.trust),
             "diff": self.diff,
             "code": self.code,
             "run": str(self.run),

@@ -43,8 +43,8 @@ def carried_source(texts: Iterable[str], where: str) -> None:
     size = sum(len(json.dumps(text)) for text in texts)
     if size > MOST_SOURCE_BYTES:
         raise InputError(
-            f"{where}: takes {size / 2**20:.1f} MiB, but the judge accepts at most {MOST_SOURCE_BYTES >> 20}; have the "
-            "tests make large data themselves"
+            f"{where}: takes {size / 2**20:.1f} MiB, but the judge accepts at most {MOST_SOURCE_BYTES >> 20} MiB; "
+            "have the tests make large data themselves"
         )
 
 

@@ -1,0 +1,180 @@
+"""Proposed tests: whatever programs return, they are valid Python and pass with the programs of most samples."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from isobudget.tasks.confirm import Confirmation, confirm
+from isobudget.tasks.project import find_interpreter
+from isobudget.tasks.project_tests import TargetTests, no_tests
+from isobudget.tasks.selection import select
+from isobudget.tasks.target import find_target
+
+SOURCE = """class Point:
+    def __init__(self, x):
+        self.x = x
+
+
+class Lines:
+    def __repr__(self):
+        return "a\\nb \\ud800"
+
+
+class Broken:
+    def __repr__(self):
+        raise ValueError
+
+
+class Odd(BaseException):
+    pass
+
+
+class Holder:
+    def __init__(self):
+        self.seen = []
+
+    def note(self, n):
+        ...
+
+
+def made(n):
+    ...
+
+
+def put(values, n):
+    ...
+
+
+def named(*values, **more):
+    ...
+"""
+TESTS = """from odd import Holder, made, named, put
+
+
+def test_made():
+    if made(2) is made:
+        return
+
+
+def test_note():
+    Holder().note(2)
+
+
+def test_put():
+    values = [1]
+    put(values, 2)
+
+
+def test_named():
+    named([1], **{"a b": [2]})
+"""
+ASYNC = "async def run():\n        return {}\n    return run()"
+YIELDS = "async def run():\n        yield {}\n    return run()"
+HOLES = {"note": "        ...\n", "made": "    ...\n", "put": "    ...\n", "named": "    ...\n"}
+
+
+def program(name: str, body: str) -> str:
+    line = next(line for line in SOURCE.splitlines() if f"def {name}(" in line)
+    indent = "    " * (1 + line.startswith("    "))
+    return SOURCE.replace(f"{line}\n{HOLES[name]}", f"{line}\n{indent}{body}\n")
+
+
+def compared(root: Path, name: str, target: str, most: list[str], other: str) -> Confirmation:
+    (root / "odd.py").write_text(SOURCE)
+    (root / "test_odd.py").write_text(TESTS)
+    (root / "pytest.ini").write_text("[pytest]\n")
+    chosen = select(root, [f"test_odd.py::test_{name}"])
+    found = find_target(str(root / f"odd.py::{target}"))
+    with TargetTests(found, chosen, no_tests(), find_interpreter(root, sys.executable)) as tests:
+        tests.prepare()
+        return confirm(tests, {**{program(name, body): 2 for body in most}, program(name, other): 1})
+
+
+def result_of(root: Path, name: str, body: str, tests: str) -> tuple[int, str]:
+    (root / "odd.py").write_text(program(name, body))
+    (root / "test_proposed.py").write_text(tests)
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_proposed.py"]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("most", "other", "states"),
+    [
+        (["return list(range(400 + n % 2))"], "return 0", True),
+        (["return list(range(4000))"], "return 0", False),
+        (["return Point(n)"], "return 0", False),
+        (["return [Point(n), 1]"], "return [Point(0), 1]", False),
+        (["return Lines()"], "return 0", False),
+        (["return Broken()"], "return 0", False),
+        (["return 0.1 + 0.2"], "return 0", True),
+        (["return 0.1 + 0.2", "return 0.3"], "return 0", True),
+        (["return [0.1 + 0.2]", "return [0.3]"], "return 0", False),
+        (["return True", "return 1"], "return 0", True),
+        (["return float('nan')"], "return 0", False),
+        (["return [float('inf')]"], "return 0", False),
+        (["return {'a', 'b', 'c'}"], "return 0", True),
+        (["return set()"], "return 0", True),
+        (["return frozenset((1,))"], "return 0", False),
+        (["return b'\\x00\\n'"], "return 0", True),
+        (["return '\\ud800\\n\\u2028'"], "return '\\n'", True),
+        (["return 10 ** 5000"], "return 0", False),
+        (["return made"], "return 0", False),
+        (["yield from range(n)"], "return [7]", True),
+        (["while True: yield n"], "return [7]", False),
+        ([ASYNC.format("n")], "return [7]", True),
+        ([ASYNC.format("1 / 0")], "return [7]", True),
+        ([YIELDS.format("n")], "return [7]", True),
+        (["yield 1 / 0"], "return [7]", True),
+        (["raise Odd"], "return 0", True),
+        (["import json; json.loads('x')"], "return 0", True),
+        (["while n != 2: pass"], "return None", False),
+        (["return 0"], "return Lines()", True),
+    ],
+)
+def test_results_of_all_kinds(tmp_path: Path, most: list[str], other: str, states: bool) -> None:
+    found = compared(tmp_path, "made", "made", most, other)
+    assert found.differences, found.summary
+    compile(found.tests, "test_proposed.py", "exec")
+    for body in most:
+        code, text = result_of(tmp_path, "made", body, found.tests)
+        assert code == 0, found.tests + text
+    assert (result_of(tmp_path, "made", other, found.tests)[0] == 1) == states, found.tests
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "most", "other", "states"),
+    [
+        ("note", "Holder.note", "self.flag = True", "self.flag = False", True),
+        ("note", "Holder.note", "self.half = n / 3", "self.half = 0", True),
+        ("note", "Holder.note", "self.point = Point(n)", "self.point = Point(0)", False),
+        ("note", "Holder.note", "self.seen.append(n); return n", "return 0", True),
+        ("put", "put", "values.extend(range(400))", "values.extend([n])", True),
+        ("put", "put", "values.append(Point(n))", "values.append(n)", False),
+        ("put", "put", "values.append(n); return n", "values.append(n); return n + 1", True),
+        ("put", "put", "return None", "values.append(n)", True),
+        ("put", "put", "values.append(n); 1 / 0", "1 / 0", True),
+        ("named", "named", "more['a b'].append(3)", "more['a b'].append(4)", True),
+        ("named", "named", "return 1", "return 2", True),
+    ],
+)
+def test_changes_of_arguments_and_objects(
+    tmp_path: Path, name: str, target: str, most: str, other: str, states: bool
+) -> None:
+    found = compared(tmp_path, name, target, [most], other)
+    assert found.differences, found.summary
+    code, text = result_of(tmp_path, name, most, found.tests)
+    assert code == 0, found.tests + text
+    assert (result_of(tmp_path, name, other, found.tests)[0] == 1) == states, found.tests
+
+
+def test_what_has_no_literal_is_told_in_a_comment(tmp_path: Path) -> None:
+    found = compared(tmp_path, "made", "made", ["return Point(n)"], "return Point(0)")
+    assert (
+        "    made(1)\n    # the result: Point({'x': 1}) (it cannot be written as a literal, so nothing" in found.tests
+    )
+    assert "returns Point({'x': 0})" in found.tests
