@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,8 +98,10 @@ def compared(root: Path, name: str, target: str, most: list[str], other: str) ->
 def result_of(root: Path, name: str, body: str, tests: str) -> tuple[int, str]:
     (root / "odd.py").write_text(program(name, body))
     (root / "test_proposed.py").write_text(tests)
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_proposed.py"]
-    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    # -B: programs of one length, written within a second, would share their bytecode
+    words = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_proposed.py"]
+    plain = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(words, cwd=root, env=plain, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
 
 
