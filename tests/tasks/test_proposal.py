@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -84,25 +86,60 @@ def program(name: str, body: str) -> str:
     return SOURCE.replace(f"{line}\n{HOLES[name]}", f"{line}\n{indent}{body}\n")
 
 
-def compared(root: Path, name: str, target: str, most: list[str], other: str) -> Confirmation:
-    (root / "odd.py").write_text(SOURCE)
-    (root / "test_odd.py").write_text(TESTS)
-    (root / "pytest.ini").write_text("[pytest]\n")
-    chosen = select(root, [f"test_odd.py::test_{name}"])
-    found = find_target(str(root / f"odd.py::{target}"))
-    with TargetTests(found, chosen, no_tests(), find_interpreter(root, sys.executable)) as tests:
-        tests.prepare()
-        return confirm(tests, {**{program(name, body): 2 for body in most}, program(name, other): 1})
+class Compared:
+    """Confirms programs with one served project, and runs proposed tests with one pytest, which forks for each run."""
 
-
-def result_of(root: Path, name: str, body: str, tests: str) -> tuple[int, str]:
-    (root / "odd.py").write_text(program(name, body))
-    (root / "test_proposed.py").write_text(tests)
     # -B: programs of one length, written within a second, would share their bytecode
-    words = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_proposed.py"]
-    plain = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(words, cwd=root, env=plain, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout
+    PYTEST = """import os, pytest, sys
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        os._exit(pytest.main(["-qq", "-p", "no:cacheprovider", "-W", "error", line.strip()]))
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.known, self.stack, self.text = root, {}, ExitStack(), ""
+        (root / "odd.py").write_text(SOURCE)
+        (root / "test_odd.py").write_text(TESTS)
+        (root / "pytest.ini").write_text("[pytest]\n")
+        plain = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        words = [sys.executable, "-B", "-c", self.PYTEST]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.pytest = self.stack.enter_context(subprocess.Popen(words, cwd=root, env=plain, **pipes))
+
+    def confirm(self, name: str, target: str, most: list[str], other: str) -> Confirmation:
+        if name not in self.known:
+            (self.root / "odd.py").write_text(SOURCE)
+            chosen = select(self.root, [f"test_odd.py::test_{name}"])
+            found = find_target(str(self.root / f"odd.py::{target}"))
+            interpreter = find_interpreter(self.root, sys.executable)
+            tests = self.stack.enter_context(TargetTests(found, chosen, no_tests(), interpreter))
+            tests.prepare()
+            self.known[name] = tests
+        programs = {**{program(name, body): 2 for body in most}, program(name, other): 1}
+        return confirm(self.known[name], programs)
+
+    def passes(self, name: str, body: str, tests: str) -> bool:
+        """Whether the program passes the proposed tests; pytest's output is kept in `text`."""
+        (self.root / "odd.py").write_text(program(name, body))
+        (self.root / "test_proposed.py").write_text(tests)
+        print("test_proposed.py", file=self.pytest.stdin, flush=True)
+        lines = [self.pytest.stdout.readline()]
+        while lines[-1] and not lines[-1].startswith("ended "):
+            lines.append(self.pytest.stdout.readline())
+        self.text = tests + "".join(lines)
+        code = int(lines[-1].split()[1])
+        assert code in (0, 1), self.text
+        return code == 0
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compared]:
+    made = Compared(tmp_path_factory.mktemp("odd"))
+    with made.stack:
+        yield made
+        made.pytest.stdin.close()
 
 
 @pytest.mark.parametrize(
@@ -139,14 +176,13 @@ def result_of(root: Path, name: str, body: str, tests: str) -> tuple[int, str]:
         (["return 0"], "return Lines()", True),
     ],
 )
-def test_results_of_all_kinds(tmp_path: Path, most: list[str], other: str, states: bool) -> None:
-    found = compared(tmp_path, "made", "made", most, other)
+def test_results_of_all_kinds(odd: Compared, most: list[str], other: str, states: bool) -> None:
+    found = odd.confirm("made", "made", most, other)
     assert found.differences, found.summary
     compile(found.tests, "test_proposed.py", "exec")
     for body in most:
-        code, text = result_of(tmp_path, "made", body, found.tests)
-        assert code == 0, found.tests + text
-    assert (result_of(tmp_path, "made", other, found.tests)[0] == 1) == states, found.tests
+        assert odd.passes("made", body, found.tests), odd.text
+    assert odd.passes("made", other, found.tests) != states, odd.text
 
 
 @pytest.mark.parametrize(
@@ -166,17 +202,16 @@ def test_results_of_all_kinds(tmp_path: Path, most: list[str], other: str, state
     ],
 )
 def test_changes_of_arguments_and_objects(
-    tmp_path: Path, name: str, target: str, most: str, other: str, states: bool
+    odd: Compared, name: str, target: str, most: str, other: str, states: bool
 ) -> None:
-    found = compared(tmp_path, name, target, [most], other)
+    found = odd.confirm(name, target, [most], other)
     assert found.differences, found.summary
-    code, text = result_of(tmp_path, name, most, found.tests)
-    assert code == 0, found.tests + text
-    assert (result_of(tmp_path, name, other, found.tests)[0] == 1) == states, found.tests
+    assert odd.passes(name, most, found.tests), odd.text
+    assert odd.passes(name, other, found.tests) != states, odd.text
 
 
-def test_what_has_no_literal_is_told_in_a_comment(tmp_path: Path) -> None:
-    found = compared(tmp_path, "made", "made", ["return Point(n)"], "return Point(0)")
+def test_what_has_no_literal_is_told_in_a_comment(odd: Compared) -> None:
+    found = odd.confirm("made", "made", ["return Point(n)"], "return Point(0)")
     assert (
         "    made(1)\n    # the result: Point({'x': 1}) (it cannot be written as a literal, so nothing" in found.tests
     )

@@ -120,10 +120,13 @@ def _mixed(calls: Sequence[Call], rng: random.Random) -> Iterator[Call]:
 
 
 def _changed_again(calls: Sequence[Call], rng: random.Random, most: int) -> Iterator[Call]:
+    known: dict[Call, list[Call]] = {}  # where few calls can be made, most steps come back to the same ones
     for _ in range(most if calls else 0):
         call = rng.choice(calls)
         for _ in range(rng.randint(2, 3)):
-            near = list(itertools.islice(_changed_once(call), 60))
+            near = known.get(call)
+            if near is None:
+                near = known[call] = list(itertools.islice(_changed_once(call), 60))
             call = rng.choice(near) if near else call
         yield call
 
