@@ -52,6 +52,15 @@ def test_nothing_from_outside_becomes_markup(tmp_path: Path) -> None:
         assert b"<script" not in path.read_bytes()
 
 
+def test_more_samples_than_curves_show(tmp_path: Path) -> None:
+    """Curves end at k = 10,000, so half of 50,000 samples lies beyond their end."""
+    source = tmp_path / "counts.jsonl"
+    rows = ({"model": "codellama-7b", "task_id": f"p/{at}", "n": 50_000, "c": at} for at in range(3))
+    source.write_text("\n".join(map(json.dumps, rows)))
+    made = build_report(source, tmp_path / "out", units=(Unit.FLOPS,), costs="paper", bootstrap=FEW)
+    assert "Curves end at k = 10,000; codellama-7b: more samples are recorded." in Page(made.page.read_text()).text
+
+
 def test_one_model_one_problem_no_greedy_no_likelihood(tmp_path: Path) -> None:
     run = synthetic_run(tmp_path / "run", (SMALL,), {"one": 1}, greedy=False, likelihood=False)
     made = build_report(run, bootstrap=FEW)

@@ -37,14 +37,14 @@ from isobudget.costs.one_line import require_models
 from isobudget.costs.usage import TokenUse
 from isobudget.curves import FIRST_PASS, FIXED, Charged, common_tasks, look_all_beyond
 from isobudget.curves.compare import Comparison, compare
-from isobudget.curves.curve import TESTS, Bootstrap, curve_from_matrix
+from isobudget.curves.curve import TESTS, Bootstrap, curve_end, curve_from_matrix, cut_note
 from isobudget.errors import InputError, RunError
 from isobudget.rankers.base import PerSample
 from isobudget.rankers.measure import rank_scores
 from isobudget.records.facts import IMPORTED
 from isobudget.records.run import Run, load_run
 from isobudget.statistics.intervals import bootstrap_curve
-from isobudget.statistics.pass_at_k import failure_curve
+from isobudget.statistics.pass_at_k import failure_curve, trusted_k
 
 #: units that follow from seconds
 _BY_TIME = (Unit.SECONDS, Unit.DEVICE_SECONDS, Unit.USD)
@@ -87,13 +87,21 @@ def run_comparison(
     loaded = load_samples(run, [benchmark])
     require_models(costs, list(loaded.run.facts["models"]))
     models, notes = _on_common_problems(loaded.samples(benchmark))
-    notes += charge_notes(charges, selection == TESTS)
+    notes += [*charge_notes(charges, selection == TESTS), *cut_note([(one.model, one.n) for one in models])]
     curves = []
     for samples in models:
         price, amounts = price_samples(loaded.run, samples, unit, costs, charges)
         success = _by_tests(samples) if selection == TESTS else _ranked(samples)
         charged, whose = _charged(samples, price, stop, amounts), (samples.model, samples.task_ids)
-        curve = curve_from_matrix(*whose, success, price, selection=selection, charged=charged, bootstrap=bootstrap)
+        curve = curve_from_matrix(
+            *whose,
+            success,
+            price,
+            selection=selection,
+            trusted=trusted_k(samples.n),
+            charged=charged,
+            bootstrap=bootstrap,
+        )
         curves.append(curve)
     beyond = look_all_beyond(curves, [(one.n, one.c) for one in models], extrapolate, bootstrap)
     return compare(curves, budgets=budgets, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
@@ -162,7 +170,7 @@ def _charged(
 
 def _by_tests(samples: ModelSamples) -> NDArray[np.float64]:
     """pass@k of each problem, shape (problems, k_max)."""
-    return 1.0 - failure_curve(samples.n, samples.c, int(samples.n.min()))
+    return 1.0 - failure_curve(samples.n, samples.c, curve_end(samples.n))
 
 
 def _ranked(samples: ModelSamples) -> NDArray[np.float64]:
@@ -173,7 +181,7 @@ def _ranked(samples: ModelSamples) -> NDArray[np.float64]:
     scores = PerSample(
         tuple(one.mean_logprob for one in samples.problems), tuple(one.cut_off for one in samples.problems)
     )
-    return rank_scores([one.passed for one in samples.problems], scores, int(samples.n.min()))
+    return rank_scores([one.passed for one in samples.problems], scores, curve_end(samples.n))
 
 
 def _on_common_problems(models: list[ModelSamples]) -> tuple[list[ModelSamples], list[str]]:

@@ -14,7 +14,7 @@ from isobudget.curves.best import Best
 from isobudget.curves.beyond import Beyond, look_all_beyond, look_beyond
 from isobudget.curves.compare import Comparison, Reach, common_tasks, compare
 from isobudget.curves.crossings import Crossing
-from isobudget.curves.curve import DEEPEST, LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix
+from isobudget.curves.curve import LIKELIHOOD, TESTS, Bootstrap, Curve, Point, curve, curve_from_matrix, cut_note
 from isobudget.curves.flips import Flip
 from isobudget.curves.pairs import check_models
 from isobudget.curves.recommendation import Segment
@@ -82,14 +82,9 @@ def compare_counts(
     bootstrap = bootstrap or Bootstrap()
     curves = [curve(counts, prices[counts.name], bootstrap, stop=stop) for counts in common]
     beyond = look_all_beyond(curves, [(counts.n, counts.c) for counts in common], extrapolate, bootstrap)
-    benchmark, notes = models[0].benchmark if models else "", (*notes, *left_out, *_cut(common))
+    benchmark = models[0].benchmark if models else ""
+    notes = (*notes, *left_out, *cut_note([(counts.name, counts.n) for counts in common]))
     return compare(curves, budgets=budgets, benchmark=benchmark, bootstrap=bootstrap, notes=notes, beyond=beyond)
-
-
-def _cut(models: Sequence[ModelCounts]) -> tuple[str, ...]:
-    """A note on the models with more samples than a curve is computed for."""
-    more = [counts.name for counts in models if int(counts.n.min()) > DEEPEST]
-    return (f"Curves end at k = {DEEPEST:,}; {', '.join(more)}: more samples are recorded.",) if more else ()
 
 
 def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tuple[str, ...]]:

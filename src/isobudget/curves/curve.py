@@ -14,6 +14,7 @@ see `intervals`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -183,6 +184,17 @@ class Curve(Shown):
         return math.nan if k is None else float(self.cost[k - 1])
 
 
+def curve_end(n: NDArray[np.int64]) -> int:
+    """The k at which the curve of problems with n samples each ends."""
+    return min(int(n.min()), DEEPEST)
+
+
+def cut_note(models: Sequence[tuple[str, NDArray[np.int64]]]) -> tuple[str, ...]:
+    """A note on the models, each with its n, whose curves end before their samples do."""
+    more = [name for name, n in models if curve_end(n) < n.min()]
+    return (f"Curves end at k = {DEEPEST:,}; {', '.join(more)}: more samples are recorded.",) if more else ()
+
+
 def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = None, *, stop: str = FIXED) -> Curve:
     """The pass@k curve of one model: one of k samples passes all tests.
 
@@ -194,7 +206,7 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
     """
     if not counts.task_ids:
         raise InputError(f"{counts.name} has no problems; there is no curve")
-    matrix = 1.0 - failure_curve(counts.n, counts.c, min(int(counts.n.min()), DEEPEST))
+    matrix = 1.0 - failure_curve(counts.n, counts.c, curve_end(counts.n))
     charged = _until_the_first_pass(counts, price, matrix) if parse_stop(stop) == FIRST_PASS else None
     return curve_from_matrix(
         counts.name,
@@ -234,7 +246,7 @@ def curve_from_matrix(
         matrix: shape (problems, k_max), in [0, 1], such as each problem's rank-score curve; NaN is an `InputError`.
         price, bootstrap: what a sample costs, and how intervals are computed.
         selection: how the sample is chosen, for the label.
-        trusted: k up to which the curve is trustworthy; by default half of k_max.
+        trusted: k up to which the curve is trustworthy, k_max at most; by default half of k_max.
         charged: how many samples are paid for at each k; by default all of them.
     """
     if matrix.ndim != 2 or len(matrix) != len(task_ids) or not matrix.size:
@@ -247,6 +259,7 @@ def curve_from_matrix(
         )
     bootstrap = bootstrap or Bootstrap()
     low, high = bootstrap_curve(matrix, bootstrap.weights(len(matrix)), bootstrap.level)
-    half = max(matrix.shape[1] // 2, 1)
-    charged = charged or Charged.fixed(matrix.shape[1])
-    return Curve(model, price, selection, task_ids, matrix, matrix.mean(axis=0), low, high, trusted or half, charged)
+    k_max = matrix.shape[1]
+    trusted = min(trusted or max(k_max // 2, 1), k_max)
+    charged = charged or Charged.fixed(k_max)
+    return Curve(model, price, selection, task_ids, matrix, matrix.mean(axis=0), low, high, trusted, charged)
