@@ -10,7 +10,7 @@ import pytest
 
 from isobudget import api
 from isobudget.errors import InputError
-from isobudget.pipeline.checking import NOT_CHECKED
+from isobudget.pipeline.checking import NOT_CHECKED, REFERENCES_NOT_CHECKED
 from isobudget.pipeline.generate import generate
 from isobudget.pipeline.generate_and_judge import generate_and_judge
 from isobudget.pipeline.judging import judge_run_samples
@@ -73,7 +73,7 @@ def test_a_run_and_its_ranking_are_checked(tmp_path: Path, study_text: str) -> N
     with pytest.raises(InputError, match=REASON):
         api.rank(run.path, ranker="order")
     assert api.rank(run.path, ranker="order", check=False, progress=notes).to_dict()["benchmarks"]
-    assert notes.said == [NOT_CHECKED, NOT_CHECKED]
+    assert notes.said == [NOT_CHECKED, REFERENCES_NOT_CHECKED]
 
 
 def test_a_file_is_checked(tmp_path: Path, study_text: str) -> None:

@@ -61,8 +61,6 @@ def test_the_likelihood_is_added() -> None:
     assert isinstance(both, PerSample)
     for one, other, own in zip(alone.scores, both.scores, pool.column("mean_logprob"), strict=True):
         assert other == pytest.approx(one + own)
-    assert alone.is_log_probability
-    assert not both.is_log_probability
 
 
 def test_cross_fitting_never_sees_the_problem_that_it_scores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +107,16 @@ def test_training_elsewhere_leaves_out_the_scored_problems_of_the_same_benchmark
     elsewhere = pool_of(12, benchmark="other")
     for one, row in zip(pool.problems, log_probabilities(pool, (elsewhere, lies)), strict=True):
         assert min(row[one.passed > 0]) > max(row[one.passed == 0])
+
+
+def test_other_problems_of_the_same_benchmark_are_learned_from_and_counted() -> None:
+    pool, more, same = pool_of(6), pool_of(12), pool_of(6, flip=True)
+    inputs = ComputedInputs(pool, RankOptions(), (more, same), None, None, SILENT)
+    ranking = inputs.ranking("verifier-alone")
+    assert ranking.notes == ("verifier: learned from 1 other pools, never on the problems it scores",)
+    assert isinstance(ranking.result, PerSample)
+    for found, row in zip(ranking.result.scores, log_probabilities(pool, (more,)), strict=True):
+        assert found == pytest.approx(row)
 
 
 def test_what_cannot_be_learned_is_an_error() -> None:

@@ -12,6 +12,7 @@ from isobudget.problems.problem import Problem
 from isobudget.progress import SILENT, Progress
 
 NOT_CHECKED = "--no-check: reference solutions, and a right and a wrong program, were not judged first"
+REFERENCES_NOT_CHECKED = "--no-check: reference solutions were not judged first"
 
 
 def check_problems(problems: Iterable[Problem], judge: Judge, check: bool, progress: Progress) -> None:
@@ -37,7 +38,7 @@ def check_references(problems: Iterable[Problem], check: bool, unsafe: bool, pro
         JudgeError: references cannot be confined here.
     """
     if not check:
-        progress.note(NOT_CHECKED)
+        progress.note(REFERENCES_NOT_CHECKED)
         return
     problems = [problem for problem in problems if is_checked(problem)]
     if problems and (left := unchecked(problems, judge := Judge(unsafe=unsafe))):

@@ -186,16 +186,6 @@ class ByOutputs(Ranker):
 
 
 RANKERS = (
-    ByOutputs(
-        "agreement",
-        "a sample of the largest group with equal outputs for the same inputs; likelihood breaks ties",
-        EXECUTION,
-        selector=agreement_selector,
-    ),
-    ByOutputs(
-        "votes",
-        "the sample whose outputs agree with most others, counted input by input; likelihood breaks ties",
-        EXECUTION,
-        selector=VoteSelector.of,
-    ),
+    ByOutputs("agreement", EXECUTION, selector=agreement_selector),
+    ByOutputs("votes", EXECUTION, selector=VoteSelector.of),
 )

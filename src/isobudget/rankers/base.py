@@ -170,12 +170,10 @@ class PerSample:
     Attributes:
         scores: per problem, shape (n,); higher is better. NaN ranks last.
         aside: per problem, shape (n,): samples that are set aside, which rank after all others, as those with NaN do.
-        is_log_probability: whether exp(score) claims to be a probability of being right.
     """
 
     scores: tuple[Floats, ...]
     aside: tuple[Bools, ...]
-    is_log_probability: bool = False
 
     @property
     def undefined(self) -> int:
@@ -222,7 +220,6 @@ def scored(
     *,
     cost: RankerCost = FREE,
     notes: tuple[str, ...] = (),
-    is_log_probability: bool = False,
 ) -> Ranking:
     """The ranking by scores, shape (n,) for each problem; NaN ranks last.
 
@@ -234,7 +231,7 @@ def scored(
     if len(scores) != len(pool.problems) or any(len(v) != n for v, n in zip(scores, pool.sizes, strict=True)):
         raise InputError(f"{name}: every sample of {pool.model} needs a score; the numbers of both differ")
     aside = tuple(np.array([one.cut_off for one in p.samples], dtype=bool) for p in pool.problems)
-    return Ranking(name, PerSample(tuple(scores), aside, is_log_probability), cost, notes)
+    return Ranking(name, PerSample(tuple(scores), aside), cost, notes)
 
 
 def added(one: Sequence[Floats], other: Sequence[Floats] | None) -> tuple[Floats, ...]:

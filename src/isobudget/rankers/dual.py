@@ -183,10 +183,4 @@ def _by_majority(inputs: RankerInputs) -> Ranking:
     return by_outputs(inputs, "tests of the samples' majority", selector, note)
 
 
-RANKERS = (
-    DualAgreement(
-        "tests",
-        "dual agreement of samples and tests (from --tests, else by --model, else from the samples' majority)",
-        (*EXECUTION, "--model", "--tests", "--power"),
-    ),
-)
+RANKERS = (DualAgreement("tests", (*EXECUTION, "--model", "--tests", "--power")),)

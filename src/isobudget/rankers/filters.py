@@ -78,7 +78,7 @@ def behind_filter(
     if isinstance(result, PerSample):
         # those that the ranker itself set aside stay there with the dropped ones
         aside = tuple(one | ~keep for one, keep in zip(result.aside, kept, strict=True))
-        filtered = PerSample(result.scores, aside, result.is_log_probability)
+        filtered = PerSample(result.scores, aside)
     else:
         strength = (
             np.where(keep, values, values - np.ptp(values) - 1)

@@ -34,7 +34,7 @@ class Own(_Reduced):
                 f"{inputs.pool.model}: no log-probabilities were recorded with these samples; score them with a model: "
                 f"--ranker {self.name.replace('own', 'likelihood')} --model NAME"
             )
-        return scored(inputs.pool, self.name, own, is_log_probability=True)
+        return scored(inputs.pool, self.name, own)
 
 
 class Likelihood(_Reduced):
@@ -44,7 +44,7 @@ class Likelihood(_Reduced):
         """Rank at the cost of one pass of the scoring model over each sample."""
         by = inputs.score(self.name, FORWARD)
         scores, name = by.reduced(self.how), f"{self.name} by {by.name}"
-        return scored(inputs.pool, name, scores, cost=by.cost, is_log_probability=True)
+        return scored(inputs.pool, name, scores, cost=by.cost)
 
 
 class Reviewer(_Reduced):
@@ -58,15 +58,12 @@ class Reviewer(_Reduced):
 
 
 _MODEL = ("--model",)
-_REVIEWER = "log p(sample | prompt) + log p(prompt | sample), means per token, under --model"
 
 RANKERS = (
-    Own("own", "mean log-probability per token under the model that wrote the sample, as recorded", how="mean"),
-    Own("own-sum", "like own, but the sum over the sample's tokens", how="sum"),
-    Likelihood(
-        "likelihood", "mean log-probability per token of the sample after its prompt, under --model", _MODEL, how="mean"
-    ),
-    Likelihood("likelihood-sum", "like likelihood, but the sum over the sample's tokens", _MODEL, how="sum"),
-    Reviewer("reviewer", _REVIEWER, _MODEL, how="mean"),
-    Reviewer("reviewer-sum", "like reviewer, but sums over tokens", _MODEL, how="sum"),
+    Own("own", how="mean"),
+    Own("own-sum", how="sum"),
+    Likelihood("likelihood", _MODEL, how="mean"),
+    Likelihood("likelihood-sum", _MODEL, how="sum"),
+    Reviewer("reviewer", _MODEL, how="mean"),
+    Reviewer("reviewer-sum", _MODEL, how="sum"),
 )

@@ -38,4 +38,4 @@ def by_order(pool: Pool, name: str = "order") -> Ranking:
     return Ranking(name, PerSample(scores, tuple(np.zeros(n, dtype=bool) for n in pool.sizes)))
 
 
-RANKERS = (Order("order", "the order in which the samples are given"),)
+RANKERS = (Order("order"),)

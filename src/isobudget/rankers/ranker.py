@@ -1,4 +1,4 @@
-"""A ranker is one class: its name, its help, the options that it uses, and how it ranks.
+"""A ranker is one class: its name, the options that it uses, and how it ranks.
 
 A ranker takes its inputs from `RankerInputs`. Those that only a model or the judge can compute (log-probabilities,
 outputs, tests) are computed on first use, by `isobudget.ranking.inputs`, so that this package stays pure.
@@ -31,12 +31,10 @@ class Ranker(ABC):
 
     Attributes:
         name: as the user writes it.
-        help: how it chooses, in one line.
         options: the options of `isobudget rank` that affect it.
     """
 
     name: str
-    help: str
     options: tuple[str, ...] = ()
 
     #: whether the ranker looks at the samples' texts

@@ -14,7 +14,7 @@ from isobudget.errors import InputError
 if TYPE_CHECKING:
     from isobudget.rankers.ranker import Ranker
 
-#: each file with the names of its `RANKERS`, in the order of help texts
+#: each file with the names of its `RANKERS`, in the order in which they are listed
 FILES: Mapping[str, tuple[str, ...]] = {
     "likelihood": ("own", "own-sum", "likelihood", "likelihood-sum", "reviewer", "reviewer-sum"),
     "verifier": ("verifier", "verifier-alone", "classifier"),

@@ -68,7 +68,7 @@ def _cross_fitted(pool: Pool, table: list[Floats], folds: int) -> list[Floats]:
 
 
 def _by_others(pool: Pool, table: list[Floats], train: Sequence[Pool]) -> list[Floats]:
-    ranked: set[Task] = {(pool.benchmark, task_id) for task_id in pool.task_ids}
+    ranked = _tasks(pool)
     rows, right = [], []
     for other in train:
         for one, row in zip(other.problems, within_problems(feature_table(other)), strict=True):
@@ -84,9 +84,13 @@ def _by_others(pool: Pool, table: list[Floats], train: Sequence[Pool]) -> list[F
     return [_probability(model, row) for row in table]
 
 
+def _tasks(pool: Pool) -> set[Task]:
+    return {(pool.benchmark, task_id) for task_id in pool.task_ids}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier(Ranker):
-    """log p(right | sample) of a cross-fitted classifier, plus the likelihood unless it is `alone`."""
+    """log p(right | sample) by a classifier learned from other problems, plus the likelihood unless it is `alone`."""
 
     alone: bool
 
@@ -94,15 +98,15 @@ class Verifier(Ranker):
         """Rank by log p(right), plus the likelihood under the scoring model, or else the recorded one, if any."""
         label, likelihood, cost = self._likelihood(inputs)
         probabilities = log_probabilities(inputs.pool, inputs.train)
-        others = f"learned from {len(inputs.train)} other pools"
-        how = others if inputs.train else f"cross-fitted by problem, {FOLDS} folds"
+        scored_here = _tasks(inputs.pool)
+        learned = sum(not _tasks(other) <= scored_here for other in inputs.train)
+        how = f"learned from {learned} other pools" if inputs.train else f"cross-fitted by problem, {FOLDS} folds"
         return scored(
             inputs.pool,
             label,
             added(probabilities, likelihood),
             cost=cost,
             notes=(f"verifier: {how}, never on the problems it scores",),
-            is_log_probability=likelihood is None,
         )
 
     def _likelihood(self, inputs: RankerInputs) -> tuple[str, Sequence[Floats] | None, RankerCost]:
@@ -116,7 +120,7 @@ class Verifier(Ranker):
 
 
 class Classifier(Ranker):
-    """log p(right | prompt, sample) by a classifier trained elsewhere, plus the recorded likelihood if there is one."""
+    """log p(right | prompt, sample) by a sequence classifier of the Hugging Face hub, plus the recorded likelihood."""
 
     def rank(self, inputs: RankerInputs) -> Ranking:
         """Rank by the sum of both parts; NaN where either is NaN."""
@@ -124,7 +128,7 @@ class Classifier(Ranker):
         label = f"classifier {by.name}"
         note = f"{label}: its training data is unknown; it must not have been trained on these problems"
         scores = added(by.sums, own)
-        return scored(inputs.pool, label, scores, cost=by.cost, notes=(note,), is_log_probability=own is None)
+        return scored(inputs.pool, label, scores, cost=by.cost, notes=(note,))
 
 
 def within_problems(table: Sequence[Floats]) -> list[Floats]:
@@ -182,16 +186,7 @@ def _probability(model: Any, rows: Floats) -> Floats:
 
 
 RANKERS = (
-    Verifier(
-        "verifier",
-        "a classifier learned from other problems' verdicts, plus the likelihood (under --model, else as recorded)",
-        ("--model", "--train"),
-        alone=False,
-    ),
-    Verifier("verifier-alone", "the classifier alone", ("--train",), alone=True),
-    Classifier(
-        "classifier",
-        "a sequence classifier of the Hugging Face hub (--model), plus the recorded likelihood",
-        ("--model",),
-    ),
+    Verifier("verifier", ("--model", "--train"), alone=False),
+    Verifier("verifier-alone", ("--train",), alone=True),
+    Classifier("classifier", ("--model",)),
 )

@@ -164,7 +164,7 @@ class _Ranking:
         scorer, benchmark = None, inputs[0].pool.benchmark
         if options.model is not None and set(options.rankers) != {"classifier"}:
             scorer = self.make_scorer(options.model, [one.pool for one in inputs], self.progress)
-        train = _training(options, benchmark)
+        train = _training(options)
         models = tuple(self._model(samples, scorer, train) for samples in inputs)
         return BenchmarkRanking(benchmark, models, options.bootstrap, options.filter)
 
@@ -175,12 +175,10 @@ class _Ranking:
         return RankedModel(samples, (random_sample(samples, options.bootstrap), *ranked))
 
 
-def _training(options: RankOptions, benchmark: str) -> tuple[Pool, ...]:
-    """The pools that the verifier learns from: of the other run's other benchmarks, or, if it has none, of all."""
+def _training(options: RankOptions) -> tuple[Pool, ...]:
+    """The pools of the runs that the verifier learns from; it leaves out the problems that it scores."""
     pools: list[Pool] = []
     for path in options.train:
         loaded = load_samples(path, texts=True)
-        names = list(loaded.models)
-        others = [name for name in names if name != benchmark] or names
-        pools += [one.pool for name in others for one in run_inputs(loaded, name, options.bootstrap)]
+        pools += [one.pool for name in loaded.models for one in run_inputs(loaded, name, options.bootstrap)]
     return tuple(pools)
