@@ -51,10 +51,11 @@ def test_sigterm_is_as_it_was_before_and_after(before: str, status: int) -> None
 
 @pytest.mark.parametrize("command", ["generate", "run"])
 def test_what_is_in_flight_is_kept_when_a_scheduler_ends_the_command(tmp_path: Path, command: str) -> None:
-    running = threading.Event()
+    running, ended = threading.Event(), threading.Event()
 
     def answer(_model: str, _seed: int) -> tuple[str, int, float]:
         running.set()
+        assert ended.wait(60)  # nothing is finished before the signal
         return "    return 1\n", 5, 0.5
 
     out = tmp_path / "run"
@@ -67,6 +68,7 @@ def test_what_is_in_flight_is_kept_when_a_scheduler_ends_the_command(tmp_path: P
         try:
             assert running.wait(60)
             process.send_signal(signal.SIGTERM)
+            ended.set()
             _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
