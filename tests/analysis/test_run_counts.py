@@ -12,8 +12,10 @@ import pytest
 from isobudget import api
 from isobudget.analysis.compare_run import run_comparison
 from isobudget.analysis.run_counts import run_counts
+from isobudget.curves import Bootstrap
 from isobudget.errors import RunError
 from isobudget.records.check import check_run
+from isobudget.report import build_report, print_report
 from support.synthetic_run import PAIR, synthetic_run
 
 READERS: dict[str, Callable[[Path], Any]] = {"counts": run_counts, "passk": api.passk, "curves": api.curves}
@@ -44,3 +46,22 @@ def test_a_sample_that_is_recorded_twice_counts_once_and_is_said(tmp_path: Path,
     first, again = (run_comparison(run.path) for run in runs)
     assert set(said) <= set(again.notes)
     assert [curve.price for curve in again.curves] == [curve.price for curve in first.curves]
+
+
+def test_an_interrupted_run_says_how_many_problems_have_no_sample(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = synthetic_run(tmp_path / "run", PAIR, {"own": 8})
+    (run.path / "manifest.json").unlink()  # as of an older version, whose parts have no checksum
+    part = run.path / "samples" / "part-000001.parquet"
+    table = pq.read_table(part)
+    model, lacking = PAIR[0].name, ("own/6", "own/7")
+    kept = [row["model"] != model or row["task_id"] not in lacking for row in table.to_pylist()]
+    assert kept.count(False) > len(lacking)
+    pq.write_table(table.filter(kept), part)
+    said = f"{model}: 2 of the run's 8 problems have no judged sample yet and are left out"
+    assert run_counts(run.path)[1] == [said]
+    assert said in run_comparison(run.path).notes
+    assert f"{said}." in api.plan(run.path, unit="tokens").to_dict()["notes"]
+    print_report(build_report(run, tmp_path / "page", bootstrap=Bootstrap(replicates=200)))
+    assert said in " ".join(capsys.readouterr().out.split())

@@ -1,25 +1,47 @@
-"""The samples of a run that are left out of its results, and the notes that tell the user."""
+"""What of a run is left out of its results, and the notes that tell the user."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isobudget.grid import counted
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """How many samples of a model and benchmark are left out: without a verdict, or recorded more than once.
+    """What of a model and benchmark is left out.
 
-    If a sample is recorded several times, the first record counts. The same holds for verdicts.
+    Attributes:
+        unjudged: samples without a verdict.
+        doubled: samples that are recorded more than once. The first record counts, and the first of several verdicts.
+        problems: problems of the run without a judged sample, as in a run that was interrupted.
+        of: all problems of the run.
     """
 
     unjudged: int = 0
     doubled: int = 0
+    problems: int = 0
+    of: int = 0
 
     def notes(self, model: str) -> list[str]:
         """The notes for the user."""
-        unjudged = f"{model}: {self.unjudged} samples have no verdict and are left out"
-        doubled = (
-            f"{model}: {self.doubled} samples are recorded more than once; the first of each counts (isobudget check "
-            "says more)"
-        )
-        return [unjudged] * bool(self.unjudged) + [doubled] * bool(self.doubled)
+        notes = []
+        if self.unjudged:
+            have = "sample has" if self.unjudged == 1 else "samples have"
+            notes.append(f"{model}: {self.unjudged} {have} no verdict and {_are(self.unjudged)} left out")
+        if self.doubled:
+            notes.append(
+                f"{model}: {counted(self.doubled, 'sample')} {_are(self.doubled)} recorded more than once; the first "
+                "of each counts (isobudget check says more)"
+            )
+        if self.problems:
+            have = "has" if self.problems == 1 else "have"
+            notes.append(
+                f"{model}: {self.problems:,} of the run's {self.of:,} problems {have} no judged sample yet and "
+                f"{_are(self.problems)} left out"
+            )
+        return notes
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -248,9 +248,14 @@ class Judged:
         return _rows(self.columns, self._own(self.columns["key"], model, benchmark))
 
     def left_out(self, model: str, benchmark: str) -> LeftOut:
-        """How many samples of one model and benchmark are left out."""
+        """What of one model and benchmark is left out."""
         doubled = self.doubled[self._own(self.doubled, model, benchmark)]
-        return LeftOut(int((~self.rows(model, benchmark)["judged"]).sum()), len(doubled))
+        rows = self.rows(model, benchmark)
+        judged = rows["judged"]
+        groups = np.unique(groups_of(rows["key"][judged]))
+        sampled = int((groups & 1 == 0).sum())
+        problems = sum(name == benchmark for name, _ in self.tasks)
+        return LeftOut(int((~judged).sum()), len(doubled), problems - sampled if sampled else 0, problems)
 
     def _own(self, keys: Keys, model: str, benchmark: str) -> slice:
         own = [at for at, (name, _) in enumerate(self.tasks) if name == benchmark]

@@ -77,14 +77,16 @@ def print_plot(comparison: Comparison) -> None:
 def _with_each_note_once(comparisons: Sequence[Comparison]) -> list[list[Grid]]:
     """The tables of each comparison; a note that several share is printed once, below the first.
 
-    The notes explain a table's marks, how prompts are counted, and how many budgets a clear lead covers.
+    The notes say what was left out, and explain a table's marks, how prompts are counted, and how many budgets a clear
+    lead covers.
     """
     pages = [[grid for grid in (equal_budget_table(one), flip_table(one)) if grid is not None] for one in comparisons]
     kept = {note for one in comparisons for note in (prompt_note(one), clear_note(one))}
     printed: set[str] = set()
-    for grids in pages:
+    for comparison, grids in zip(comparisons, pages, strict=True):
         for place, grid in enumerate(grids):
-            notes = tuple(note for note in grid.notes if note not in printed or note in kept)
+            every = (*comparison.notes, *grid.notes) if place == 0 else grid.notes
+            notes = tuple(note for note in every if note not in printed or note in kept)
             printed.update(notes)
             grids[place] = replace(grid, notes=notes)
     return pages

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.analysis.left_out import LeftOut
 from isobudget.costs.cost import SampleCost
 from isobudget.policies.arms import Arm, Floats
 from isobudget.solving.suites import Verdicts
@@ -21,7 +22,7 @@ class RecordedArm:
     because they do not distinguish visible from hidden tests while others do.
 
     `repairs` is how often a failing sample is repaired. `pool` names the recorded samples that the arm draws, and is
-    empty if no other arm draws them; arms of the same pool cannot be mixed.
+    empty if no other arm draws them; arms of the same pool cannot be mixed. `left_out` is what of a run is not used.
 
     `if_passed` and `if_failed` are the mean prices of passing and of failing samples by problem (NaN if there are
     none); None if all samples cost the same.
@@ -39,6 +40,7 @@ class RecordedArm:
     one_suite: int = 0
     repairs: int = 0
     pool: str = ""
+    left_out: LeftOut = LeftOut()
 
     def on(self, tasks: Sequence[str], hidden: Sequence[float] | None = None) -> Arm:
         """The arm on some of its problems.

@@ -113,6 +113,7 @@ def read_arms(
     if not common:
         raise InputError(f"{', '.join(arm.name for arm in arms)} have no problem in common; nothing can be planned")
     notes = [note for source in loaded.values() if isinstance(source, Imported) for note in source.messages()]
+    notes += [f"{note}." for arm in arms for note in arm.left_out.notes(arm.name)]
     most = len({task for arm in arms for task in arm.task_ids})
     if len(common) < most:
         notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
@@ -234,7 +235,7 @@ def _of_run(
     c = np.array([sum(own or ()) for own in verdicts], dtype=np.int64)
     hidden = every if tasks else None
     made = RecordedArm(samples.model, samples.task_ids, samples.n, c, verdicts, price, passed, failed, hidden, left_out)
-    return replace(made, pool=pool_of(run, samples.model))
+    return replace(made, pool=pool_of(run, samples.model), left_out=samples.left_out)
 
 
 def _second_suite(source: Imported) -> dict[GroupKey, ModelCounts]:
