@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class RecordedArm:
     one_suite: int = 0
     repairs: int = 0
     pool: str = ""
-    left_out: LeftOut = LeftOut()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def on(self, tasks: Sequence[str], hidden: Sequence[float] | None = None) -> Arm:
         """The arm on some of its problems.
