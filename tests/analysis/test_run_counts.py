@@ -65,3 +65,11 @@ def test_an_interrupted_run_says_how_many_problems_have_no_sample(
     assert f"{said}." in api.plan(run.path, unit="tokens").to_dict()["notes"]
     print_report(build_report(run, tmp_path / "page", bootstrap=Bootstrap(replicates=200)))
     assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_run_names_the_models_that_it_has_no_samples_of(tmp_path: Path) -> None:
+    run = synthetic_run(tmp_path / "run", PAIR, {"own": 3})
+    with run.writing():
+        run.state("models", "third", run.facts["models"][PAIR[0].name])
+        run.save_facts()
+    assert "third: no judged sample yet, left out" in run_comparison(run.path).notes

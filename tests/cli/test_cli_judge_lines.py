@@ -21,8 +21,8 @@ from isobudget.judge.verdict import RULES
 from isobudget.pipeline.judging import judge_run_samples
 from isobudget.problems import load_benchmark
 from isobudget.problems.problem import CheckFunction, Problem
-from isobudget.progress import Silent
 from isobudget.records.run import load_run
+from support.notes import Notes
 from support.synthetic_run import PAIR, synthetic_run
 
 CHECK = CheckFunction("def check(candidate):\n    assert candidate(2) == 4\n")
@@ -150,16 +150,6 @@ def test_a_damaged_gzipped_output_is_named(tmp_path: Path) -> None:
         with pytest.raises(RunError, match=r"v\.jsonl\.gz is damaged|exists already"):
             judge_file(samples, PROBLEMS, output, Judge(workers=1), resume=True)
         assert output.read_bytes() == torn
-
-
-class Notes(Silent):
-    """Keeps what is noted."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,11 @@ from isobudget.pipeline.checking import NOT_CHECKED, REFERENCES_NOT_CHECKED
 from isobudget.pipeline.generate import generate
 from isobudget.pipeline.generate_and_judge import generate_and_judge
 from isobudget.pipeline.judging import judge_run_samples
-from isobudget.progress import Silent
 from isobudget.study.read import parse_study
+from support.notes import Notes
 from support.stage_study import Backends, write_study
 
 REASON = r"a reference solution fails its tests: p/1: failed, at assert f1\(0\) == 0 .*--no-check"
-
-
-@dataclass
-class Notes(Silent):
-    """Keeps what is noted."""
-
-    said: list[str] = field(default_factory=list)
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 
 import pytest
 
 from isobudget.backends.base import Generation, Prompt, Sampling
+from isobudget.backends.server.settings import ServerSettings
 from isobudget.errors import BackendError
 from isobudget.pipeline.generate import FAILURES_FILE, generate
 from isobudget.pipeline.generate_and_judge import generate_and_judge
@@ -16,6 +18,7 @@ from isobudget.records.part_writer import PartWriter
 from isobudget.records.run import load_run
 from isobudget.study.read import parse_study
 from support.fakes import FakeBackend
+from support.notes import Notes
 from support.stage_study import Backends, answer, read_failures, write_study
 
 
@@ -121,7 +124,10 @@ def test_a_model_that_is_gone_ends_the_run_and_keeps_everything(
             return super().generate(prompt, sampling, seeds)
 
     study = parse_study(study_text, "mine")
-    with pytest.raises(BackendError, match=r"seems to be down\. The last reason: connection refused"):
+    with pytest.raises(
+        BackendError,
+        match=r"seems to be down\. The last reason: connection refused\. Samples received so far are saved",
+    ):
         generate(study, tmp_path / "run", make_backend=lambda _model: Gone(answer, concurrency=1))
     run = load_run(tmp_path / "run")
     assert {key[2] for key in run.sample_keys()} == {"p/0"}
@@ -151,3 +157,20 @@ def test_some_bad_problems_in_a_row_do_not_look_like_a_model_that_is_gone(
     _, done = generate(study, tmp_path / "run", make_backend=lambda _model: Slow(answer, concurrency=8))
     assert {one.task_id for one in done.failures} == {"p/1", "p/2"}
     assert done.samples == 11
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_server_on_this_machine_that_does_not_run_is_said_at_once(
+    tmp_path: Path, study_text: str, listens: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        if not listens:
+            listening.close()
+        text = study_text[: study_text.index("[[models]]")]
+        text += f'[[models]]\nname = "m"\nbackend = "server"\nurl = "http://127.0.0.1:{port}/v1"\nn = 2\n'
+        notes = Notes()
+        generate(parse_study(text, "mine"), tmp_path / "run", notes, make_backend=Backends())
+    why = f"m: nothing listens at 127.0.0.1:{port} (Connection refused); start the server before this model's turn"
+    assert notes.said == ([] if listens else [why])
+    assert ServerSettings(model="m", url="http://192.0.2.1/v1").not_running() == ""  # is not contacted

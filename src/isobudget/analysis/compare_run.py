@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.analysis.left_out import absent_note
 from isobudget.analysis.load_samples import (
     LoadedRun,
     ModelSamples,
@@ -86,7 +87,7 @@ def run_comparison(
     bootstrap = bootstrap or Bootstrap()
     loaded = load_samples(run, [benchmark])
     require_models(costs, list(loaded.run.facts["models"]))
-    models, notes = _on_common_problems(loaded.samples(benchmark))
+    models, notes = _on_common_problems(loaded, benchmark)
     notes += [*charge_notes(charges, selection == TESTS), *cut_note([(one.model, one.n) for one in models])]
     curves = []
     for samples in models:
@@ -184,11 +185,14 @@ def _ranked(samples: ModelSamples) -> NDArray[np.float64]:
     return rank_scores([one.passed for one in samples.problems], scores, curve_end(samples.n))
 
 
-def _on_common_problems(models: list[ModelSamples]) -> tuple[list[ModelSamples], list[str]]:
+def _on_common_problems(loaded: LoadedRun, benchmark: str) -> tuple[list[ModelSamples], list[str]]:
+    models, facts = loaded.samples(benchmark), loaded.run.facts
     common = common_tasks([one.task_ids for one in models])
     if not common:
         raise RunError("the models have no judged problem in common; there is nothing to compare")
     notes = [note for one in models for note in one.left_out.notes(one.model)]
+    if "imported" not in facts:
+        notes += absent_note(facts["models"], {one.model for one in models})
     most = max(len(one.task_ids) for one in models)
     if len(common) < most:
         notes.append(f"compared on the {len(common)} problems that every model has samples for, of {most}")

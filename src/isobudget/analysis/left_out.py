@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from isobudget.grid import counted
@@ -41,6 +42,12 @@ class LeftOut:
                 f"{_are(self.problems)} left out"
             )
         return notes
+
+
+def absent_note(stated: Iterable[str], sampled: Container[str]) -> list[str]:
+    """A note on the models that a run states but has no judged samples of."""
+    absent = [name for name in stated if name not in sampled]
+    return [f"{', '.join(absent)}: no judged sample yet, left out"] if absent else []
 
 
 def _are(count: int) -> str:

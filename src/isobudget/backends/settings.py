@@ -133,6 +133,10 @@ class BackendSettings(BaseModel, metaclass=_Checked):
     backend: str
     model: Text
 
+    def not_running(self) -> str:
+        """Why the program that serves the model does not run, as far as known without a request; or an empty string."""
+        return ""
+
     def open(self) -> Backend:
         """The backend that reaches this model; use it as a context manager.
 

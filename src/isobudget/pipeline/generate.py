@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -153,19 +153,33 @@ def generate(
                 progress.start(_task(model), 0)
         begun = BegunRun(run, tuple(one for one in models if left[one.name]), len(have) + sum(left.values()))
         done = Generated()
+        for model in begun.models:
+            if why := model.settings.not_running():
+                progress.note(f"{model.name}: {why} before this model's turn")
         try:
             with beside(begun) as on_part:
                 for model in begun.models:
                     progress.start(_task(model), left[model.name])
                     work = missing_work(study, model, benchmarks, have, model.settings.pacing().group)
                     opened = executor.generating(model, left[model.name])
-                    with opened as backend, run.sample_writer(on_part) as writer:
+                    with _telling_what_is_saved(), opened as backend, run.sample_writer(on_part) as writer:
                         served = ServedNames(run.facts["models"], model, progress)
                         _Generator(run, model, backend, writer, done, progress, served).generate(work)
         finally:
             write_failures(run, done.failures)
             done.notes = model_notes(run.facts)
     return run, done
+
+
+@contextlib.contextmanager
+def _telling_what_is_saved() -> Iterator[None]:
+    """Errors of a model also say that no sample is lost."""
+    try:
+        yield
+    except BackendError as error:
+        raise BackendError(
+            f"{str(error).rstrip('.')}. Samples received so far are saved; run the same command to resume."
+        ) from error
 
 
 def _task(model: ResolvedModel) -> str:
@@ -263,7 +277,7 @@ class _Generator:
         if hold() and not feed.is_empty():
             raise BackendError(
                 f"{self.model.name}: {GONE_AFTER} problems or more failed in a row, so the model seems to be down. The "
-                f"last reason: {reason}. Samples received so far are saved; run the same command to resume."
+                f"last reason: {reason}"
             )
 
     def _record(self, piece: Work, generations: Sequence[Generation | None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.parse
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -9,9 +10,13 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from isobudget.backends.base import Chat, Prompt
+from isobudget.backends.server.keys import is_loopback
 from isobudget.backends.settings import BackendSettings, Needs, Pacing, Positive
 
 Api = Literal["completions", "chat"]
+
+#: how long a server on this machine may take to accept a connection
+_CONNECT_SECONDS = 1.0
 
 
 def _plain(url: str) -> str:
@@ -88,6 +93,18 @@ class ServerSettings(BackendSettings):
                 'text to continue, but api = "chat" answers conversations. Set a prompt format that makes them, such '
                 'as "chat", or api = "completions"'
             )
+        return ""
+
+    def not_running(self) -> str:
+        """Why a server on this machine does not run, or an empty string. Other machines are not contacted."""
+        parts = urllib.parse.urlsplit(self.url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        if not is_loopback(host):
+            return ""
+        try:
+            socket.create_connection((host, port), _CONNECT_SECONDS).close()
+        except OSError as error:
+            return f"nothing listens at {host}:{port} ({error.strerror or error}); start the server"
         return ""
 
     def facts(self) -> dict[str, Any]:
