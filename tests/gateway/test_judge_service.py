@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
 def test_a_program_that_is_too_long_is_said_at_once(service: Service) -> None:
     with (
         RemoteJudge(service.url, key=service.key) as remote,
-        pytest.raises(JudgeError, match="accepts 1024 kB per request; a program with its tests has 20"),
+        pytest.raises(JudgeError, match="accepts 1024 kB per request, but a batch of programs with their tests has 20"),
     ):
         list(remote.run([(DOUBLE, GOOD), (DOUBLE, "#" * (2 << 20))]))
 

@@ -119,9 +119,9 @@ def test_tests_that_cannot_be_read_are_said() -> None:
         ([None], TESTS, "must be a string or a list of messages, not None"),
         ([[]], TESTS, "must be a string or a list of messages"),
         ([b"bytes"], TESTS, "must be a string or a list of messages"),
-        ([RIGHT], None, "tests: pass one for each completion, or one for all, not NoneType"),
+        ([RIGHT], None, "tests: pass a list with an item for each completion, or one item for all, not a NoneType"),
         ([RIGHT], [None], "must be source or an object with fields, not NoneType"),
-        ([RIGHT], 5, "tests: pass one for each"),
+        ([RIGHT], 5, "tests: pass a list with an item for each completion"),
         (
             [RIGHT],
             {"arguments": [[{1}, 2]], "results": [3], "entry_point": "add"},

@@ -1,8 +1,8 @@
 """APPS' `run_test`: the list of results of a program, one for each test.
 
 A result is True for a test that passed, False for one that failed, and -1 for one that raised or took too long. The
-list is [-2] for a program that does not load or lacks its function. As in APPS, a program that fails a test still runs
-the later ones.
+list is [-2] for a program that does not load or does not define the function under test. As in APPS, a program that
+fails a test still runs the later tests.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run_test(
     test: str | None = None,
     debug: bool = False,  # noqa: ARG001
 ) -> Any:
-    """The results of a program on the tests in a problem's folder; without a program, the tests as a dictionary.
+    """The results of a program on the tests in a problem's folder. Without a program, the tests as a dictionary.
 
     Args:
         prob_path: the problem's folder, which has ``input_output.json``.
@@ -46,13 +46,13 @@ def run_test(
         debug: has no effect.
 
     Raises:
-        InputError: no folder is named, or its tests cannot be read.
+        InputError: no folder is named, or the tests in the folder cannot be read.
         JudgeError: programs cannot be confined here.
     """
     if prob_path is None and (problem_list is None or prob_index is None):
-        raise InputError("pass prob_path, or both problem_list and prob_index")
+        raise InputError("pass 'prob_path', or both 'problem_list' and 'prob_index'")
     if prob_index is not None and not isinstance(prob_index, SupportsIndex):
-        raise InputError(f"prob_index: must be an index of problem_list, not {prob_index!r:.60}")
+        raise InputError(f"prob_index: must be an index of 'problem_list', not {prob_index!r:.60}")
     if prob_path is None:
         check_lists(problem_list=problem_list)
     folders: list[Any] = [prob_path] if prob_path is not None else list(problem_list or ())
@@ -121,7 +121,7 @@ def _problem(data: str | Mapping[str, Any], where: str) -> Problem:
 
 
 def _left(problem: Problem, verdict: Verdict) -> list[int | None]:
-    """The tests that must still run separately; None stands for loading the program without running a test."""
+    """The indices of the tests that must still run separately. None stands for loading the program without a test."""
     if verdict.passed or verdict.outcome is Outcome.SYNTAX_ERROR:
         return []
     first = verdict.tests_passed or 0
@@ -130,7 +130,7 @@ def _left(problem: Problem, verdict: Verdict) -> list[int | None]:
 
 
 def _only(problem: Problem, at: int | None) -> Problem:
-    """The problem with only the test at an index; with no test for None."""
+    """The problem with only the test at the index `at`, or with no test if `at` is None."""
     tests, these = problem.tests, slice(0, 0) if at is None else slice(at, at + 1)
     if isinstance(tests, CallTests):
         return replace(problem, tests=replace(tests, arguments=tests.arguments[these], results=tests.results[these]))

@@ -38,7 +38,10 @@ def compute(
     sizes = sizes_of(k)
     check_lists(predictions=predictions, references=references)
     if len(predictions) != len(references):
-        raise InputError(f"{len(predictions)} predictions, but {len(references)} references; pass one of each per task")
+        raise InputError(
+            f"{len(predictions)} predictions, but {len(references)} references; pass one prediction (a list of "
+            "programs) and one reference for each task"
+        )
     candidates_of = programs_of(predictions, "predictions")
     problems = [
         apart_where_exact(given_problem(tests, task_id=f"reference {task}")) for task, tests in enumerate(references)

@@ -72,5 +72,5 @@ def _checked(record: Record, where: str, problems: dict[str, Problem]) -> Record
     if not isinstance(task, str) or task not in problems:
         raise InputError(f"{where}: no problem has the task_id {str(task)[:80]!r}")
     if not isinstance(record.get("completion"), str):
-        raise InputError(f"{where}: needs a field completion that is a string")
+        raise InputError(f"{where}: needs a field 'completion' that is a string")
     return record
