@@ -6,7 +6,7 @@ import signal
 
 
 def signal_name(number: int) -> str:
-    """The signal's name, such as ``SIGSEGV``; ``signal 40`` for one without a name, as most real-time signals are."""
+    """The signal's name, such as ``SIGSEGV``. ``signal 40`` for a signal without a name, such as most real-time signals."""
     try:
         return signal.Signals(number).name
     except ValueError:
