@@ -118,7 +118,7 @@ def test_tests_that_are_read_already() -> None:
 
 
 def test_a_folder_that_the_list_does_not_have() -> None:
-    with pytest.raises(InputError, match="prob_index 3 is out of range: problem_list has 1 folders"):
+    with pytest.raises(InputError, match="prob_index 3 is out of range: 'problem_list' has 1 folders"):
         apps.run_test(problem_list=["x"], prob_index=3, test="x")
     for given in ({"prob_path": {"inputs": []}}, {"problem_list": [3], "prob_index": 0}):
         with pytest.raises(InputError, match=r"a problem must be the path of its folder, not a (dict|int)"):

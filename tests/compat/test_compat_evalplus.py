@@ -134,7 +134,7 @@ def test_a_result_file_is_taken_for_its_own_samples_only(tmp_path: Path, data: s
 
     write(right)
     evaluate("humaneval", str(samples), True, data_file=data)
-    with pytest.raises(InputError, match="no results of the plus tests; i_just_wanna_run=True re-judges"):
+    with pytest.raises(InputError, match="no results of the plus tests; pass i_just_wanna_run=True to judge"):
         evaluate("humaneval", str(samples), data_file=data)
     made = evaluate("humaneval", str(samples), i_just_wanna_run=True, data_file=data)
     assert evaluate("humaneval", str(samples)) == made
@@ -144,7 +144,7 @@ def test_a_result_file_is_taken_for_its_own_samples_only(tmp_path: Path, data: s
             evaluate("humaneval", str(samples))
     for torn in ("{", "[]", '{"eval": 3}', '{"eval": {"HumanEval/0": [3]}}'):
         (tmp_path / "samples_eval_results.json").write_text(torn)
-        with pytest.raises(InputError, match="i_just_wanna_run=True re-judges"):
+        with pytest.raises(InputError, match="pass i_just_wanna_run=True to judge the samples again"):
             evaluate("humaneval", str(samples))
 
 

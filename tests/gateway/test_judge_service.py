@@ -127,7 +127,7 @@ def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
             RemoteJudge(url)
     with pytest.raises(JudgeError, match="cannot be reached"), RemoteJudge("http://127.0.0.1:9", patience_seconds=0):
         pass
-    with pytest.raises(JudgeError, match="inside its with block"):
+    with pytest.raises(JudgeError, match="inside a `with` block"):
         next(RemoteJudge(service.url).run([]))
 
 

@@ -41,7 +41,8 @@ def run_test(
 
     Args:
         prob_path: the problem's folder, which has ``input_output.json``.
-        problem_list, prob_index: instead of `prob_path`, a list of folders and the index of one of them.
+        problem_list: instead of `prob_path`, a list of folders of problems.
+        prob_index: the index of one folder in `problem_list`.
         test: the program.
         debug: has no effect.
 
@@ -58,7 +59,7 @@ def run_test(
     folders: list[Any] = [prob_path] if prob_path is not None else list(problem_list or ())
     at = 0 if prob_path is not None else int(prob_index or 0)
     if not -len(folders) <= at < len(folders):
-        raise InputError(f"prob_index {at} is out of range: problem_list has {len(folders)} folders")
+        raise InputError(f"prob_index {at} is out of range: 'problem_list' has {len(folders)} folders")
     if not isinstance(folder := folders[at], str | os.PathLike):
         kind = type(folder).__name__
         raise InputError(f"a problem must be the path of its folder, not a {kind}; pass loaded tests to apps.results")
@@ -88,7 +89,8 @@ def results(
     check_lists(input_outputs=input_outputs, generations=generations)
     if len(input_outputs) != len(generations):
         raise InputError(
-            f"input_outputs has {len(input_outputs)} problems, but generations has {len(generations)} lists of programs"
+            f"'input_outputs' has {len(input_outputs)} problems, but 'generations' has {len(generations)} lists of "
+            "programs"
         )
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(input_outputs)]
     programs_by_problem = programs_of(generations, "generations")

@@ -27,7 +27,7 @@ def compute(
     Args:
         predictions: for each task, a list of candidate programs.
         references: for each task, the source of its tests, which runs after a candidate.
-        k: values of k; those for which some task has too few candidates are left out.
+        k: values of k. A value for which some task has too few candidates is left out.
         num_workers: candidates judged at the same time.
         timeout: CPU seconds for one candidate (the original counts wall time).
 

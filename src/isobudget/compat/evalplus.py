@@ -41,7 +41,7 @@ def evaluate(
     If the result file already exists and has results of these samples, its content is returned without judging.
 
     Args:
-        dataset: `humaneval` or `mbpp`; the data file is found as for the benchmarks `humaneval+` and `mbpp+`.
+        dataset: `humaneval` or `mbpp`. The data file is found as for the benchmarks `humaneval+` and `mbpp+`.
         samples: JSON lines with `task_id` and either `completion` or `solution`; or a folder with a folder of `.py`
             files for each task.
         base_only: leave the plus tests out.
@@ -101,7 +101,7 @@ def _prompts(published: Published, given: Path | None) -> dict[str, str]:
 
 def _recorded(result: Path, source: Path, base_only: bool, prompts: dict[str, str]) -> dict[str, Any]:
     """The content of a result file. If the samples in `source` still exist, the results must be of these samples."""
-    anew = "; i_just_wanna_run=True re-judges"
+    anew = "; pass i_just_wanna_run=True to judge the samples again"
     content = parse_json(read_text(result), str(result), hint=anew)
     try:
         rows = {task: list(each) for task, each in content["eval"].items()}

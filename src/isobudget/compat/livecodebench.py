@@ -46,7 +46,7 @@ def codegen_metrics(
     Args:
         samples_list: for each problem, a dictionary with ``input_output``: JSON of `inputs`, `outputs`, `fn_name`.
         generations_list: for each problem, a list of programs.
-        k_list: values of k; those for which some problem has too few programs are left out.
+        k_list: values of k. A value for which some problem has too few programs is left out.
         num_process_evaluate: programs judged at the same time.
         timeout: CPU seconds for one test (LiveCodeBench counts wall time).
         debug: has no effect.
@@ -65,8 +65,8 @@ def codegen_metrics(
     check_lists(samples_list=samples_list, generations_list=generations_list)
     if len(samples_list) != len(generations_list):
         raise InputError(
-            f"samples_list has {len(samples_list)} problems, but generations_list has {len(generations_list)} lists of "
-            "programs"
+            f"'samples_list' has {len(samples_list)} problems, but 'generations_list' has {len(generations_list)} "
+            "lists of programs"
         )
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(samples_list)]
     generations = programs_of(generations_list, "generations_list")
@@ -101,7 +101,7 @@ def _problem(sample: Mapping[str, str], where: str) -> Problem:
         if len(inputs) != len(outputs) or not all(isinstance(one, str) for one in (*inputs, *outputs)):
             raise InputError(f"{where}: 'inputs' and 'outputs' must be lists of strings of the same length")
         if not inputs:
-            raise InputError(f"{where}: holds no tests; a program would pass whatever it does")
+            raise InputError(f"{where}: holds no tests, so every program would pass")
         for one in (*inputs, *outputs):
             checked_text(one, where)
         tests: CallTests | ProgramTests = ProgramTests(inputs, outputs, rules="livecodebench")

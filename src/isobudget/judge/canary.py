@@ -34,7 +34,7 @@ _PYTEST = "from solution import double\n\n\ndef test_double():\n    assert doubl
 
 
 class Canary(NamedTuple):
-    """A problem with a program that must pass and one that must not."""
+    """A problem, with a program that must pass and a program that must not pass."""
 
     problem: Problem
     right: str

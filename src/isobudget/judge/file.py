@@ -1,9 +1,9 @@
 """Judges a file of samples into a file of verdicts, as `isobudget judge` does.
 
 Samples are JSON lines with `task_id` and either `completion` (appended to the problem's prompt) or `solution` (the
-whole program). Verdicts are JSON lines, one per sample, in the same order. Until the last verdict is written, all of
-them are in a file beside the output, with `.partial` after its name; a killed run continues from this file. The samples
-may be gzipped, and so are the verdicts if the output's name ends in `.gz`.
+whole program). Verdicts are JSON lines, one per sample, in the same order. Until the last verdict is written, all
+verdicts are in a file beside the output, which has the output's name and `.partial` after it. A killed run continues
+from this file. The samples may be gzipped. The verdicts are gzipped if the output's name ends in `.gz`.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ class Judge:
                 next run.
         """
         if not self._entered:
-            raise JudgeError("use the judge inside its with block: with Judge() as judge: judge.run(...)")
+            raise JudgeError("use the judge inside a `with` block: with Judge() as judge: judge.run(...)")
         if any(worker.given for worker in self._pool):
             raise JudgeError("this judge is busy with another run: read all verdicts of that run first, or close it")
         stream = _Stream(self._pool, iter(pairs), self.limits, is_wanted)

@@ -56,7 +56,7 @@ class VerdictTally:
     Attributes:
         samples: number of samples by problem, without samples that could not be judged.
         passes: number of passed samples by problem.
-        by_model: `samples` and `passes` for each model. The name of the model is empty for samples that state none.
+        by_model: `samples` and `passes` for each model. The model's name is empty for samples that state no model.
         outcomes: how often each outcome occurred.
         shared: number of samples whose tests ran in the sample's process.
         problems: number of problems of the benchmark.

@@ -60,8 +60,8 @@ class Limits(NamedTuple):
     """Bounds on one sample's process.
 
     Attributes:
-        cpu_seconds: CPU time of the sample itself. A busy machine does not shorten it.
-        wall_seconds: a generous cap for samples that sleep or wait.
+        cpu_seconds: CPU time of the sample itself. A busy machine does not shorten this time.
+        wall_seconds: wall time, a generous cap for samples that sleep or wait.
         memory_mb: resident memory, in MiB. Where resident memory is watched, the address space may be 512 MiB larger.
         output_kb: what the sample may print, in KiB.
     """

@@ -46,7 +46,7 @@ def always_wanted() -> bool:
 
 
 class Worker:
-    """A worker's process, the tester, and the jobs that it has been given."""
+    """A worker's process (its tester), and the jobs that have been given to the worker."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings

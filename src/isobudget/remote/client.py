@@ -113,7 +113,7 @@ class RemoteJudge:
             JudgeError: called outside the `with` block, or the service is gone, or refuses the pairs.
         """
         if self._threads is None:
-            raise JudgeError("use the judge inside its with block: with RemoteJudge(url) as judge: judge.run(...)")
+            raise JudgeError("use the judge inside a `with` block: with RemoteJudge(url) as judge: judge.run(...)")
         threads, under_way = self._threads, deque[Future[list[Verdict]]]()
         batches = _batches(pairs)
         try:

@@ -153,7 +153,7 @@ class _Answer:
 
 
 def main() -> None:
-    """Serve at the socket that the first argument names, and write a byte to the given descriptor when ready."""
+    """Serve at the socket that the first argument names. Once ready, write a byte to the descriptor in the second."""
     place, ready = Path(sys.argv[1]), int(sys.argv[2])
     daemon = Daemon(place)
     os.write(ready, b"1")

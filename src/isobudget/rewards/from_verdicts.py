@@ -55,9 +55,9 @@ class Reward:
         for name in ("failed", "timeout", "malformed"):
             value = getattr(self, name)
             if not is_number(value) and (name == "failed" or value is not None):
-                raise InputError(f"{name} must be a finite number, not {value!r}: NaN means that the judge failed")
+                raise InputError(f"{name!r} must be a finite number, not {value!r}: NaN means that the judge failed")
         if not isinstance(self.partial, bool):
-            raise InputError(f"partial must be True or False, not {self.partial!r:.60}")
+            raise InputError(f"'partial' must be True or False, not {self.partial!r:.60}")
         extraction_by(self.extraction)
         Limits.checked(self.limits)
 
@@ -138,7 +138,7 @@ def compute_score(
         InputError: as for `Reward`; the message names the `data_source`.
     """
     if not isinstance(extra_info, Mapping | None):
-        raise InputError(f"{data_source}: extra_info must be a dictionary, not {extra_info!r:.60}")
+        raise InputError(f"{data_source}: 'extra_info' must be a dictionary, not {extra_info!r:.60}")
     entry_point = (extra_info or {}).get("entry_point") or ""  # None in a row without one, if other rows have one
     try:
         score = reward([solution_str], [ground_truth], entry_point=[entry_point])[0]

@@ -34,7 +34,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 class _LostError(JudgeError):
-    """The pool ended, so jobs that it has not answered can be sent again."""
+    """The pool ended before it answered all jobs. The unanswered jobs can be sent again."""
 
 
 #: the clients of this process
@@ -228,7 +228,7 @@ def _started_anew(place: Path) -> socket.socket | None:
             return connection
         raise
     except OSError as error:
-        raise JudgeError(f"{place}: the shared pool of judges cannot be started there: {error.strerror}") from error
+        raise JudgeError(f"{place}: the shared pool of judges cannot be started: {error.strerror}") from error
     return _try(place)
 
 

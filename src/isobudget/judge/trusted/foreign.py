@@ -95,7 +95,7 @@ class _Elsewhere(zygotes.Process):
         """Do nothing: the zygote ends when its socket is closed."""
 
     def wait(self, timeout: float | None = None) -> int:  # noqa: ARG002
-        """Do nothing: its parent waits for it."""
+        """Do nothing: the zygote's parent waits for it."""
         return 0
 
 

@@ -107,7 +107,7 @@ class SampleSession:
         return result
 
     def attribute(self, stand_in: StandIn, name: str) -> Any:
-        """An attribute of an object. A method obtained this way cannot be called: it could see the expected values."""
+        """An attribute of an object. If it is a method, the tests cannot call it: it could see the expected values."""
         known = set(self.stand_ins)
         value = _use(stand_in, "get", (name,), {})
         if type(value) is StandIn and (number := object.__getattribute__(value, "_number")) not in known:

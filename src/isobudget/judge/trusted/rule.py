@@ -11,7 +11,7 @@ and compare plain values. The rule accepts:
 - instances of the sample's classes, which may be created, given attributes and passed back to the sample.
 
 Everything else is rejected: reading attributes of results or changing results, classes, `with`, `try`, `async`, other
-decorators, fixtures, functions passed to the sample.
+decorators, fixtures, and functions, generators and iterators passed to the sample.
 
 `holds_results` says whether a result may still be in use when the sample is called again. The sample could have changed
 the result meanwhile, and a copy would not show the change. Not covered: a sample that keeps an argument and changes the

@@ -60,7 +60,10 @@ def _run_once(descriptor: int) -> NoReturn:
 
 
 def _handed_on(form: tuple[types.CodeType, ...]) -> str:
-    """The compiled program for later processes. It is empty if it is too long for a message: each process compiles."""
+    """The compiled program for later processes.
+
+    The text is empty if the compiled program is too long for a message. Then each process compiles the program itself.
+    """
     data = marshal.dumps(form)
     return data.hex() if len(data) < wire.TEXT_BYTES // 2 else ""
 
@@ -99,7 +102,7 @@ def _exited(stop: SystemExit) -> int:
 
 
 def _excepted(error: BaseException) -> int:
-    """Pass an error to the program's own `sys.excepthook`, if it has set one; return the exit status."""
+    """Pass an error to the program's own `sys.excepthook`, if the program has set one, and return the exit status."""
     try:
         if sys.excepthook is not sys.__excepthook__:
             sys.excepthook(type(error), error, error.__traceback__)
