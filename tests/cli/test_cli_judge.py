@@ -66,10 +66,10 @@ def test_one_verdict_per_sample_in_order(tmp_path: Path, ending: str) -> None:
     [
         ("{not json", "line 2: is not JSON"),
         ([1, 2], "line 2: must be a JSON object"),
-        ({"completion": "x"}, "line 2: the field task_id is missing"),
+        ({"completion": "x"}, "line 2: the field 'task_id' is missing"),
         ({"task_id": "Own/7", "completion": "x"}, "line 2: unknown task_id 'Own/7'"),
-        ({"task_id": "Own/0"}, "line 2: needs the field completion"),
-        ({"task_id": "Own/0", "completion": 3}, "line 2: the field completion must be a string"),
+        ({"task_id": "Own/0"}, "line 2: needs the field 'completion'"),
+        ({"task_id": "Own/0", "completion": 3}, "line 2: the field 'completion' must be a string"),
     ],
 )
 def test_bad_line_is_named_before_anything_is_judged(tmp_path: Path, line: Any, message: str) -> None:

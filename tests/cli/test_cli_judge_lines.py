@@ -87,7 +87,7 @@ def test_a_resumed_file_has_the_models_that_it_had(tmp_path: Path) -> None:
         (tmp_path / "v.jsonl.partial").write_text(output.read_text().splitlines(keepends=True)[0])
         output.unlink()
         write(samples, first | {"model": "other"}, first | {"model": "large"})
-        message = r"line 1: verdict of a, sample 0, small, but .* has a, sample 0, other there"
+        message = r"line 1: verdict of a, sample 0, small, but the sample at this place in .* is a, sample 0, other;"
         with pytest.raises(RunError, match=message):
             judge_file(samples, PROBLEMS, output, judge, resume=True)
 
@@ -98,7 +98,7 @@ def test_a_resumed_file_has_the_models_that_it_had(tmp_path: Path) -> None:
         ('{"task_id": "a", "completion": "x", "completion": "y"}', "line 2: .*'completion' occurs twice"),
         ('{"task_id": "a", "completion": "x", "task_id": "a"}', "line 2: .*'task_id' occurs twice"),
         ('{"task_id": "a", "completion": "x", "meta": {"k": 1, "k": 2}}', "line 2: .*'k' occurs twice"),
-        ({"task_id": "a", "completion": "x", "solution": "y"}, "line 2: has both completion and solution"),
+        ({"task_id": "a", "completion": "x", "solution": "y"}, "line 2: has both 'completion' and 'solution'"),
     ],
 )
 def test_lines_that_say_two_things_are_refused(tmp_path: Path, line: Any, message: str) -> None:

@@ -101,7 +101,7 @@ def test_verdicts_are_the_local_judges_and_the_poison_is_alone() -> None:
             next(judge.run(work))
         first.close()  # type: ignore[attr-defined]
         assert plain(list(judge.run(work[:5]))) == expected[:5]
-    with pytest.raises(JudgeError, match="inside its with block"):
+    with pytest.raises(JudgeError, match="inside a `with` block"):
         next(judge.run(work))
 
 
@@ -133,7 +133,7 @@ def test_after_ctrl_c_the_verdicts_on_what_was_begun_still_come() -> None:
             found.extend(judge.run([(problem, slow)] * 200))
         assert [one.outcome for one in found] == ["passed"] * len(found)
         assert 0 < len(found) < FEWEST_PROGRAMS
-        with pytest.raises(JudgeError, match="inside its with block"):
+        with pytest.raises(JudgeError, match="inside a `with` block"):
             next(judge.run([]))
     assert told == [
         "Stopping: nothing new is started. Waiting for the verdicts on samples in flight, 30 s at most for each; "

@@ -99,9 +99,9 @@ def test_references_that_are_one_text() -> None:
 @pytest.mark.parametrize(
     ("sample", "why"),
     [
-        ({}, "needs a field input_output"),
-        ({"input_output": 5}, "needs a field input_output"),
-        (None, "needs a field input_output"),
+        ({}, "needs a field 'input_output'"),
+        ({"input_output": 5}, "needs a field 'input_output'"),
+        (None, "needs a field 'input_output'"),
         ({"input_output": json.dumps({"inputs": [], "outputs": []})}, "holds no tests"),
         ({"input_output": WHOLE | {"fn_name": 5}}, "fn_name: must be a string"),
         ({"input_output": WHOLE | {"fn_name": "a b"}}, "fn_name: 'a b' is not a Python name"),
@@ -118,7 +118,7 @@ def test_tests_that_are_read_already() -> None:
 
 
 def test_a_folder_that_the_list_does_not_have() -> None:
-    with pytest.raises(InputError, match="prob_index 3 is out of range: problem_list has 1 folders"):
+    with pytest.raises(InputError, match="prob_index 3 is out of range: 'problem_list' has 1 folders"):
         apps.run_test(problem_list=["x"], prob_index=3, test="x")
     for given in ({"prob_path": {"inputs": []}}, {"problem_list": [3], "prob_index": 0}):
         with pytest.raises(InputError, match=r"a problem must be the path of its folder, not a (dict|int)"):
@@ -133,7 +133,7 @@ def test_a_file_is_named_by_a_path(odd: Any) -> None:
         evaluate_functional_correctness(odd)
     with pytest.raises(InputError, match="samples: pass a path"):
         evaluate("humaneval", odd)
-    with pytest.raises(InputError, match="dataset must be humaneval or mbpp"):
+    with pytest.raises(InputError, match="dataset must be 'humaneval' or 'mbpp'"):
         evaluate(odd, "samples.jsonl")
 
 
@@ -182,7 +182,7 @@ def test_tests_of_apps_that_are_damaged_and_a_place_that_is_none(tmp_path: Path)
     for test in (None, "x"):
         with pytest.raises(InputError, match="is not JSON"):
             apps.run_test(str(tmp_path), test=test)
-    with pytest.raises(InputError, match="prob_index: must be an index of problem_list"):
+    with pytest.raises(InputError, match="prob_index: must be an index of 'problem_list'"):
         apps.run_test(problem_list=[str(tmp_path)], prob_index="a", test="x")  # type: ignore[arg-type]
 
 

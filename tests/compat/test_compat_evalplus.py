@@ -112,7 +112,7 @@ def test_a_folder_of_programs(tmp_path: Path, data: str) -> None:
     ("line", "why"),
     [
         ('{"task_id": "HumanEval/7", "solution": ""}', "line 1: no problem"),
-        ('{"task_id": "HumanEval/0"}', "needs a field completion or solution"),
+        ('{"task_id": "HumanEval/0"}', "needs a field 'completion' or 'solution'"),
         ('{"task_id": "HumanEval/0", "solution": "x"}', "no sample of 1 problem, such as HumanEval/1"),
     ],
 )
@@ -121,7 +121,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, data: str, line: str, why: 
     samples.write_text(line + "\n")
     with pytest.raises(InputError, match=why):
         evaluate("humaneval", str(samples), data_file=data)
-    with pytest.raises(InputError, match="dataset must be humaneval or mbpp"):
+    with pytest.raises(InputError, match="dataset must be 'humaneval' or 'mbpp'"):
         evaluate("apps", str(samples))  # type: ignore[arg-type]
 
 
@@ -134,17 +134,17 @@ def test_a_result_file_is_taken_for_its_own_samples_only(tmp_path: Path, data: s
 
     write(right)
     evaluate("humaneval", str(samples), True, data_file=data)
-    with pytest.raises(InputError, match="no results of the plus tests; i_just_wanna_run=True re-judges"):
+    with pytest.raises(InputError, match="no results of the plus tests; pass i_just_wanna_run=True to judge"):
         evaluate("humaneval", str(samples), data_file=data)
     made = evaluate("humaneval", str(samples), i_just_wanna_run=True, data_file=data)
     assert evaluate("humaneval", str(samples)) == made
     for other in ([right[0], right[1] | {"solution": "x"}], right * 2, right[:1]):
         write(other)
-        with pytest.raises(InputError, match=r"these samples|other samples"):
+        with pytest.raises(InputError, match=r"of (the samples|other samples than those) in .*samples\.jsonl"):
             evaluate("humaneval", str(samples))
     for torn in ("{", "[]", '{"eval": 3}', '{"eval": {"HumanEval/0": [3]}}'):
         (tmp_path / "samples_eval_results.json").write_text(torn)
-        with pytest.raises(InputError, match="i_just_wanna_run=True re-judges"):
+        with pytest.raises(InputError, match="pass i_just_wanna_run=True to judge the samples again"):
             evaluate("humaneval", str(samples))
 
 
@@ -174,5 +174,5 @@ def test_the_scores_of_a_result_file_follow_from_its_rows(tmp_path: Path, data: 
         assert evaluate("humaneval", samples, data_file=data) == made
     del made["eval"]["HumanEval/1"][0]["base_status"]
     result.write_text(json.dumps(made))
-    with pytest.raises(InputError, match="no results of these samples"):
+    with pytest.raises(InputError, match="no results of the samples in"):
         evaluate("humaneval", samples, data_file=data)

@@ -127,14 +127,14 @@ def test_what_does_not_fit_is_said(service: Service, tmp_path: Path) -> None:
             RemoteJudge(url)
     with pytest.raises(JudgeError, match="cannot be reached"), RemoteJudge("http://127.0.0.1:9", patience_seconds=0):
         pass
-    with pytest.raises(JudgeError, match="inside its with block"):
+    with pytest.raises(JudgeError, match="inside a `with` block"):
         next(RemoteJudge(service.url).run([]))
 
 
 def test_a_program_that_is_too_long_is_said_at_once(service: Service) -> None:
     with (
         RemoteJudge(service.url, key=service.key) as remote,
-        pytest.raises(JudgeError, match="accepts 1024 kB per request; a program with its tests has 20"),
+        pytest.raises(JudgeError, match="accepts 1024 kB per request, but a batch of programs with their tests has 20"),
     ):
         list(remote.run([(DOUBLE, GOOD), (DOUBLE, "#" * (2 << 20))]))
 

@@ -191,7 +191,7 @@ def test_all_canonical_solutions_pass(judge: Judge, shared_data: Path) -> None:
 
 
 def test_judge_says_how_it_must_be_used() -> None:
-    with pytest.raises(JudgeError, match="with block"):
+    with pytest.raises(JudgeError, match="inside a `with` block"):
         next(Judge(unsafe=True).run([(SQUARE, RIGHT)]))
     with pytest.raises(JudgeError, match="at least 1"):
         Judge(workers=0)

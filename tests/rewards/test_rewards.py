@@ -119,9 +119,9 @@ def test_tests_that_cannot_be_read_are_said() -> None:
         ([None], TESTS, "must be a string or a list of messages, not None"),
         ([[]], TESTS, "must be a string or a list of messages"),
         ([b"bytes"], TESTS, "must be a string or a list of messages"),
-        ([RIGHT], None, "tests: pass one for each completion, or one for all, not NoneType"),
+        ([RIGHT], None, "tests: pass a list with an item for each completion, or one item for all, not a NoneType"),
         ([RIGHT], [None], "must be source or an object with fields, not NoneType"),
-        ([RIGHT], 5, "tests: pass one for each"),
+        ([RIGHT], 5, "tests: pass a list with an item for each completion"),
         (
             [RIGHT],
             {"arguments": [[{1}, 2]], "results": [3], "entry_point": "add"},
@@ -138,7 +138,7 @@ def test_what_is_no_list_of_answers(completions: Any, tests: Any, message: str) 
 @pytest.mark.parametrize("name", ["failed", "timeout", "malformed"])
 def test_a_reward_is_a_finite_number(name: str) -> None:
     for value in (math.nan, math.inf, "0"):
-        with pytest.raises(InputError, match=f"{name} must be a finite number"):
+        with pytest.raises(InputError, match=f"'{name}' must be a finite number"):
             Reward(**{name: value})
     assert Reward(failed=-1).failed == -1
 
@@ -265,7 +265,7 @@ def test_a_runtime_folder_that_cannot_be_used_is_passed_over(tmp_path: Path, mon
 
 def test_a_folder_in_the_place_of_the_socket_is_said(own_pool: Path) -> None:
     socket_path().mkdir()
-    with pytest.raises(JudgeError, match=r"cannot be (reached|started there)"):
+    with pytest.raises(JudgeError, match=r"cannot be (reached|started: )"):
         connect(socket_path())
 
 
@@ -432,7 +432,7 @@ def test_an_entry_point_that_is_missing_is_none_and_an_odd_one_is_said(own_pool:
     assert compute_score("own", RIGHT, json.dumps({"test": check, "entry_point": "add"}), {"entry_point": None}) == 1.0
     with pytest.raises(InputError, match="entry_point of completion 0: must be a function's name, not 5"):
         reward([RIGHT], [asserts], entry_point=[5])  # type: ignore[list-item]
-    with pytest.raises(InputError, match="own: extra_info must be a dictionary"):
+    with pytest.raises(InputError, match="own: 'extra_info' must be a dictionary"):
         compute_score("own", RIGHT, TESTS, [1])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="unknown extraction rule 5"):
         Reward(extraction=5)  # type: ignore[arg-type]

@@ -102,7 +102,7 @@ class ClusterJudge(Judge):
             ClusterError: all workers crash on any batch.
         """
         if not self._entered or self._dispatch is None:
-            raise JudgeError("use the judge inside its with block: with ... as judge: judge.run(...)")
+            raise JudgeError("use the judge inside a `with` block: with ... as judge: judge.run(...)")
         if self._streaming:
             raise JudgeError("this judge is busy with another run: take its verdicts first, or close it")
         self._streaming = True

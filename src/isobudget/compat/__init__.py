@@ -4,5 +4,5 @@
     from isobudget.compat.code_eval import compute
 
 A sample cannot reach its tests, CPU time counts instead of wall time, and verdicts come several times faster.
-docs/compat.md says which verdicts differ from the original's, and why.
+docs/compat.md says which verdicts differ from those of the original functions, and why.
 """

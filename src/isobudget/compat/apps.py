@@ -1,8 +1,8 @@
 """APPS' `run_test`: the list of results of a program, one for each test.
 
 A result is True for a test that passed, False for one that failed, and -1 for one that raised or took too long. The
-list is [-2] for a program that does not load or lacks its function. As in APPS, a program that fails a test still runs
-the later ones.
+list is [-2] for a program that does not load or does not define the function under test. As in APPS, a program that
+fails a test still runs the later tests.
 """
 
 from __future__ import annotations
@@ -37,28 +37,29 @@ def run_test(
     test: str | None = None,
     debug: bool = False,  # noqa: ARG001
 ) -> Any:
-    """The results of a program on the tests in a problem's folder; without a program, the tests as a dictionary.
+    """The results of a program on the tests in a problem's folder. Without a program, the tests as a dictionary.
 
     Args:
         prob_path: the problem's folder, which has ``input_output.json``.
-        problem_list, prob_index: instead of `prob_path`, a list of folders and the index of one of them.
+        problem_list: instead of `prob_path`, a list of folders of problems.
+        prob_index: the index of one folder in `problem_list`.
         test: the program.
         debug: has no effect.
 
     Raises:
-        InputError: no folder is named, or its tests cannot be read.
+        InputError: no folder is named, or the tests in the folder cannot be read.
         JudgeError: programs cannot be confined here.
     """
     if prob_path is None and (problem_list is None or prob_index is None):
-        raise InputError("pass prob_path, or both problem_list and prob_index")
+        raise InputError("pass 'prob_path', or both 'problem_list' and 'prob_index'")
     if prob_index is not None and not isinstance(prob_index, SupportsIndex):
-        raise InputError(f"prob_index: must be an index of problem_list, not {prob_index!r:.60}")
+        raise InputError(f"prob_index: must be an index of 'problem_list', not {prob_index!r:.60}")
     if prob_path is None:
         check_lists(problem_list=problem_list)
     folders: list[Any] = [prob_path] if prob_path is not None else list(problem_list or ())
     at = 0 if prob_path is not None else int(prob_index or 0)
     if not -len(folders) <= at < len(folders):
-        raise InputError(f"prob_index {at} is out of range: problem_list has {len(folders)} folders")
+        raise InputError(f"prob_index {at} is out of range: 'problem_list' has {len(folders)} folders")
     if not isinstance(folder := folders[at], str | os.PathLike):
         kind = type(folder).__name__
         raise InputError(f"a problem must be the path of its folder, not a {kind}; pass loaded tests to apps.results")
@@ -88,7 +89,8 @@ def results(
     check_lists(input_outputs=input_outputs, generations=generations)
     if len(input_outputs) != len(generations):
         raise InputError(
-            f"input_outputs has {len(input_outputs)} problems, but generations has {len(generations)} lists of programs"
+            f"'input_outputs' has {len(input_outputs)} problems, but 'generations' has {len(generations)} lists of "
+            "programs"
         )
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(input_outputs)]
     programs_by_problem = programs_of(generations, "generations")
@@ -121,7 +123,7 @@ def _problem(data: str | Mapping[str, Any], where: str) -> Problem:
 
 
 def _left(problem: Problem, verdict: Verdict) -> list[int | None]:
-    """The tests that must still run separately; None stands for loading the program without running a test."""
+    """The indices of the tests that must still run separately. None stands for loading the program without a test."""
     if verdict.passed or verdict.outcome is Outcome.SYNTAX_ERROR:
         return []
     first = verdict.tests_passed or 0
@@ -130,7 +132,7 @@ def _left(problem: Problem, verdict: Verdict) -> list[int | None]:
 
 
 def _only(problem: Problem, at: int | None) -> Problem:
-    """The problem with only the test at an index; with no test for None."""
+    """The problem with only the test at the index `at`, or with no test if `at` is None."""
     tests, these = problem.tests, slice(0, 0) if at is None else slice(at, at + 1)
     if isinstance(tests, CallTests):
         return replace(problem, tests=replace(tests, arguments=tests.arguments[these], results=tests.results[these]))

@@ -72,7 +72,7 @@ def path_of(value: Any, name: str) -> Path:
 
 
 def result_file(path: Path) -> Path:
-    """Check that results can be written to a file; returns its path.
+    """Check that results can be written to a file, and return the file's path.
 
     Raises:
         StorageError: the file cannot be written.

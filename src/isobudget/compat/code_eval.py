@@ -27,7 +27,7 @@ def compute(
     Args:
         predictions: for each task, a list of candidate programs.
         references: for each task, the source of its tests, which runs after a candidate.
-        k: values of k; those for which some task has too few candidates are left out.
+        k: values of k. A value for which some task has too few candidates is left out.
         num_workers: candidates judged at the same time.
         timeout: CPU seconds for one candidate (the original counts wall time).
 
@@ -38,7 +38,10 @@ def compute(
     sizes = sizes_of(k)
     check_lists(predictions=predictions, references=references)
     if len(predictions) != len(references):
-        raise InputError(f"{len(predictions)} predictions, but {len(references)} references; pass one of each per task")
+        raise InputError(
+            f"{len(predictions)} predictions, but {len(references)} references; pass one prediction (a list of "
+            "programs) and one reference for each task"
+        )
     candidates_of = programs_of(predictions, "predictions")
     problems = [
         apart_where_exact(given_problem(tests, task_id=f"reference {task}")) for task, tests in enumerate(references)

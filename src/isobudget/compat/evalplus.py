@@ -1,4 +1,4 @@
-"""EvalPlus' `evaluate`: samples of HumanEval+ or MBPP+ are judged by base and plus tests, into the same result file."""
+"""EvalPlus' `evaluate`: judges samples of HumanEval+ or MBPP+ by base and plus tests, and writes a result file."""
 
 from __future__ import annotations
 
@@ -36,18 +36,20 @@ def evaluate(
     data_file: str | os.PathLike[str] | None = None,
     timeout: float = _SECONDS,
 ) -> dict[str, Any]:
-    """Judge samples by both suites, write EvalPlus' result file beside them, and return its content.
+    """Judge samples by both suites, write EvalPlus' result file beside the samples, and return the file's content.
 
-    If the file already exists and has results of these samples, its content is returned without judging.
+    If the result file already exists and has results of these samples, its content is returned without judging.
 
     Args:
-        dataset: `humaneval` or `mbpp`; the data file is found as for the benchmarks `humaneval+` and `mbpp+`.
-        samples: JSON lines with `task_id` and `completion` or `solution`, or a folder of folders with `.py` files.
+        dataset: `humaneval` or `mbpp`. The data file is found as for the benchmarks `humaneval+` and `mbpp+`.
+        samples: JSON lines with `task_id` and either `completion` or `solution`; or a folder with a folder of `.py`
+            files for each task.
         base_only: leave the plus tests out.
         parallel: samples judged at the same time; 4 by default.
         i_just_wanna_run: judge even if there is a result file of these samples.
         data_file: the file with the problems, if it is not in the usual place.
-        timeout: CPU seconds of a sample for a suite (EvalPlus limits wall time, by the time of each input).
+        timeout: CPU seconds of a sample for all inputs of a suite. (EvalPlus limits wall time, and derives the limit
+            from the time that the reference takes for each input.)
 
     Raises:
         InputError: a sample cannot be used, a problem has no sample, or the result file has results of other samples.
@@ -55,7 +57,7 @@ def evaluate(
         StorageError: the results cannot be written.
     """
     if not isinstance(dataset, str) or dataset not in _DATA:
-        raise InputError(f"dataset must be humaneval or mbpp, not {dataset!r:.60}")
+        raise InputError(f"dataset must be 'humaneval' or 'mbpp', not {dataset!r:.60}")
     source = path_of(samples, "samples")
     given = path_of(data_file, "data_file") if data_file else None
     result = _result_of(source)
@@ -66,7 +68,7 @@ def evaluate(
     solutions = list(_solutions(source, suites))
     if missing := suites.keys() - {task for task, _ in solutions}:
         without = counted(len(missing), "problem")
-        raise InputError(f"{samples}: no sample of {without}, such as {min(missing)}; each needs one")
+        raise InputError(f"{samples}: no sample of {without}, such as {min(missing)}; every problem needs a sample")
     rows = _judged(solutions, suites, base_only, parallel or 4, timeout)
     content = {
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
@@ -89,7 +91,7 @@ def _result_of(source: Path) -> Path:
 
 
 def _prompts(published: Published, given: Path | None) -> dict[str, str]:
-    """The prompt of each task; empty if the data is not available, since a result file can be reused without it."""
+    """The prompt of each task. Empty if the data is not available: a result file can be reused without the prompts."""
     try:
         suites = load_suites(published, given)
     except InputError:
@@ -98,8 +100,8 @@ def _prompts(published: Published, given: Path | None) -> dict[str, str]:
 
 
 def _recorded(result: Path, source: Path, base_only: bool, prompts: dict[str, str]) -> dict[str, Any]:
-    """The content of a result file, checked to be of these samples if they still exist."""
-    anew = "; i_just_wanna_run=True re-judges"
+    """The content of a result file. If the samples in `source` still exist, the results must be of these samples."""
+    anew = "; pass i_just_wanna_run=True to judge the samples again"
     content = parse_json(read_text(result), str(result), hint=anew)
     try:
         rows = {task: list(each) for task, each in content["eval"].items()}
@@ -109,16 +111,16 @@ def _recorded(result: Path, source: Path, base_only: bool, prompts: dict[str, st
         recorded = [(one, rows[one.task].pop(0)["solution"]) for one in here if one.where or one.task in rows]
         fit = all(_is_of(one, solution, prompts) for one, solution in recorded)
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise InputError(f"{result}: has no results of these samples{anew}") from None
+        raise InputError(f"{result}: has no results of the samples in {source}{anew}") from None
     if source.exists() and (not fit or any(rows.values())):
-        raise InputError(f"{result}: has the results of other samples{anew}")
+        raise InputError(f"{result}: has the results of other samples than those in {source}{anew}")
     if not base_only and not plus:
         raise InputError(f"{result}: has no results of the plus tests{anew}")
     return {**content, "pass_at_k": scores}
 
 
 def _is_of(sample: _Given, solution: str, prompts: dict[str, str]) -> bool:
-    """Whether a recorded program is that of a sample. If the prompt is not known, only the end is compared."""
+    """Whether a recorded program is the sample's. If the prompt is not known, only the program's end is compared."""
     if sample.whole:
         return solution == sample.text
     prompt = prompts.get(sample.task)
@@ -143,7 +145,7 @@ def _given(source: Path) -> Iterator[_Given]:
         whole, continued = record.get("solution"), record.get("completion")
         text = whole if isinstance(whole, str) else continued
         if not isinstance(text, str):
-            raise InputError(f"{where}: needs a field completion or solution that is a string")
+            raise InputError(f"{where}: needs a field 'completion' or 'solution' that is a string")
         yield _Given(where, str(record.get("task_id")), text, text is whole)
 
 
@@ -187,7 +189,7 @@ def _status(verdict: Verdict) -> str:
 
 
 def _failing(problem: Problem | None, verdict: Verdict) -> list[str]:
-    """The first input that failed, as source in a list; empty if it is not known."""
+    """A list with the source of the first input that failed. The list is empty if that input is not known."""
     tests = None if problem is None else problem.tests
     if verdict.passed or not isinstance(tests, ReferenceInputs) or verdict.tests_passed is None:
         return []

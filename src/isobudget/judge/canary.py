@@ -1,8 +1,8 @@
 """A benchmark's canary: before any score, one right and one wrong program must be judged correctly.
 
-The right program is a reference of the benchmark; the wrong one gives another answer. Some benchmarks have no reference
-that is known to pass (APPS, LiveCodeBench, tasks without a solution). For these, both programs are written for a small
-built-in problem with the same kind of tests.
+The right program is a reference of the benchmark. The wrong program gives another answer. Some benchmarks have no
+reference that is known to pass (APPS, LiveCodeBench, tasks without a solution). For these, both programs are written
+for a small built-in problem with the same kind of tests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PYTEST = "from solution import double\n\n\ndef test_double():\n    assert doubl
 
 
 class Canary(NamedTuple):
-    """A problem with a program that must pass and one that must not."""
+    """A problem, with a program that must pass and a program that must not pass."""
 
     problem: Problem
     right: str
@@ -49,8 +49,8 @@ def require_canaries(problems: Iterable[Problem], judge: Judge) -> None:
         judge: an entered judge.
 
     Raises:
-        JudgeError: on this machine the judge calls a right program wrong, or a wrong one right; the message has both
-            verdicts.
+        JudgeError: on this machine the judge calls a right program wrong, or a wrong program right. The message has the
+            verdicts on both programs.
     """
     by_benchmark: dict[str, list[Problem]] = {}
     for problem in problems:
@@ -63,7 +63,7 @@ def require_canaries(problems: Iterable[Problem], judge: Judge) -> None:
                 break
             verdicts = f"{_said(right)} and {_said(wrong)}"
             task_id = canary.problem.task_id
-            complaint = complaint or f"For {task_id}, its verdicts on a right and a wrong program are {verdicts}"
+            complaint = complaint or f"For {task_id}, the verdicts on a right and a wrong program are {verdicts}"
         else:
             if complaint:
                 raise JudgeError(
@@ -73,7 +73,7 @@ def require_canaries(problems: Iterable[Problem], judge: Judge) -> None:
 
 
 def canaries(problems: list[Problem]) -> Iterator[Canary]:
-    """Candidate canaries for a benchmark, best first; the first that works is used.
+    """Candidate canaries for a benchmark, best first. The caller uses the first that works.
 
     There are none for problems without right answers.
     """

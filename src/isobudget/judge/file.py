@@ -1,9 +1,9 @@
 """Judges a file of samples into a file of verdicts, as `isobudget judge` does.
 
 Samples are JSON lines with `task_id` and either `completion` (appended to the problem's prompt) or `solution` (the
-whole program). Verdicts are JSON lines, one per sample, in the same order. Until the last verdict is written, all of
-them are in a file beside the output, with `.partial` after its name; a killed run continues from this file. The samples
-may be gzipped, and so are the verdicts if the output's name ends in `.gz`.
+whole program). Verdicts are JSON lines, one per sample, in the same order. Until the last verdict is written, all
+verdicts are in a file beside the output, which has the output's name and `.partial` after it. A killed run continues
+from this file. The samples may be gzipped. The verdicts are gzipped if the output's name ends in `.gz`.
 """
 
 from __future__ import annotations
@@ -51,21 +51,22 @@ def judge_file(
     Args:
         samples: JSON lines, plain or gzipped. The whole file is checked before anything is judged.
         problems: by task_id.
-        output: file for the verdicts, gzipped if its name ends in `.gz`; it appears only when it is complete.
+        output: file for the verdicts. It is gzipped if its name ends in `.gz`, and appears only when it is complete.
         judge: a judge that has been entered, or that `begin` enters.
-        resume: continue from the verdicts that a killed run left beside the output; a finished output of the same
+        resume: continue from the verdicts that a killed run left beside the output. A finished output of the same
             samples is kept.
         again: replace an existing output.
-        extraction: rule that extracts the program from a completion or solution; None takes both unchanged.
+        extraction: rule that extracts the program from a completion or solution. None takes both unchanged.
         progress: shows how many samples are judged.
-        begin: called before the first sample is judged, after all checks; not called if there is nothing to judge.
+        begin: called before the first sample is judged, once the samples and the output have been checked. Not called
+            if a finished output is kept.
 
     Raises:
         InputError: a sample line cannot be used (the message says where), there are no samples, or the output is a
             folder or the file of samples.
-        RunError: the output exists and `again` is not set, or the output holds no verdicts to replace; verdicts of a
-            killed run exist and `resume` is not set; existing verdicts are damaged or belong to other samples; or
-            another command is writing them.
+        RunError: one of these is the case. The output exists and `again` is not set. With `again`, the output holds no
+            verdicts. Verdicts of a killed run exist and `resume` is not set. Existing verdicts are damaged or belong to
+            other samples. Another command is writing the verdicts.
         StorageError: the output cannot be written.
     """
     total = _check_files(samples, problems, output)
@@ -115,7 +116,7 @@ def _leaving_nothing(partial: Path, begun: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _told_as_ours(output: Path) -> Iterator[None]:
-    """Turn errors in reading or writing verdicts into one that names the file."""
+    """Turn an error in reading or writing verdicts into an error that names the file."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -125,14 +126,18 @@ def _told_as_ours(output: Path) -> Iterator[None]:
 
 
 def _check_files(samples: Path, problems: dict[str, Problem], output: Path) -> int:
-    """The number of samples. Raises if there is none, if one is invalid, or if the verdicts cannot be written."""
+    """The number of samples.
+
+    Raises:
+        InputError: there is no sample, a sample is invalid, or the output is a folder or the file of samples.
+    """
     if output.is_dir() or output.resolve() == samples.resolve():
         what = "a folder" if output.is_dir() else "the file of samples"
         raise InputError(f"{output} is {what}; name another file for the verdicts")
     total = sum(1 for _ in read_samples(samples, problems))
     if total == 0:
         raise InputError(
-            f"{samples} holds no samples; each line must be a JSON object with task_id and completion or solution"
+            f"{samples} holds no samples; each line must be a JSON object with 'task_id' and 'completion' or 'solution'"
         )
     return total
 
@@ -178,7 +183,7 @@ def _take_up(
     """Count the verdicts that are already written, and check that they belong to these programs, tests and rules.
 
     Returns:
-        Their number and their size in bytes, without an incomplete last line.
+        The number of verdicts and their size in bytes. An incomplete last line does not count.
 
     Raises:
         RunError: a line is damaged, or belongs to another sample, other tests or other rules; or there are more
@@ -196,8 +201,8 @@ def _take_up(
             if (place, group) != ((sample.task_id, sample.index), sample.group):
                 has = f"{_named(sample.task_id, sample.index, sample.group)}"
                 raise RunError(
-                    f"{where}: verdict of {_named(*place, group)}, but {samples} has {has} there; remove the file of "
-                    "verdicts to start over"
+                    f"{where}: verdict of {_named(*place, group)}, but the sample at this place in {samples} is {has}; "
+                    "remove the file of verdicts to start over"
                 )
             if record.get("sha256") != digests.of(sample):
                 raise RunError(
@@ -245,7 +250,7 @@ def _named(task_id: str, index: int, group: tuple[object, ...]) -> str:
 
 
 def _finish(partial: Path, output: Path) -> None:
-    """Sync the finished file and give it its final name, compressed if the name says so."""
+    """Sync the finished file and give it its final name. It is compressed if that name ends in `.gz`."""
     whole = partial
     if output.suffix == ".gz":
         whole = output.with_name(output.name + ".whole")

@@ -1,7 +1,8 @@
-"""The host's half of a guest: starts one (`judge.confinement.guest`), sends it requests, and ends it.
+"""The host's half of a guest: starts a guest (`judge.confinement.guest`), sends requests to it, and ends it.
 
-A guest has one process at a time, which ends when its socket is closed or when it is killed. Nothing of it remains:
-this module removes its folder, and when the first process of its pid namespace ends, the kernel ends all others.
+A guest has one process at a time. The process ends when its control socket is closed or when it is killed. Nothing of a
+guest remains: this module removes the guest's folder, and when the first process of the guest's pid namespace ends, the
+kernel ends all others.
 """
 
 from __future__ import annotations
@@ -43,17 +44,17 @@ class GuestSetting:
     """Settings of a guest.
 
     Attributes:
-        view: real path of the folder to copy; also the guest's working directory.
+        view: real path of the folder to copy. It is also the guest's working directory.
         files: relative paths of the files to copy.
-        writable: relative paths of the files that the guest may write; they begin empty.
+        writable: relative paths of the files that the guest may write. They begin empty.
         shown: folders that are visible read-only at their own paths, such as the interpreter's.
         interpreter: path of the interpreter that runs the program.
-        program: Python source that the guest runs; its arguments are the control socket's descriptor number and the
-            layers of confinement as JSON.
+        program: Python source that the guest runs. The program's arguments are the control socket's descriptor number
+            and the layers of confinement as JSON.
         first: the first message that the program receives.
         view_mb: maximum size of the copy, in MiB.
         memory_mb: maximum resident memory of a process that the program forks, in MiB.
-        allow_subprocess: whether those processes may start other programs.
+        allow_subprocess: whether the processes that the program forks may start other programs.
     """
 
     view: str
@@ -150,11 +151,11 @@ class Guest:
 
         Args:
             request: in the form that the guest's program expects.
-            deadline: on the monotonic clock; the guest is ended if it has not answered by then.
+            deadline: time on the monotonic clock. The guest is ended if it has not answered by this time.
 
         Raises:
-            GuestGoneError: the guest ended, or did not answer in time, or reported a fault. It has been ended, and can
-                be started again.
+            GuestGoneError: the guest ended, or did not answer in time, or reported a fault. In each case the guest has
+                been ended, and can be started again.
         """
         try:
             self._send(request)

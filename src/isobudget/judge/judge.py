@@ -49,28 +49,29 @@ def most_workers() -> int:
 
 
 class Judge:
-    """A pool of workers that judge samples. Use it as a context manager; leaving it ends whatever still runs.
+    """A pool of workers that judge samples. Use it as a context manager: leaving the block ends whatever still runs.
 
     Args:
-        workers: samples judged at the same time; None means one per core that this process may use.
+        workers: samples judged at the same time. None means one per core that this process may use.
         limits: bounds on every sample.
         unsafe: also judge where the confinement that untrusted code needs is not available.
-        one_process: let a whole program that cannot leave anything behind run all its tests in one process, which
-            serves no other sample; False gives every test a process of its own.
-        trust: where function and pytest tests of your own problems run: `split`, in a process apart from the sample, or
-            `shared`, in the sample's process; `auto` decides for each problem, see docs/judge.md.
+        one_process: run all tests of a whole program in one process, if the program cannot leave anything behind in
+            that process. The process serves no other sample. False gives every test a process of its own.
+        trust: where function and pytest tests of your own problems run. `split` is a process apart from the sample,
+            `shared` is the sample's process, and `auto` decides for each problem, see docs/judge.md.
         foreign: trust tests, references and checkers no more than samples: the tester is confined as a sample is, and
             only the form of its answers is checked. A pass then means only that these tests reported a pass. Use a
             separate judge for each owner of tests.
         without: layers of confinement to leave out (`namespaces`, `landlock`, `seccomp`), to test the remaining ones.
-        share: has no effect; samples that shared a process could change each other's verdicts. Kept for old callers.
+        share: has no effect, because samples that shared a process could change each other's verdicts. It is kept for
+            old callers.
 
     Attributes:
-        layers: the layers of confinement active around every worker, once entered; None if not known.
+        layers: the layers of confinement that are active around every worker. None until the judge is entered.
 
     Raises:
         JudgeError: the system is not Linux, or `workers` is out of range.
-        InputError: `trust` is not one of these words, or a limit is not valid.
+        InputError: `trust` is not one of its three values, or a limit is not valid.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Judge:
         if workers is not None and not 1 <= workers <= most:
             raise JudgeError(f"workers must be at least 1 and, with {cores} cores, at most {most}, not {workers}")
         if trust not in TRUSTS:
-            raise InputError(f"trust must be one of {', '.join(TRUSTS)}, not {trust!r}")
+            raise InputError(f"trust must be one of {', '.join(repr(str(one)) for one in TRUSTS)}, not {trust!r}")
         self.workers = workers or cores
         self.limits = (limits or Limits()).checked()
         self.unsafe = unsafe
@@ -148,7 +149,7 @@ class Judge:
         self._pool = []
 
     def run(self, pairs: Iterable[tuple[Problem, str]]) -> Iterator[Verdict]:
-        """Judge pairs of a problem and a whole program; yields one verdict per pair, in their order.
+        """Judge pairs of a problem and a whole program, and yield one verdict per pair, in the order of the pairs.
 
         Raises:
             JudgeError: called outside the `with` block, or while another `run` of this judge is under way.
@@ -159,15 +160,16 @@ class Judge:
         """Like `run`, but stops once nobody waits for the verdicts any more.
 
         Args:
-            is_wanted: says whether the next verdict is still wanted; called about once a second, on the caller's
+            is_wanted: says whether the next verdict is still wanted. It is called about once a second, on the caller's
                 thread.
-            pairs: as `run` takes them.
+            pairs: pairs of a problem and a whole program.
 
         Raises:
-            UnwantedError: `is_wanted` returned False. Running samples are ended; the judge is ready for the next run.
+            UnwantedError: `is_wanted` returned False. Running samples have been ended, and the judge is ready for the
+                next run.
         """
         if not self._entered:
-            raise JudgeError("use the judge inside its with block: with Judge() as judge: judge.run(...)")
+            raise JudgeError("use the judge inside a `with` block: with Judge() as judge: judge.run(...)")
         if any(worker.given for worker in self._pool):
             raise JudgeError("this judge is busy with another run: read all verdicts of that run first, or close it")
         stream = _Stream(self._pool, iter(pairs), self.limits, is_wanted)
@@ -247,7 +249,7 @@ class _Stream:
                 self._replace(worker)
 
     def _replace(self, worker: Worker) -> None:
-        """Restart a worker; the jobs it had are judged again.
+        """Restart a worker, and have its unfinished jobs judged again.
 
         The worker failed on the first of these jobs. After `ATTEMPTS` failures, or one if the tests hung, the failure
         becomes that job's verdict.
@@ -289,7 +291,7 @@ def third_party_path() -> tuple[str, ...]:
 
 
 def layers_of_confinement() -> dict[str, bool]:
-    """Which layers of confinement this machine grants to this user, by name; found out by starting a worker."""
+    """Whether this machine grants each layer of confinement to this user, by name. A worker is started to find out."""
     if not sys.platform.startswith("linux"):
         return dict.fromkeys(LAYERS, False)
     worker = Worker(Judge(1, unsafe=True)._settings(0, min(os.sched_getaffinity(0))))

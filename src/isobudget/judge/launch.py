@@ -1,4 +1,4 @@
-"""The entry point of a worker: an interpreter that forks its zygote before it knows any test, and becomes the tester.
+"""The entry point of a worker: an interpreter that forks a zygote before it knows any test, then becomes the tester.
 
 Modules that tester and zygote share are imported and warmed up once. Modules that only the tester needs are imported
 after the fork, so that the zygote stays small.

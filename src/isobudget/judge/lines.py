@@ -32,7 +32,8 @@ class SampleLine:
     """One line of a file of samples.
 
     Attributes:
-        task_id, index: the problem, and the sample's number within its problem and group, from 0.
+        task_id: the problem.
+        index: the sample's number within its problem and group, from 0.
         program: the program to judge.
         fields: all fields of the line.
     """
@@ -53,14 +54,15 @@ class VerdictTally:
     """Totals over a file of verdicts.
 
     Attributes:
-        samples, passes: numbers of samples and of passed samples by problem, without those that could not be judged.
-        by_model: the same numbers for each model; the model is empty where a sample states none.
+        samples: number of samples by problem, without samples that could not be judged.
+        passes: number of passed samples by problem.
+        by_model: `samples` and `passes` for each model. The model's name is empty for samples that state no model.
         outcomes: how often each outcome occurred.
-        shared: number of samples whose tests ran in one process with them.
+        shared: number of samples whose tests ran in the sample's process.
         problems: number of problems of the benchmark.
-        invalid: the first sample that could not be judged, and why; empty if there is none.
-        errors: how often each error message of samples occurred, by its first 80 characters.
-        not_installed: modules that samples import but that are not installed, and for each the number of samples.
+        invalid: the first sample that could not be judged, and why. Empty if there is none.
+        errors: how often each error message of samples occurred, by the message's first 80 characters.
+        not_installed: number of samples that failed for lack of a module, by module.
     """
 
     samples: Counter[str] = field(default_factory=Counter)
@@ -92,7 +94,7 @@ class VerdictTally:
 
 
 class Digests(dict[str, str]):
-    """Checksums by task_id, made on demand, of a problem's tests with the judge's rules, limits and trust."""
+    """Checksums by task_id, made on demand. Each covers a problem's tests and the judge's rules, limits and trust."""
 
     def __init__(self, problems: dict[str, Problem], judge: Judge) -> None:
         self.problems = problems
@@ -138,25 +140,25 @@ _WANTED: dict[str, type] = {
 
 
 def damage(record: Any) -> str:
-    """Why an object is not a valid verdict line; an empty string if it is one."""
+    """Why an object is not a valid verdict line; an empty string if it is valid."""
     if not isinstance(record, dict):
         return "not a JSON object"
     for name, kind in _WANTED.items():
         if name not in record:
-            return f"{name} is missing"
+            return f"the field {name!r} is missing"
         if type(record[name]) is not kind:
-            return f"{name} is {str(record[name])[:40]!r}"
+            return f"the field {name!r} is {str(record[name])[:40]!r}"
     if record["verdict"] not in set(Outcome) or record["trust"] not in set(Trust):
-        return f"verdict is {record['verdict'][:40]!r}, trust {record['trust'][:40]!r}"
+        return f"the field 'verdict' is {record['verdict'][:40]!r}, and 'trust' is {record['trust'][:40]!r}"
     if record["passed"] != (record["verdict"] == Outcome.PASSED):
-        return f"passed is {record['passed']} and verdict {record['verdict']!r}"
+        return f"the field 'passed' is {record['passed']}, but 'verdict' is {record['verdict']!r}"
     return ""
 
 
 def read_samples(
     path: Path, problems: dict[str, Problem], extraction: Extraction | None = None
 ) -> Iterator[SampleLine]:
-    """Read and check a file of samples, one at a time; see `judge_file`.
+    """Read and check the samples of a file, one at a time. `judge_file` says what the file must hold.
 
     Raises:
         InputError: the file cannot be read, or a line is not a JSON object, has a key twice, names no known problem, or
@@ -180,7 +182,7 @@ def _program(
 ) -> tuple[str, str]:
     stated = record.get("task_id")
     if stated is None:
-        raise InputError(f"{where}: the field task_id is missing")
+        raise InputError(f"{where}: the field 'task_id' is missing")
     task_id = spelling.of(str(stated))
     if task_id is None:
         known = ", ".join(islice(problems, 3))
@@ -189,11 +191,11 @@ def _program(
         )
     for name in ("completion", "solution"):
         if not isinstance(record.get(name, ""), str):
-            raise InputError(f"{where}: the field {name} must be a string, not {json_kind(record[name])}")
+            raise InputError(f"{where}: the field {name!r} must be a string, not {json_kind(record[name])}")
     if "completion" in record and "solution" in record:
-        raise InputError(f"{where}: has both completion and solution; keep only the one to judge")
+        raise InputError(f"{where}: has both 'completion' and 'solution'; keep only the field to judge")
     if "solution" in record:
         return task_id, extraction(problems[task_id], str(record["solution"]), True)
     if "completion" in record:
         return task_id, extraction(problems[task_id], str(record["completion"]), False)
-    raise InputError(f"{where}: needs the field completion (appended to the prompt) or solution (a whole program)")
+    raise InputError(f"{where}: needs the field 'completion' (appended to the prompt) or 'solution' (a whole program)")

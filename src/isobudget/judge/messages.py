@@ -1,7 +1,7 @@
 """Messages between the judge and its workers: how a worker is set up, and the problems it is given.
 
 A worker trusts its judge, which sends framed `marshal`. The judge does not trust a worker, whose tests may be foreign:
-it accepts only framed JSON. Samples use other messages, see `wire`.
+the judge accepts only framed JSON. Samples use other messages, see `wire`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ class WorkerSettings(NamedTuple):
     """How a worker is set up.
 
     Attributes:
-        number: the worker's number; when running as root, it determines which unused user the worker becomes.
-        core: the processor core that it runs on.
+        number: the worker's number. If the judge runs as root, it determines which unused user the worker becomes.
+        core: the processor core that the worker runs on.
         packages: folders of installed packages that samples may import from.
         without: layers of confinement to leave out, by name.
         one_process: whether a screened program runs all its tests in one process.
         limits: limits of every sample.
-        trust: where tests run that could run apart from the sample or in its process: `split`, `shared`, or `auto`.
+        trust: where tests run that could run either apart from the sample or in the sample's process: `split`,
+            `shared`, or `auto`.
         foreign: whether the tests are trusted no more than the samples.
         base: an empty folder that belongs to the worker.
         life: descriptor of a pipe whose other end closes when the judge ends.
@@ -55,8 +56,8 @@ class Case(NamedTuple):
     """A problem in the form that a worker receives.
 
     Attributes:
-        kind: the name of the class of its tests in `problems.problem`.
-        tests: the fields of that class.
+        kind: the name of the class of the problem's tests, which is in `problems.problem`.
+        tests: the fields of the tests, as that class names them.
         entry_point, prompt, starter: as in the problem.
         reference: a whole program known to be right, or None.
         apart: whether the tests are known to give the same verdict when they run apart from the sample.

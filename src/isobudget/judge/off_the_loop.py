@@ -9,7 +9,7 @@ from isobudget.judge.verdict import Verdict
 
 
 async def off_the_loop(verdicts: Iterator[Verdict]) -> AsyncIterator[Verdict]:
-    """Yield the verdicts of a `run` asynchronously; the `run` is closed at the end, even after an error."""
+    """Yield the verdicts of a `run` asynchronously. The `run` is closed at the end, even after an error."""
     try:
         while (verdict := await asyncio.to_thread(next, verdicts, None)) is not None:
             yield verdict

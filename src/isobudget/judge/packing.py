@@ -3,15 +3,15 @@
 Whatever arrives is decoded into new objects of the built-in and standard types by type-exact rules, so no method of the
 sample's objects ever runs on the other side. Numbers (nan, inf, complex, huge integers, fractions, decimals), dates and
 times, strings, bytes, None, lists, tuples, named tuples, sets, dicts and their views, ranges, slices, built-in types
-and the standard collections cross as they are. Instances of their other subclasses cross as the plain type. NumPy's
-scalars cross as Python's own numbers, which are exact; its arrays become an `Array` for the tests and an array again
-for the sample. An iterator crosses as its items, up to a maximum, and becomes an iterator again. Everything else
-crosses as a numbered handle; the object itself stays with its owner. A mutable object that occurs twice in one message
-is one object on the other side, too.
+and the standard collections cross as they are. Instances of other subclasses of these types cross as the plain type.
+NumPy's scalars cross as Python's own numbers, which are exact. NumPy's arrays become an `Array` for the tests, and an
+array again for the sample. An iterator crosses as its items, up to a maximum, and becomes an iterator again. Everything
+else crosses as a numbered handle, while the object itself stays with its owner. A mutable object that occurs twice in
+one message is one object on the other side, too.
 
-JSON's own scalars and lists stand for themselves; every other type is an object with one key, its tag. A value that
-occurs again is numbered at its first place: a list by a first item `{"shared": number}`, an object by a second key. At
-its later places it is `{"same": number}`.
+JSON's own scalars and lists stand for themselves. A value of any other type is a JSON object with one key, the type's
+tag. A value that occurs again is numbered at its first place: a list by a first item `{"shared": number}`, an object by
+a second key `shared`. At its later places it is `{"same": number}`.
 """
 
 from __future__ import annotations

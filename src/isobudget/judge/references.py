@@ -1,4 +1,4 @@
-"""Checks references: before your own problems are used, their references must pass their tests.
+"""Checks references: before your own problems are used, the reference of each problem must pass the problem's tests.
 
 If a reference fails, then the tests, the reference or the judge are wrong, and verdicts on samples would mean nothing.
 References that passed are remembered in the user's cache folder by a checksum of the problem with its tests and
@@ -26,7 +26,7 @@ MOST_KEPT = 20_000
 
 
 class FailedReference(NamedTuple):
-    """A problem whose reference did not pass, and its verdict."""
+    """A problem whose reference did not pass, and the verdict on the reference."""
 
     problem: Problem
     verdict: Verdict
@@ -43,16 +43,16 @@ def cache_file() -> Path:
 
 
 def unchecked(problems: Iterable[Problem], judge: Judge) -> list[Problem]:
-    """Your own problems with a reference that has not passed yet, in order; the judge need not be entered."""
+    """Your own problems with a reference that has not passed yet, in order. The judge need not be entered."""
     passed = set(_read())
     return [one for one in problems if is_checked(one) and _checksum(one, judge) not in passed]
 
 
 def failed_references(problems: Iterable[Problem], judge: Judge) -> list[FailedReference]:
-    """The problems whose own references do not pass, in their order.
+    """The problems whose own references do not pass, in the given order.
 
     Args:
-        problems: those without a reference, and those of published benchmarks, are skipped.
+        problems: problems without a reference, and problems of published benchmarks, are skipped.
         judge: an entered judge.
     """
     checked = unchecked(problems, judge)
@@ -73,14 +73,14 @@ def require_references(problems: Iterable[Problem], judge: Judge) -> None:
     """Raise if a problem's reference does not pass.
 
     Raises:
-        InputError: a reference fails; the message names the first one and the reason.
+        InputError: a reference fails. The message names the first problem whose reference fails, and the reason.
     """
     failed = failed_references(problems, judge)
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise InputError(
-            f"a reference solution fails its tests: {failed[0]}{more}. Correct the tests or the canonical_solution, or "
-            "pass --no-check to judge anyway"
+            f"a reference solution fails its tests: {failed[0]}{more}. Correct the tests or the 'canonical_solution', "
+            "or pass --no-check to judge anyway"
         )
 
 
@@ -99,7 +99,7 @@ def _checksum(problem: Problem, judge: Judge) -> str:
 
 
 def _read() -> list[str]:
-    """The checksums that have passed before; empty if the cache cannot be read."""
+    """The checksums of references that have passed before; empty if the cache cannot be read."""
     try:
         return read_text(cache_file()).split()
     except IsobudgetError:

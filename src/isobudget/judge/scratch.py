@@ -28,7 +28,7 @@ class ScratchFolder:
         self._held = -1
 
     def make(self) -> None:
-        """Make the folder, and remove those that killed judges left behind."""
+        """Make the folder, and remove the folders that killed judges left behind."""
         remove_abandoned(tempfile.gettempdir())
         self.path = tempfile.mkdtemp(prefix=_PREFIX)
         # others may pass through it, since a sample is another user where the judge is root
@@ -36,7 +36,7 @@ class ScratchFolder:
         self._held = _lock(self.path)
 
     def remove(self) -> None:
-        """Remove the folder and its contents; files that cannot be removed stay, and no error is raised."""
+        """Remove the folder and its contents. Files that cannot be removed stay, and no error is raised."""
         if self.path:
             _remove(self.path)
             if self._held >= 0:
@@ -46,7 +46,7 @@ class ScratchFolder:
 
 @functools.cache
 def remove_abandoned(place: str) -> int:
-    """Remove this user's folders that no judge has locked, once per process; returns how many were removed."""
+    """Remove this user's folders that no judge has locked, once per process. Returns how many were removed."""
     removed = 0
     for path in Path(place).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):

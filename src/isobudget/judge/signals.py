@@ -6,7 +6,7 @@ import signal
 
 
 def signal_name(number: int) -> str:
-    """The signal's name, such as ``SIGSEGV``; ``signal 40`` for one without a name, as most real-time signals are."""
+    """The name of a signal, such as ``SIGSEGV``. A signal without a name, as many real-time ones, is ``signal 40``."""
     try:
         return signal.Signals(number).name
     except ValueError:

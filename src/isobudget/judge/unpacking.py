@@ -20,7 +20,7 @@ FRACTION_BITS = 200_000
 class Array:
     """The tests' form of a NumPy array: its kind (`dtype.kind`), its shape, and its items in order.
 
-    It is equal to an array of the same kind, shape and items, and to nothing else; it has no truth value.
+    An `Array` is equal to an `Array` of the same kind, shape and items, and to nothing else. It has no truth value.
     """
 
     __slots__ = ("dtype", "items", "shape")
@@ -51,7 +51,7 @@ class Array:
         return f"array({self.nested()!r}, {self.kind!r})"
 
     def nested(self) -> Any:
-        """The items as nested lists; for an array without dimensions, its single item."""
+        """The items as nested lists. For an array without dimensions, this is the single item."""
         items = list(self.items)
         for size in reversed(self.shape[1:]):
             items = [items[place : place + size] for place in range(0, len(items), size)] if size else []

@@ -32,7 +32,10 @@ class Outcome(StrEnum):
 
 
 class Trust(StrEnum):
-    """Where the tests ran: apart from the sample, which cannot reach them (`SPLIT`), or in its process (`SHARED`)."""
+    """Where the tests ran.
+
+    `SPLIT` is apart from the sample, which cannot reach the tests. `SHARED` is the sample's own process.
+    """
 
     SPLIT = "split"
     SHARED = "shared"
@@ -57,9 +60,9 @@ class Limits(NamedTuple):
     """Bounds on one sample's process.
 
     Attributes:
-        cpu_seconds: CPU time of the sample itself. A busy machine does not shorten it.
-        wall_seconds: a generous cap for samples that sleep or wait.
-        memory_mb: resident memory, in MiB; the address space may be 512 MiB larger.
+        cpu_seconds: CPU time of the sample itself. A busy machine does not shorten this time.
+        wall_seconds: wall time, a generous cap for samples that sleep or wait.
+        memory_mb: resident memory, in MiB. Where resident memory is watched, the address space may be 512 MiB larger.
         output_kb: what the sample may print, in KiB.
     """
 
@@ -70,7 +73,9 @@ class Limits(NamedTuple):
 
     @classmethod
     def stated(cls, cpu_seconds: float | None, memory_mb: int | None) -> Limits | None:
-        """The requested limits, with wall seconds to match; None if none was requested.
+        """The requested limits, with ten times as many wall seconds as CPU seconds (30 at least).
+
+        None if no limit was requested.
 
         Raises:
             InputError: a limit is out of range.
@@ -153,7 +158,7 @@ class Verdict(NamedTuple):
 
     @classmethod
     def of_foreign(cls, fields: Any) -> Verdict:
-        """Read a verdict from the fields that an untrusted process reported; null is read as NaN.
+        """Read a verdict from the fields that an untrusted process reported. A null in them is read as NaN.
 
         Raises:
             ValueError: the fields are not those of a valid verdict.

@@ -57,7 +57,7 @@ def decode(text: str) -> Any:
 
 
 def send(descriptor: int, message: Any) -> int:
-    """Send a message made of JSON's own types; returns its size in bytes.
+    """Send a message made of JSON's own types, and return the message's size in bytes.
 
     Raises:
         ClosedError: the other side has closed the wire.
@@ -82,7 +82,7 @@ def receive(descriptor: int) -> Any:
 
 
 def receive_counted(descriptor: int) -> tuple[Any, int]:
-    """Receive one message; returns it and its size in bytes.
+    """Receive one message, and return it with its size in bytes.
 
     Raises:
         ClosedError: the other side has closed the wire.

@@ -46,7 +46,7 @@ def always_wanted() -> bool:
 
 
 class Worker:
-    """A worker's process, the tester, and the jobs that it has been given."""
+    """A worker's process (its tester), and the jobs that have been given to the worker."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings
@@ -62,7 +62,7 @@ class Worker:
         self.life = -1
 
     def start(self) -> list[str]:
-        """Start the process and wait until it is ready; returns the active layers of confinement."""
+        """Start the process, wait until it is ready, and return the active layers of confinement."""
         self.launch()
         return self.ready()
 
@@ -84,7 +84,7 @@ class Worker:
         os.close(life)
 
     def ready(self) -> list[str]:
-        """Wait until the process is ready; returns the active layers of confinement.
+        """Wait until the process is ready, and return the active layers of confinement.
 
         Raises:
             JudgeError: the process does not start.
@@ -94,18 +94,18 @@ class Worker:
                 pass
         except WorkerGoneError:
             self.stop()
-            raise JudgeError("a worker of the judge does not start; its message is above") from None
+            raise JudgeError("a worker of the judge does not start; the worker's message is above") from None
         kind, *said = messages[0]
         if kind != "ready" or not said:
             self.stop()
-            raise JudgeError("a worker of the judge does not start: its first message is not the expected one")
+            raise JudgeError("a worker of the judge does not start: the worker's first message is not the expected one")
         return list(map(str, said[0]))
 
     def give(self, number: int, problem: Problem, program: str, attempt: int) -> None:
         """Give the worker a job.
 
         Raises:
-            WorkerGoneError: the process is gone; the job still counts as given.
+            WorkerGoneError: the process is gone. The job still counts as given.
         """
         if not self.given:
             self.busy_since = time.monotonic()
@@ -129,7 +129,7 @@ class Worker:
             raise WorkerGoneError("the worker's process ended") from error
 
     def take(self) -> list[tuple[int, Verdict]]:
-        """The verdicts that have arrived; call it when `fileno` is readable or the worker is overdue.
+        """The verdicts that have arrived. Call this when `fileno` is readable or the worker is overdue.
 
         Raises:
             WorkerGoneError: the process ended, or is stuck.

@@ -30,7 +30,7 @@ from isobudget.records.rows import row_of
 
 #: the environment variable with the key, if none is given
 KEY_VARIABLE = "ISOBUDGET_JUDGE_KEY"
-_NO_JUDGE = "answers, but is not a judge's service; give the URL of one that isobudget judge --serve started"
+_NO_JUDGE = "answers, but is not a judge's service; give the URL of a service that `isobudget judge --serve` started"
 #: maximum pairs and bytes of one batch; a longer pair is sent alone
 BATCH, BATCH_BYTES = 64, 4 << 20
 #: number of batches that are under way at the same time
@@ -49,7 +49,7 @@ class RemoteJudge:
 
     Args:
         url: URL of the service, such as ``http://127.0.0.1:8401``.
-        limits: bounds on every sample, which must equal the service's; None uses the service's.
+        limits: bounds on every sample. They must equal the service's limits. None means the service's limits.
         key: API key of the service; by default the value of `ISOBUDGET_JUDGE_KEY`.
         patience_seconds: how long to try to reach an unreachable service; by default `PATIENCE_SECONDS`.
 
@@ -87,12 +87,13 @@ class RemoteJudge:
             raise JudgeError(f"{self._where}: {_NO_JUDGE}") from None
         if rules != RULES:
             raise JudgeError(
-                f"{self._where}: judges by version {rules} of the rules, this isobudget by {RULES}; update one of them"
+                f"{self._where}: judges by version {rules} of the rules, but this isobudget judges by version {RULES}; "
+                "update the service or this isobudget"
             )
         if self._stated is not None and self._stated != limits:
             raise JudgeError(
                 f"{self._where}: judges with {_told(limits)}, but {_told(self._stated)} were requested; start the "
-                "service with the requested limits, or request none"
+                "service with the requested limits, or request no limits"
             )
         self.limits, self.workers = limits, workers
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="judge")
@@ -106,13 +107,13 @@ class RemoteJudge:
             self._threads = None
 
     def run(self, pairs: Iterable[Pair]) -> Iterator[Verdict]:
-        """Judge pairs of a problem and a whole program; yields one verdict per pair, in their order.
+        """Judge pairs of a problem and a whole program, and yield one verdict per pair, in the order of the pairs.
 
         Raises:
             JudgeError: called outside the `with` block, or the service is gone, or refuses the pairs.
         """
         if self._threads is None:
-            raise JudgeError("use the judge inside its with block: with RemoteJudge(url) as judge: judge.run(...)")
+            raise JudgeError("use the judge inside a `with` block: with RemoteJudge(url) as judge: judge.run(...)")
         threads, under_way = self._threads, deque[Future[list[Verdict]]]()
         batches = _batches(pairs)
         try:
@@ -137,7 +138,7 @@ class RemoteJudge:
         return f"{self._parts.scheme}://{self._parts.netloc}"
 
     def _judged(self, batch: list[Pair]) -> list[Verdict]:
-        """The verdicts on a batch; if an answer breaks off, the missing ones are requested again."""
+        """The verdicts on a batch. If an answer breaks off, the missing verdicts are requested again."""
         verdicts: dict[int, Verdict] = {}
         deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
         while len(verdicts) < len(batch):
@@ -146,7 +147,8 @@ class RemoteJudge:
             if len(body) > self._most_kb << 10:
                 size = f"{len(body) >> 10} kB"
                 raise JudgeError(
-                    f"{self._where}: accepts {self._most_kb} kB per request; a program with its tests has {size}"
+                    f"{self._where}: accepts {self._most_kb} kB per request, but a batch of programs with their tests "
+                    f"has {size}"
                 )
             try:
                 for line in self._patiently("POST", body):
@@ -166,7 +168,7 @@ class RemoteJudge:
         return [verdicts[at] for at in range(len(batch))]
 
     def _patiently(self, method: str, body: bytes | None) -> Iterator[bytes]:
-        """Yield the lines of an answer. An unreachable service is retried; if an answer breaks off, the lines end."""
+        """Yield the lines of an answer. An unreachable service is retried. If an answer breaks off, the lines end."""
         deadline, wait = time.monotonic() + self._patience, _FIRST_WAIT
         while True:
             began = False
@@ -222,7 +224,7 @@ def _parts_of(url: str) -> urllib.parse.SplitResult:
 
 
 def _said(data: bytes) -> str:
-    """The message in an error's body."""
+    """The message in the body of an error answer."""
     try:
         return str(json.loads(data)["error"]["message"])
     except (ValueError, KeyError, TypeError):

@@ -3,7 +3,7 @@
     python -m isobudget.rewards.daemon SOCKET READY_DESCRIPTOR
 
 The process listens on a Unix socket that only its user can open, and learns from the kernel which user is at the other
-end. Its workers end when it ends, however that happens.
+end. The workers of the process end with the process, however it ends.
 """
 
 from __future__ import annotations
@@ -111,7 +111,13 @@ class Daemon:
             answer.fail(str(error))
 
     def _pool(self, limits: Limits) -> JudgePool:
-        """The judges for these limits; if there are too many pools, the least recently used one is closed."""
+        """The pool of judges for these limits.
+
+        If there are too many pools, the least recently used pool without jobs is closed.
+
+        Raises:
+            JudgeError: there are too many pools, and all have jobs.
+        """
         pool = self._pools.pop(limits, None)
         if pool is None:
             if len(self._pools) >= MOST_POOLS:
@@ -147,7 +153,7 @@ class _Answer:
 
 
 def main() -> None:
-    """Serve at the named socket; a byte on the given descriptor signals readiness."""
+    """Serve at the socket that the first argument names. Once ready, write a byte to the descriptor in the second."""
     place, ready = Path(sys.argv[1]), int(sys.argv[2])
     daemon = Daemon(place)
     os.write(ready, b"1")

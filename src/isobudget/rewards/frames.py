@@ -1,7 +1,7 @@
 """Messages between a shared pool and its clients: JSON objects, each preceded by its length in four bytes.
 
-Both ends belong to the same user and the same version of isobudget, which the socket's name says. A frame that is too
-long, or not a JSON object, ends its connection.
+Both ends run as the same user and with the same version of isobudget, since the socket's name depends on the version. A
+frame that is too long, or not a JSON object, ends the connection.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def pack(message: Frame) -> bytes:
     """
     data = json.dumps(message).encode("utf-8", "surrogatepass")
     if len(data) > MOST_BYTES:
-        raise JudgeError(f"tests and program take {len(data):,} bytes; a shared pool accepts at most {MOST_BYTES:,}")
+        raise JudgeError(f"tests and program take {len(data):,} bytes, but a shared pool accepts only {MOST_BYTES:,}")
     return _LENGTH.pack(len(data)) + data
 
 
@@ -101,7 +101,7 @@ def read_answer(message: Frame) -> tuple[int, Verdict]:
     """The request's number and the verdict in an answer.
 
     Raises:
-        JudgeError: the answer has no verdict; the text is the error that the answer states.
+        JudgeError: the answer has no verdict. The error's text is the one that the answer states.
     """
     if "verdict" not in message:
         raise JudgeError(str(message.get("error", "an answer without a verdict")))

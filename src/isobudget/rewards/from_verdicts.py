@@ -37,8 +37,8 @@ class Reward:
     Attributes:
         extraction: the rule that extracts the program from an answer; see docs/prompts.md.
         partial: reward a failing program with the share of tests that it passed before its first failure.
-        failed: reward of a failing program, or the minimum of a partial reward. This and the next two must be finite,
-            because NaN means that the judge failed.
+        failed: reward of a failing program, or the minimum of a partial reward. `failed`, `timeout` and `malformed`
+            must be finite, because NaN means that the judge failed.
         timeout: reward of a program that exceeded a limit; `failed` if None.
         malformed: reward of an answer without a program that compiles; `failed` if None.
         limits: bounds on every program.
@@ -55,9 +55,9 @@ class Reward:
         for name in ("failed", "timeout", "malformed"):
             value = getattr(self, name)
             if not is_number(value) and (name == "failed" or value is not None):
-                raise InputError(f"{name} must be a finite number, not {value!r}: NaN means that the judge failed")
+                raise InputError(f"{name!r} must be a finite number, not {value!r}: NaN means that the judge failed")
         if not isinstance(self.partial, bool):
-            raise InputError(f"partial must be True or False, not {self.partial!r:.60}")
+            raise InputError(f"'partial' must be True or False, not {self.partial!r:.60}")
         extraction_by(self.extraction)
         Limits.checked(self.limits)
 
@@ -78,16 +78,18 @@ class Reward:
 
         Args:
             completions: the model's answers.
-            tests: tests of each answer, or of all answers, see `isobudget.problems.given.given_problem`.
-            entry_point: the function under test, for each answer or for all; assert statements need none.
+            tests: a list with the tests of each answer, or the same tests for all answers. For the forms of tests, see
+                `isobudget.problems.given.given_problem`.
+            entry_point: the name of the function under test: a list with a name for each answer, or the same name for
+                all answers. Assert statements need no name.
 
         Returns:
-            One number for each completion; NaN if the judge itself failed on the program. TRL leaves NaN out of its
-            sums.
+            One number for each completion. It is NaN if the judge itself failed on the program. TRL leaves NaN out of
+            its sums.
 
         Raises:
-            InputError: the completions are not a list of texts or of messages, the tests cannot be read, or there are
-                not as many of them as completions.
+            InputError: the completions are not a list of texts or of messages, the tests cannot be read, or the list of
+                tests or of entry points is not as long as the list of completions.
             JudgeError: samples cannot be confined here.
         """
         if isinstance(completions, str | bytes | Mapping) or not hasattr(completions, "__len__"):
@@ -127,16 +129,16 @@ reward = Reward()
 def compute_score(
     data_source: str, solution_str: str, ground_truth: Tests, extra_info: Mapping[str, Any] | None = None, **_: Any
 ) -> float:
-    """The reward of one answer, in verl's form: `ground_truth` has the tests, `extra_info` an `entry_point`.
+    """The reward of one answer, in verl's form: `ground_truth` has the tests, and `extra_info` may have `entry_point`.
 
     If the judge itself failed, the reward is that of a program that fails: verl writes rewards into the batch, and a
-    NaN there would reach every weight.
+    NaN in the batch would reach every weight.
 
     Raises:
         InputError: as for `Reward`; the message names the `data_source`.
     """
     if not isinstance(extra_info, Mapping | None):
-        raise InputError(f"{data_source}: extra_info must be a dictionary, not {extra_info!r:.60}")
+        raise InputError(f"{data_source}: 'extra_info' must be a dictionary, not {extra_info!r:.60}")
     entry_point = (extra_info or {}).get("entry_point") or ""  # None in a row without one, if other rows have one
     try:
         score = reward([solution_str], [ground_truth], entry_point=[entry_point])[0]
@@ -146,7 +148,7 @@ def compute_score(
 
 
 def _problems(tests: Sequence[Tests], entry_points: Sequence[str]) -> list[Problem]:
-    """The problems of a batch; tests that occur several times, as in a group of answers, are read once."""
+    """The problems of a batch. Tests that occur several times, as in a group of answers, are read once."""
     known: dict[tuple[str, str | None], Problem] = {}
     problems = []
     for number, (one, entry_point) in enumerate(zip(tests, entry_points, strict=True)):
@@ -168,14 +170,17 @@ def _each(value: Any, count: int, name: str) -> Sequence[Any]:
     if isinstance(value, str | Mapping):
         return [value] * count
     if not hasattr(value, "__len__") or isinstance(value, bytes):
-        raise InputError(f"{name}: pass one for each completion, or one for all, not {type(value).__name__}")
+        kind = type(value).__name__
+        raise InputError(f"{name}: pass a list with an item for each completion, or one item for all, not a {kind}")
     if len(value) != count:
-        raise InputError(f"{name}: got {len(value)} for {count} completions; pass one for each, or one for all")
+        raise InputError(
+            f"{name}: got a list of {len(value)} for {count} completions; pass an item for each, or one item for all"
+        )
     return list(value)
 
 
 def _text(completion: Completion, number: int) -> str:
-    """The text of an answer; for messages, that of the last one."""
+    """The text of an answer. If the answer is a list of messages, this is the text of the last message."""
     if isinstance(completion, str):
         return completion
     messages = completion if isinstance(completion, Sequence) else ()

@@ -69,7 +69,7 @@ class JudgePool:
         self.close()
 
     def close(self) -> None:
-        """End the judges once they have finished the submitted jobs; further jobs are refused."""
+        """End the judges once they have finished the submitted jobs. Further jobs are refused."""
         self._closed = True
         for _ in self._threads:
             self._jobs.put(None)
@@ -85,9 +85,12 @@ class JudgePool:
         return not self._open
 
     def submit(self, problem: Problem, program: str) -> Future[Verdict]:
-        """Have a program judged; the future ends with its verdict, or with a `JudgeError`.
+        """Have a program judged. The returned future ends with the verdict, or with a `JudgeError`.
 
-        A program whose future is cancelled before its turn is not judged.
+        A program is not judged if its future is cancelled before its turn comes.
+
+        Raises:
+            JudgeError: the pool was closed.
         """
         if self._closed:
             raise JudgeError("the pool of judges was closed")
@@ -98,7 +101,7 @@ class JudgePool:
         return verdict
 
     def judge(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
-        """The verdicts on pairs of a problem and a program, in their order."""
+        """The verdicts on pairs of a problem and a program, in the order of the pairs."""
         return [one.result() for one in [self.submit(*pair) for pair in pairs]]
 
     def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:

@@ -1,4 +1,4 @@
-"""One pool of judges for all processes of a user on a machine. The first process that needs it starts it.
+"""One pool of judges for all processes of a user on a machine. The first process that needs the pool starts it.
 
 The pool ends when it is idle. Trainers run many processes: if each had its own judges, there would be more workers than
 cores.
@@ -34,7 +34,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 class _LostError(JudgeError):
-    """The pool ended; unanswered jobs can be sent again."""
+    """The pool ended before it answered all jobs. The unanswered jobs can be sent again."""
 
 
 #: the clients of this process
@@ -61,7 +61,7 @@ class SharedPool:
         self._idle: list[_Link] = []
 
     def judge(self, pairs: Iterable[tuple[Problem, str]]) -> list[Verdict]:
-        """The verdicts on pairs of a problem and a program, in their order.
+        """The verdicts on pairs of a problem and a program, in the order of the pairs.
 
         Raises:
             JudgeError: no pool can be started, samples cannot be confined here, or the pool ended repeatedly on these
@@ -86,7 +86,7 @@ class SharedPool:
         return [one for one in verdicts if one is not None]
 
     def close(self) -> None:
-        """Close this process's idle connections; the pool continues to serve others."""
+        """Close this client's idle connections. The pool continues to serve other clients."""
         with self._lock:
             idle, self._idle = self._idle, []
         for link in idle:
@@ -96,8 +96,8 @@ class SharedPool:
     def _link(self) -> Iterator[_Link]:
         """A connection for one batch alone.
 
-        It is closed if an exception abandons the batch: otherwise the rest of the batch, for which nobody waits, would
-        be judged before the next one.
+        The connection is closed if an exception abandons the batch. Otherwise the rest of the batch, for which nobody
+        waits, would be judged before the next batch.
         """
         with self._lock:
             usable = [one for one in self._idle if not one.lost]
@@ -133,7 +133,7 @@ class _Link:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def submit(self, problem: Problem, program: str, limits: Limits) -> Future[Verdict]:
-        """Send a job; returns the future of its verdict."""
+        """Send a job, and return the future of its verdict."""
         future: Future[Verdict] = Future()
         number = next(self._numbers)
         data = frames.pack(frames.job(number, problem, program, limits))
@@ -187,10 +187,10 @@ class _Link:
 
 
 def connect(place: Path) -> socket.socket:
-    """Connect to the pool at a socket; the pool is started if none listens there.
+    """Connect to the pool at a socket. If no pool listens at the socket, start one.
 
     Raises:
-        JudgeError: the pool cannot be started or reached, or another user listens there.
+        JudgeError: the pool cannot be started or reached, or another user listens at the socket.
     """
     connection = _try(place)
     if connection is None:
@@ -202,7 +202,7 @@ def connect(place: Path) -> socket.socket:
         raise JudgeError("the shared pool of judges was started, but does not answer")
     if not other_end_is_ours(connection):
         connection.close()
-        raise JudgeError(f"{place}: another user listens there")
+        raise JudgeError(f"{place}: another user's process listens at this socket")
     return connection
 
 
@@ -228,7 +228,7 @@ def _started_anew(place: Path) -> socket.socket | None:
             return connection
         raise
     except OSError as error:
-        raise JudgeError(f"{place}: the shared pool of judges cannot be started there: {error.strerror}") from error
+        raise JudgeError(f"{place}: the shared pool of judges cannot be started: {error.strerror}") from error
     return _try(place)
 
 

@@ -68,8 +68,8 @@ class Setting(NamedTuple):
     Attributes:
         base: an empty folder that belongs to the worker.
         packages: folders of installed packages that samples may import from.
-        number: the worker's number; when running as root, it determines which unused user the worker becomes.
-        without: layers to leave out, by name, to test the others.
+        number: the worker's number. If the judge runs as root, it determines which unused user the worker becomes.
+        without: layers to leave out, by name, to test the remaining ones.
         memory_mb: resident memory that a sample may take, in MiB.
     """
 
@@ -95,7 +95,7 @@ class Confined(NamedTuple):
 
 
 def enter_namespaces(setting: Setting) -> list[str]:
-    """Enter the namespaces that the kernel grants; returns their names.
+    """Enter the namespaces that the kernel grants, and return the names of these namespaces.
 
     The caller must fork to be in the pid namespace.
     """
@@ -111,7 +111,7 @@ def confine(
     """Add the remaining layers around this process.
 
     Args:
-        setting: how to confine it.
+        setting: how to confine the process.
         granted: the namespaces already entered.
         on_streams: called with the descriptors of the samples' input, output and errors while descriptors can still be
             sent to another process.
@@ -146,10 +146,10 @@ def confine(
 
 
 def most_threads(granted: Collection[str]) -> int:
-    """How many threads the user of a sample may have; call it while `/proc` is still visible.
+    """How many threads the user of a sample may have. Call this while `/proc` is still visible.
 
-    The kernel counts all threads of a user together. If the sample's user also runs other processes, their threads are
-    added to the limit, so that they do not keep a sample from starting its own.
+    The kernel counts all threads of a user together. If the sample's user also runs other processes, the threads of
+    these processes are added to the limit, so that the sample can still start threads of its own.
     """
     if os.geteuid() == 0 or ("user" in granted and _kernel() >= COUNTED_APART):
         return THREADS
@@ -172,7 +172,10 @@ def _tasks_of(user: int) -> int:
 
 
 def limit_tester(memory_mb: int) -> bool:
-    """Limit files (as for a sample) and address space of this process, a tester of foreign tests; False if refused."""
+    """Limit this process, a tester of foreign tests: the size of its files (as for a sample) and its address space.
+
+    Returns False if a limit was refused.
+    """
     return set_limits({resource.RLIMIT_AS: memory_mb << 20, resource.RLIMIT_FSIZE: FILE_KB << 10})
 
 
@@ -187,7 +190,7 @@ def _readable_by_others() -> bool:
 
 
 def limit_worker() -> bool:
-    """Set the limits that the zygote and all samples share; False if one was refused."""
+    """Set the limits that the zygote and all samples share. Returns False if a limit was refused."""
     return set_limits(
         {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: MOST_FILE_KB << 10, resource.RLIMIT_NOFILE: DESCRIPTORS}
     )
@@ -215,7 +218,10 @@ def _at_most(limit: int, value: int) -> int:
 
 
 def set_limits(wanted: Mapping[int, int]) -> bool:
-    """Set the soft and hard limits of this process, never above its current hard limits; False if one was refused."""
+    """Set the soft and hard limits of this process, never above the current hard limits.
+
+    Returns False if a limit was refused.
+    """
     stands = True
     for limit, value in wanted.items():
         most = _at_most(limit, value)
@@ -243,12 +249,12 @@ def require(layers: Collection[str]) -> None:
     """Refuse to run untrusted code if a necessary layer is missing.
 
     Raises:
-        JudgeError: necessary layers are missing; the message names them.
+        JudgeError: necessary layers are missing. The message names these layers.
     """
     lacking = missing(layers)
     if lacking:
         raise JudgeError(
-            f"samples cannot be confined on this machine: no {', no '.join(lacking)}. Judge on Linux 5.13 or later; "
+            f"samples cannot be confined on this machine: no {', no '.join(lacking)}. Judge on Linux 5.13 or later, "
             "or pass --unsafe (Judge(unsafe=True)) in a disposable container or virtual machine"
         )
 
@@ -272,7 +278,7 @@ def bootstrap(module: str, *arguments: Any, entry: str = "main") -> str:
 
 
 def remove_contents(folder: str) -> bool:
-    """Empty a scratch folder after a sample; False if something could not be removed.
+    """Empty a scratch folder after a sample. Returns False if something could not be removed.
 
     Nested folders are first moved up, so that no nesting is too deep to remove.
     """

@@ -1,11 +1,12 @@
 """A confined process of another interpreter, on a read-only copy of a folder: a guest.
 
 The copy is in memory, bounded in size, at the folder's own path, so that configuration and editable installs find it.
-It is read-only except for the files that the setting names. Those are mounted one by one: they can be written, but not
-removed or renamed. The interpreter and its packages are visible read-only at their own paths, even below a home folder
-that is otherwise hidden. In all else a guest is confined as a sample is: no network, no `/proc`, an ordinary user, no
-capabilities, Landlock, limits. The system call filter is sent by the host and installed by the guest's own code. It
-cannot be installed earlier, because it forbids the `exec` by which this process becomes the other interpreter.
+The copy is read-only except for the files that the setting names. These files are mounted one by one: they can be
+written, but not removed or renamed. The interpreter and its packages are visible read-only at their own paths, even
+below a home folder that is otherwise hidden. In all else a guest is confined as a sample is: no network, no `/proc`, an
+ordinary user, no capabilities, Landlock, limits. The host sends the system call filter, and the guest's own code
+installs it. The filter cannot be installed earlier, because it forbids the `exec` by which this process becomes the
+other interpreter.
 
 A guest refuses to start where namespaces are not granted, because then there is no private root to hold the copy.
 """
@@ -41,7 +42,7 @@ NEEDED = ("private root file system", "pid namespace", "network namespace", "ord
 def main(base: str, descriptor: int) -> NoReturn:
     """Run as a guest.
 
-    The setting arrives as one frame over the control socket; a failure to start is reported over the same socket.
+    The setting arrives as one frame over the control socket. A failure to start is reported over the same socket.
     """
     control = socket(fileno=descriptor)
     setting = receive(control)
@@ -130,7 +131,7 @@ def _outermost(paths: Iterable[str]) -> list[str]:
 
 
 def copy(source: str, target: str, files: Iterable[str], writable: Iterable[str]) -> None:
-    """Copy files by their relative paths, readable for all; writable files begin empty."""
+    """Copy files by their relative paths, readable for all. Writable files are not copied but created empty."""
     places = set(writable)
     for name in files:
         path, place = os.path.join(source, name), os.path.join(target, name)
@@ -166,7 +167,10 @@ def _overlay(view: str, writable: Iterable[str], program: str) -> None:
 
 
 def _execute(setting: Mapping[str, Any], control: socket, layers: list[str]) -> NoReturn:
-    """Replace this process by the other interpreter; of all descriptors only the control socket stays open."""
+    """Replace this process by the other interpreter.
+
+    Only the control socket and the standard streams stay open. The standard streams lead to `/dev/null`.
+    """
     descriptor = control.fileno()
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):

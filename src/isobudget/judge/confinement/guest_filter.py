@@ -1,10 +1,10 @@
 """System call filters for a guest, which runs a project's own tests: refused calls fail and do not kill.
 
 Test suites try many calls and continue without them (a socket, for example, to see whether there is IPv6). So a call
-that would kill a sample fails here with EPERM. The guest's server, which forks and ends the processes of candidates,
-may make the calls that it needs for that. The processes of candidates give these calls up, unless tests may start
-programs. If they may, the processes still stay inside the guest's pid namespace, and cannot end its first process, the
-server.
+that would kill a sample fails with EPERM in a guest. The guest's server, which forks and ends the processes of
+candidates, may make the calls that it needs for that. The processes of candidates give these calls up, unless tests may
+start programs. Even where tests may, the processes stay inside the guest's pid namespace, and cannot end the first
+process of this namespace, the server.
 """
 
 from __future__ import annotations

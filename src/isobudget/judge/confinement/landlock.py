@@ -1,4 +1,4 @@
-"""Landlock: limits which files a process can reach; forbids TCP, and signals and abstract sockets to other processes.
+"""Landlock: limits which files a process can reach, and forbids TCP, signals and abstract sockets to other processes.
 
 A ruleset lists what stays allowed. Everything else that the kernel's version of Landlock can govern is refused for
 good, for this process and all its children. Needs Linux 5.13 (files), 6.7 (TCP) and 6.12 (signals, abstract sockets).

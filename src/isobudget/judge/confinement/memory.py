@@ -1,9 +1,9 @@
 """Watches from outside how much memory and disk space confined samples use.
 
 The limit is on resident memory. The kernel also limits a sample's address space, but generously: numerical libraries
-and threads reserve far more than they use. The zygote's outer process can see `/proc`; processes inside the confinement
-cannot. This process checks a sample that has run for some time, and kills a sample that holds too much. The peak that
-the kernel reports at the end is compared with the limit too, so that short peaks count.
+and threads reserve far more than they use. The zygote's outer process can see `/proc`, which processes inside the
+confinement cannot. The outer process checks a sample that has run for some time, and kills a sample that holds too
+much. The peak that the kernel reports at the end is compared with the limit too, so that short peaks count.
 
 Not covered: what a sample takes between two checks is bounded only by the limit on its address space.
 """
@@ -27,7 +27,7 @@ MOST_ENTRIES = 2_000
 
 
 def used_bytes(folder: str) -> int:
-    """Size in bytes of the files below a folder; a folder with more than `MOST_ENTRIES` entries counts as full."""
+    """Size in bytes of the files below a folder. A folder with more than `MOST_ENTRIES` entries counts as full."""
     total, entries, folders = 0, 0, [folder]
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as listing:
@@ -64,14 +64,14 @@ class Watch:
             raise
 
     def close(self) -> None:
-        """Close the view; call it in the process that is to be confined."""
+        """Close the view. The process that is to be confined must call this."""
         os.close(self.proc)
 
     def run(self, zygote: int, most_mb: int, scratch: str) -> None:
-        """Watch the zygote's current child, or its children; returns when the zygote has ended.
+        """Watch the zygote's children until the zygote has ended.
 
         The size of a scratch folder on disk is bounded too. A scratch folder in memory, inside a private root, has its
-        own size limit and looks empty from here.
+        own size limit and looks empty from outside.
         """
         children = self._open(f"{zygote}/task/{zygote}/children")
         poller = select.poll()
@@ -112,10 +112,12 @@ class Watch:
 
 
 def watched_fork(control: socket, scratch: str, most_mb: int) -> bool:
-    """Continue in a child inside the pid namespace; the outer process watches its memory, if it can, and then ends.
+    """Continue in a child inside the pid namespace.
+
+    The outer process watches the memory of the processes that the child forks, if it can, and ends after the child.
 
     Returns:
-        Whether the child is watched. Only the child returns.
+        Whether these processes are watched. Only the child returns.
     """
     watch: Watch | None = None
     with contextlib.suppress(OSError):

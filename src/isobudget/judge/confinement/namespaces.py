@@ -51,7 +51,7 @@ def _libc() -> ctypes.CDLL:
 
 
 def enter() -> list[str]:
-    """Move into as many private namespaces as the kernel grants; returns their names.
+    """Move into as many private namespaces as the kernel grants, and return the names of these namespaces.
 
     The pid namespace contains children forked afterwards, not the caller itself.
     """
@@ -91,17 +91,17 @@ def make_root(
     scratch_options: bytes = SCRATCH_OPTIONS,
     prepare: Callable[[str], None] | None = None,
 ) -> bool:
-    """Make `base` the root: read-only views of the paths, and a small private scratch folder. False if that fails.
+    """Make `base` the root, with read-only views of the paths and a small private scratch folder.
 
-    The process must be in a mount namespace of its own.
+    The process must be in a mount namespace of its own. Returns False if a step fails.
 
     Args:
         base: an empty folder.
         paths: files and folders to show, at the same paths.
-        scratch: path of the scratch folder: writable, in memory, not executable.
+        scratch: path of the scratch folder, which is writable, in memory, and not executable.
         scratch_options: size and mode of the scratch folder, as mount options.
         prepare: called with `base` before the paths are shown, while all files of the machine can still be read. It may
-            put more files below `base`; afterwards they are read-only.
+            put more files below `base`. These files become read-only.
     """
     libc = _libc()
     pivot_root = SYS_PIVOT_ROOT.get(os.uname().machine)

@@ -49,7 +49,7 @@ def library_folders() -> list[str]:
 
 
 def reach(packages: Iterable[str], scratch: str, streams: tuple[str, ...] = ()) -> Reachable:
-    """What a sample may list, read and write, given the folders of packages, its scratch folder, and its streams."""
+    """What a sample may list, read and write, given folders of packages and the sample's scratch folder and streams."""
     packages = list(packages)
     library = standard_library()
     readable = [entry.path for entry in _entries(library) if entry.name not in PACKAGE_FOLDERS]
@@ -66,7 +66,7 @@ def reach(packages: Iterable[str], scratch: str, streams: tuple[str, ...] = ()) 
 
 
 def roots(packages: Iterable[str]) -> list[str]:
-    """The folders and files to show in a private root file system, without those below another one."""
+    """The folders and files to show in a private root file system, without those below another of these folders."""
     wanted = [standard_library(), *packages, *library_folders(), *FILES, *DEVICES]
     kept: list[str] = []
     for path in sorted(path for path in set(wanted) if os.path.exists(path)):

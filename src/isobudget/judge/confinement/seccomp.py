@@ -1,9 +1,10 @@
 """The system call filter, assembled as classic BPF and installed through prctl.
 
-There are two filters. The zygote installs the large one once: an allow-list of the calls that computing in Python and
-the zygote's own work need. Every sample then adds a small one of its own. It forbids what only the zygote may do (fork,
-kill, receive descriptors) and lets signals and limits apply only to the sample's own process. Calls that only an attack
-needs kill the process (`forbidden` in the verdict); all other calls that are not allowed fail with EPERM.
+There are two filters. The zygote installs the large filter once: an allow-list of the calls that computing in Python
+and the zygote's own work need. Every sample then adds a small filter of its own. The small filter forbids what only the
+zygote may do (fork, kill, receive descriptors) and lets signals and limits apply only to the sample's own process.
+Calls that only an attack needs kill the process (`forbidden` in the verdict). All other calls that are not allowed
+fail, most of them with EPERM.
 
 Not covered: what an allowed call does inside the kernel.
 """
@@ -46,14 +47,14 @@ AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC = 1, 1, 0x80000
 class FilterProgram:
     """A BPF program under construction.
 
-    Each rule is a few instructions; calls that a rule does not match go on to the next rule.
+    Each rule is a few instructions. A call that a rule does not match goes on to the next rule.
     """
 
     def __init__(self) -> None:
         self.code: list[tuple[int, int, int, int]] = []
 
     def add(self, operation: int, value: int, hit: int = 0, miss: int = 0) -> None:
-        """Append one instruction; `hit` and `miss` are how many instructions to skip on a match and otherwise."""
+        """Append one instruction. On a match the next `hit` instructions are skipped, otherwise the next `miss`."""
         self.code.append((operation, hit, miss, value))
 
     def on_number(self, number: int, action: int) -> None:
@@ -134,15 +135,16 @@ def zygote_program(also: tuple[str, ...] = ()) -> bytes:
 
 
 def tester_program() -> bytes:
-    """The filter of a tester of foreign tests: a zygote's, but it may send descriptors to zygotes."""
+    """The filter of a tester of foreign tests: the zygote's filter, but the tester may send descriptors to zygotes."""
     return zygote_program(also=("sendmsg",))
 
 
 def sample_program(private_root: bool = True, *, receives: bool = False) -> bytes:
-    """The filter of a sample, on top of the zygote's; `OWN_PID` stands where the sample's own pid is filled in.
+    """The filter of a sample, on top of the zygote's filter. `OWN_PID` stands where the sample's pid is filled in.
 
-    Without a private root, changing the modes and times of files is forbidden too, because Landlock does not govern it.
-    A tester of foreign tests gets the same filter with `receives`, so that it may receive descriptors from its zygotes.
+    Without a private root, changing the modes and times of files is forbidden too, because Landlock does not govern
+    such changes. A tester of foreign tests gets the same filter with `receives`, so that the tester may receive
+    descriptors from its zygotes.
     """
     program, refused = start(), RET_ERRNO | errno.EPERM
     for name in () if private_root else ("chmod", "fchmod", "fchmodat", "utimensat"):
@@ -202,7 +204,7 @@ class Installer:
         self._prctl(PR_GET_DUMPABLE, self._address, 0, 0, 0)
 
     def install(self) -> bool:
-        """Put this thread and all its children under the program, for good; needs no-new-privileges."""
+        """Put this thread and all its children under the program, for good. The thread must have no-new-privileges."""
         for place in self._places:
             struct.pack_into("I", self._buffer, place, os.getpid())
         return bool(self._prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._address, 0, 0) == 0)

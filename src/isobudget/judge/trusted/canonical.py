@@ -34,9 +34,9 @@ def canonical(value: Any) -> str:
     """The canonical text of a value of plain data; equal values have equal texts.
 
     Returns:
-        At most `TEXT_CHARS` characters; a longer text is cut there and followed by `...sha256:` and the checksum of the
-        whole text. The text begins with `?` if the value is not plain data, and never with `!`, which marks errors in
-        `Verdict.observed`.
+        The text. If it has more than `TEXT_CHARS` characters, it is cut to this length and followed by `...sha256:` and
+        the checksum of the whole text. The text begins with `?` if the value is not plain data, and never with `!`,
+        which marks errors in `Verdict.observed`.
     """
     try:
         return bounded(_text(value))
@@ -79,7 +79,7 @@ def _float(value: float) -> str:
 
 
 def _fraction(value: Fraction) -> str:
-    """The number as the float or integer that it equals, if there is one."""
+    """The text of the float or integer that the fraction equals, or, if there is none, of the fraction itself."""
     if value.denominator == 1:
         return _int(value.numerator)
     try:

@@ -1,15 +1,24 @@
 """Decides whether an output or a result is the expected one, by the rules of its benchmark.
 
-| | printed output | results of calls |
-|---|---|---|
-| own | white space at the ends of lines and empty lines do not count; token by token: the same text; or numbers that are equal, where the expected one is a whole number without leading zeros; or numbers within a tolerance, where the expected one has a point or an exponent and is finite | floats within a tolerance, at any depth; nan equals nan |
-| apps | as own | as own, and an expected list of one item also stands for that item |
-| livecodebench | the same lines after their ends are stripped, or equal decimals, exactly | equality |
+Printed output:
+
+- `own`, `apps`: White space at the ends of lines, and empty lines, do not count. Tokens are compared one by one. A
+  token with the same text is right. If the expected token is a whole number without leading zeros, the same number is
+  right, also with leading zeros or a fraction of zeros. If the expected token is a finite number with a point or an
+  exponent, a number within the tolerance is right.
+- `livecodebench`: Lines are compared after white space at both ends is stripped. They must have the same text or the
+  same decimal numbers, without a tolerance.
+
+Results of calls:
+
+- `own`: Floats may differ within the tolerance, at any depth. nan equals nan.
+- `apps`: As `own`. In addition, an expected list of one item also stands for that item.
+- `livecodebench`: Results must be equal, without a tolerance.
 
 Whole numbers are ASCII digits, with or without a sign. The tolerance is 1e-5 of the expected number (1e-8 at least) for
-printed text, and 1e-6 of the expected number for results. If a problem states its own tolerance, that is relative to
-the expected number, or to 1 if the expected number is smaller than 1.
-"""  # noqa: E501
+printed text, and 1e-6 of the expected number for results. If a problem states its own tolerance, that tolerance is
+relative to the expected number, or to 1 if the expected number is smaller than 1.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +35,7 @@ class Tolerance(NamedTuple):
 
     Attributes:
         relative: bound relative to the expected number.
-        smallest: magnitude below which the bound shrinks no further: smaller expected numbers count as this one.
+        smallest: magnitude below which the bound shrinks no further. Smaller expected numbers count as this number.
         absolute: added to the relative bound, whatever the expected number is.
     """
 
@@ -49,7 +58,10 @@ _ZEROS = re.compile(r"([+-]?)0*([0-9]+)(\.0*)?")
 
 
 def stated(tolerance: float | None, otherwise: Tolerance) -> Tolerance:
-    """The tolerance that a problem states: relative to the expected number, or to 1 if that is smaller than 1."""
+    """The tolerance that a problem states, or `otherwise` if it states none.
+
+    A stated tolerance is relative to the expected number, or to 1 if the expected number is smaller than 1.
+    """
     return otherwise if tolerance is None else Tolerance(tolerance, smallest=1.0)
 
 

@@ -1,13 +1,14 @@
 """A worker for foreign tests: its tester is confined as a sample is, before it knows any test.
 
-Tests, references and checkers from strangers run in the tester. Here the tester is a process of its own inside
-namespaces, a private root, Landlock, limits and the system call filter. Foreign code can therefore reach no file, no
-network, and no process except the samples of the same worker. The worker's first process stays outside and never sees a
-test. It starts zygotes at the tester's request, because a confined process cannot.
+Tests, references and checkers from strangers run in the tester. The tester of such a worker is a process of its own
+inside namespaces, a private root, Landlock, limits and the system call filter. Foreign code can therefore reach no
+file, no network, and no process except the samples of the same worker. The worker's first process stays outside and
+never sees a test. It starts zygotes at the tester's request, because a confined process cannot start them.
 
-The judge checks only the form of a tester's answers. Only the owner of the tests has reason to believe their content.
+The judge checks only the form of a tester's answers. Only the owner of the tests has reason to believe the content of
+these answers.
 
-Not covered: CPU time that a tester uses beyond the limits of a job; the owner of the judge must then end the worker.
+Not covered: CPU time that a tester uses beyond the limits of a job. The owner of the judge must end such a worker.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ BEFORE = (
 
 
 def main(settings: WorkerSettings, started: Started) -> NoReturn:
-    """Run as the worker's first process: fork its tester, then start zygotes for it until it ends."""
+    """Run as the worker's first process: fork the tester, then start zygotes for the tester until the tester ends."""
     setting = zygotes.setting_of(settings._replace(number=NUMBERS_OF_TESTERS + settings.number))
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -94,7 +95,7 @@ class _Elsewhere(zygotes.Process):
         """Do nothing: the zygote ends when its socket is closed."""
 
     def wait(self, timeout: float | None = None) -> int:  # noqa: ARG002
-        """Do nothing: its parent waits for it."""
+        """Do nothing: the zygote's parent waits for it."""
         return 0
 
 
@@ -128,7 +129,7 @@ def _confined(settings: WorkerSettings, setting: confine.Setting, started: Start
 
 
 def _more(layers: list[str], settings: WorkerSettings) -> list[str]:
-    """Limit this process's memory, and forbid the system calls that only a zygote needs; returns the active layers."""
+    """Limit this process's memory, forbid the system calls that only a zygote needs, and return the active layers."""
     memory_mb = max(LEAST_MB, settings.limits.memory_mb) + HEADROOM_MB
     if not confine.limit_tester(memory_mb):
         layers = [layer for layer in layers if layer != "resource limits"]

@@ -56,12 +56,13 @@ def has_nodes(program: str) -> bool:
 
 
 def before(program: str, rules: str, *, calls: bool = False) -> str:
-    """The code that runs before a program of a benchmark, in its namespace.
+    """The code that runs before a program of a benchmark, in the program's namespace.
 
     Args:
         program: text of the program.
         rules: the benchmark's rules: `own`, `apps` or `livecodebench`.
-        calls: whether the program's functions are called. With rules `own` and without calls, no code runs before it.
+        calls: whether the program's functions are called. With rules `own` and without calls, no code runs before the
+            program.
     """
     if rules == "own" and not calls:
         return ""

@@ -37,7 +37,7 @@ class Scratch:
         self.descriptor = descriptor
 
     def fill(self, data: bytes) -> None:
-        """Replace the contents, to be read from the start."""
+        """Replace the contents. The next reader begins at the start."""
         os.ftruncate(self.descriptor, 0)
         place = 0
         while place < len(data):
@@ -59,7 +59,7 @@ class Scratch:
 
 
 class ProcessEnd(NamedTuple):
-    """How a sample's process ended, as the zygote saw it, and the memory that it was allowed."""
+    """How a sample's process ended, as the zygote saw it, and how much memory the process was allowed."""
 
     status: int
     seconds: float
@@ -114,7 +114,13 @@ class Host:
         self.input, self.output, self.errors = map(Scratch, self.streams)
 
     def fork(self, mode: bytes, limits: Limits | None = None) -> int:
-        """Start a sample, within the given limits or else the host's; returns the tester's end of its wire."""
+        """Start a sample, and return the tester's end of the wire to this sample.
+
+        `limits` are the limits of this sample. By default the limits of the host apply.
+
+        Raises:
+            ZygoteGoneError: the zygote does not answer.
+        """
         limits = limits or self.limits
         if self.beat is not None:
             self.beat()
@@ -154,7 +160,7 @@ class Host:
         return ProcessEnd.of(status, seconds, peak_kb, stopped, self.limits.memory_mb)
 
     def with_output_limit(self, verdict: Verdict) -> Verdict:
-        """The verdict, or `OUTPUT_LIMIT` if the sample printed too much; empties the output for the next sample."""
+        """The verdict, or `OUTPUT_LIMIT` if the sample printed too much. The output is emptied for the next sample."""
         allowed = self.limits.output_kb << 10
         if len(self.output.take(allowed + 1)) <= allowed:
             return verdict

@@ -1,10 +1,11 @@
 """Runs the tests of a screened program one after another in one process, with real descriptors.
 
 Starting a process costs more than most tests. A program that `screening` accepts leaves nothing behind in its process,
-so it may run there once per test, each time with a new namespace and new streams. The streams use the same descriptors;
-the tester replaces their contents. The process serves one sample only. The verdict counts only if its outcome is in
-`PLAIN` and its error is not in `UNSURE`. In every other case the sample is judged again, with a process for each test.
-The limits apply to all tests together, so a sample that passes has stayed within them in each test.
+so it may run in this process once per test, each time with a new namespace and new streams. The streams use the same
+descriptors every time, and the tester replaces the contents behind them. The process serves one sample only. The
+verdict counts only if its outcome is in `PLAIN` and its error is not in `UNSURE`. In every other case the sample is
+judged again, with a process for each test. The limits apply to all tests together, so a sample that passes has stayed
+within the limits in each test.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ class WholeProgramTests(Protocol):
 
 
 class Refused(NamedTuple):
-    """Says that a program needs a process for each test; holds its compiled form if the process returned that."""
+    """Says that a program needs a process for each test. Holds the program's compiled form, or an empty text."""
 
     compiled: str = ""
 
 
 def judge(tests: WholeProgramTests, host: Host, program: Program) -> Verdict | Refused:
-    """Judge a program in one process, or say that it needs one for each test."""
+    """Judge a program in one process, or say that it needs a process for each test."""
     host.input.fill(b"")
     limits = host.limits
     cpu_seconds, wall_seconds = min(limits.cpu_seconds, MOST_CPU_SECONDS), min(limits.wall_seconds, MOST_WALL_SECONDS)

@@ -1,8 +1,8 @@
 """The tests' side of the wire: a session with one sample, and stand-ins for the functions and objects of the sample.
 
 The tests can call the stand-in of a function or class. They can set and read attributes of the stand-in of an instance,
-and pass it back to the sample. That is all. Comparison, arithmetic, `in`, truth value and conversion to text are not
-supported. A sample that returns such an object where plain data is expected fails for that reason, whatever its own
+and pass this stand-in back to the sample. That is all. Comparison, arithmetic, `in`, truth value and conversion to text
+are not supported. So a sample that returns an object where plain data is expected fails, whatever the object's own
 `__eq__` would say.
 """
 
@@ -36,7 +36,7 @@ class SampleEnded(BaseException):
 
 
 class SampleRaisedError(Exception):
-    """The sample raised an error that is not one of Python's own, or that could not be recreated here."""
+    """The sample raised an error that is not one of Python's own, or that could not be recreated in the tester."""
 
 
 class SampleSession:
@@ -66,7 +66,7 @@ class SampleSession:
     def load(self, prelude: str, program: str, names: list[str]) -> tuple[str, dict[str, Any]]:
         """Compile and run the program in the sample.
 
-        Returns `loaded`, `not compiled` or `raised`, and the names it defines.
+        Returns `loaded`, `not compiled` or `raised`, and by name the stand-ins and values that the program defines.
         """
         answer = self._ask(["load", prelude, program, names])
         if answer[0] in ("not compiled", "raised"):
@@ -83,7 +83,7 @@ class SampleSession:
             self._broken(str(error))
 
     def use(self, kind: str, number: int, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """Use one of the sample's objects. If the sample changed an argument, the change is made here too."""
+        """Use one of the sample's objects. If the sample changed an argument, the tests' argument is changed too."""
         values = [*args, *named.values()]
         try:
             with self.lock:
@@ -107,7 +107,7 @@ class SampleSession:
         return result
 
     def attribute(self, stand_in: StandIn, name: str) -> Any:
-        """An attribute of an object. A method obtained this way cannot be called: it could see the expected values."""
+        """An attribute of an object. If it is a method, the tests cannot call it: it could see the expected values."""
         known = set(self.stand_ins)
         value = _use(stand_in, "get", (name,), {})
         if type(value) is StandIn and (number := object.__getattribute__(value, "_number")) not in known:
@@ -253,12 +253,12 @@ for _name in _REFUSED.split():
 
 
 def attribute(stand_in: StandIn, name: str) -> Any:
-    """An attribute of the stand-in's object, such as a method; not for use by the tests themselves."""
+    """An attribute of the stand-in's object, such as a method, for the judge's own use and not for the tests."""
     return _use(stand_in, "get", (name,), {})
 
 
 def call_with_nodes(function: StandIn, arguments: list[Any]) -> Any:
-    """Call a function of the sample, converting lists and trees to nodes where its annotations ask for them."""
+    """Call a function of the sample, converting lists and trees to nodes where its annotations ask for nodes."""
     return _use(function, "call with nodes", tuple(arguments), {})
 
 
@@ -284,7 +284,7 @@ def holds_mutable(value: Any) -> bool:
 
 
 def _assign(target: Any, value: Any) -> None:
-    """Give a mutable argument the contents of the sample's copy, including nested ones of the same shape."""
+    """Give a mutable argument the contents of the sample's copy, and likewise the mutable values nested in it."""
     if type(target) is not type(value):
         return
     if type(target) is list:

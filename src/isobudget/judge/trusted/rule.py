@@ -1,16 +1,21 @@
 """Decides from the syntax tree of a problem's tests, by an allow-list, whether they may run apart from the sample.
 
-Tests that run apart see copies of what the sample returns. That makes no difference only if they pass plain data and
-compare plain values. Accepted are: calls of the sample's functions with plain data; comparisons, arithmetic and
-subscripts; `is` with None, True and False; assertions, loops, comprehensions, functions of the tests' own; listed
-built-ins and modules; helpers of the prompt; changes of the tests' own data; instances of the sample's classes that are
-created, given attributes and passed back; of pytest, `parametrize` and `approx`. Everything else is rejected: reading
-attributes of results or changing results, classes, `with`, `try`, `async`, decorators, fixtures, functions passed to
-the sample.
+Tests that run apart see copies of what the sample returns. That makes no difference only if the tests pass plain data
+and compare plain values. The rule accepts:
 
-`holds_results` says whether a result may still be in use when the sample is called again: the sample could then have
-changed it meanwhile, which a copy would not show. Not covered: a sample that keeps an argument and changes it in a
-later call.
+- calls of the sample's functions with plain data;
+- comparisons, arithmetic and subscripts, and `is` with None, True and False;
+- assertions, loops, comprehensions, and functions of the tests' own;
+- the built-ins in `BUILTINS`, the modules in `MODULES`, helpers of the prompt, and pytest's `parametrize` and `approx`;
+- changes of the tests' own data;
+- instances of the sample's classes, which may be created, given attributes and passed back to the sample.
+
+Everything else is rejected: reading attributes of results or changing results, classes, `with`, `try`, `async`, other
+decorators, fixtures, and functions, generators and iterators passed to the sample.
+
+`holds_results` says whether a result may still be in use when the sample is called again. The sample could have changed
+the result meanwhile, and a copy would not show the change. Not covered: a sample that keeps an argument and changes the
+argument in a later call.
 """
 
 from __future__ import annotations
@@ -46,7 +51,12 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Reading(NamedTuple):
-    """What the rule says about tests: why they may not run apart (empty if they may), and whether they hold results."""
+    """What the rule says about tests.
+
+    Attributes:
+        objection: why the tests may not run apart; empty if they may.
+        holds_results: whether a result may still be in use when the sample is called again.
+    """
 
     objection: str
     holds_results: bool

@@ -12,7 +12,14 @@ from isobudget.judge.verdict import Outcome, Verdict
 
 
 class Ran(NamedTuple):
-    """One run: the program's compiled form for later runs, how the run ended, its output, and its last error line."""
+    """One run of a program.
+
+    Attributes:
+        compiled: the program's compiled form, for later runs.
+        report: how the run ended.
+        printed: what the program printed.
+        complaint: the last line that the program wrote to standard error.
+    """
 
     compiled: str
     report: ProcessEnd
@@ -21,17 +28,17 @@ class Ran(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A program, and the code that runs before it in its namespace."""
+    """A program, and the code that runs before the program, in the program's namespace."""
 
     text: str
     before: str = ""
 
 
 def run_program(host: Host, program: Program, compiled: str, data: bytes, allowed: int = 0) -> Ran:
-    """Run a program on one input in a process of its own; it may print at most `allowed` bytes.
+    """Run a program on one input in a process of its own, which can print at least `allowed` bytes.
 
-    The first run's process compiles the program; later runs receive the compiled form unchanged. Only processes of the
-    same sample ever read the compiled form.
+    The first run's process compiles the program, and later runs receive the compiled form unchanged. Only processes of
+    the same sample ever read the compiled form.
     """
     host.input.fill(data)
     limits = host.limits

@@ -37,7 +37,7 @@ class SessionTests(Protocol):
         """The name that the program should define but does not; an empty string if there is none."""
 
     def run(self, defined: dict[str, Any], held: set[int]) -> None:
-        """Run the tests; the numbers of those that held are added to `held`."""
+        """Run the tests, and add the numbers of the tests that held to `held`."""
 
     def first_failing(self, error: BaseException) -> str:
         """The test that raised the error."""
@@ -135,9 +135,9 @@ def of_error(error: str) -> Outcome:
 
 
 class CpuTimeLimit:
-    """Raises `TestsOverrun` in its `with` block once this process has used the given CPU time there.
+    """Raises `TestsOverrun` in its `with` block once this process has used the given CPU time in the block.
 
-    Not covered: a single call into C that takes longer; the judge then ends the worker.
+    Not covered: a single call into C that takes longer. In that case the judge ends the worker.
     """
 
     watching = False
@@ -163,7 +163,7 @@ class CpuTimeLimit:
 
 
 def watch_tests() -> None:
-    """Install the signal handler of `CpuTimeLimit`; call it once per process."""
+    """Install the signal handler of `CpuTimeLimit`. Call this once per process."""
     signal.signal(signal.SIGPROF, _overrun)
 
 

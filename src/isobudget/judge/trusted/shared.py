@@ -1,10 +1,15 @@
 """Judges a sample by tests that run in one process with it, as in plain Python, and decides what counts as a pass.
 
-The sample can reach its tests there. Three rules make a pass hard to forge. The tests that must pass are known before
-the sample is loaded: from a run with the reference, or from the tests' syntax tree. Every test must be reported, in
-order; each report is signed with a key that is given out before the sample is loaded and that no module holds. The run
-must be completed. So there is no pass if the process ends early, if a report is missing or forged, or if the sample
-skips a test that the reference runs.
+In this one process the sample can reach its tests. Three rules make a pass hard to forge:
+
+- The tests that must pass are known before the sample is loaded: from a run with the reference, or from the tests'
+  syntax tree.
+- Every test must be reported, in order, and each report must be signed with a key. The key is given out before the
+  sample is loaded, and no module holds it.
+- The run must be completed.
+
+So there is no pass if the process ends early, if a report is missing or forged, or if the sample skips a test that the
+reference runs.
 """
 
 from __future__ import annotations
@@ -36,7 +41,15 @@ class ForgedError(Exception):
 
 
 class Reports(NamedTuple):
-    """What a run reported: outcomes by test, the first failure (test, error, detail, line), and how the run ended."""
+    """What a run reported.
+
+    Attributes:
+        outcomes: the outcome of each test.
+        failure: the test, error, detail and line of the first failure. None if there was none.
+        compiled: whether the program compiled.
+        completed: whether the sample's process reported that the run was completed.
+        ending: why a completed run does not count; empty if it does.
+    """
 
     outcomes: dict[str, str]
     failure: tuple[str, str, str, int] | None
@@ -119,7 +132,7 @@ class SharedTests:
         return min(set(self.names) - run, default="")
 
     def _test_name(self, test: str, line: int) -> str:
-        """The display name of a test: a pytest test's name, or else the statement."""
+        """The display name of a test: the name of a test of pytest, or the source of any other."""
         tests = self.case.tests
         if self.case.kind == "PytestFile":
             return test

@@ -1,7 +1,7 @@
 """The tester of a worker: the trusted process that runs tests, while zygotes beside it run samples.
 
 The tester takes jobs from the judge over its standard input, as framed `marshal`, and answers over its standard output,
-as framed JSON (see `messages`). Problems are sent once and kept; a job names its problem and contains a program.
+as framed JSON (see `messages`). Problems are sent once and kept. A job names its problem and contains a program.
 """
 
 from __future__ import annotations
@@ -77,16 +77,16 @@ class Tester:
 
     @property
     def host(self) -> Host:
-        """The handle on the zygote for samples that run apart from their tests; started when it is first needed."""
+        """The handle on the zygote for samples that run apart from their tests. It is started when first needed."""
         if self._host is None:
             self._host = Host(self.settings, self.launch(self.settings, ""))
         self._host.beat = self.beat
         return self._host
 
     def shared_host(self, problem: KnownProblem) -> Host:
-        """The zygote for running a problem's tests in one process with a sample; started when it is first needed.
+        """The handle on the zygote for samples that share a process with their tests. It is started when first needed.
 
-        There is one with pytest and one without, so that only forks that need pytest pay for it.
+        There is one zygote with pytest and one without, so that only forks that need pytest pay for it.
         """
         use = "pytest" if problem.case.kind == "PytestFile" else "source"
         if use not in self._shared_hosts:
@@ -135,16 +135,16 @@ class Tester:
         return Verdict(Outcome.INVALID, detail=one_line(fault))
 
     def close(self) -> None:
-        """End the zygotes; they start again when they are needed."""
+        """End the zygotes. They start again when they are needed."""
         for host in (self._host, *self._shared_hosts.values()):
             if host is not None:
                 host.close()
         self._host, self._shared_hosts = None, {}
 
     def judge_once(self, problem: KnownProblem, program: str) -> Verdict:
-        """Judge a program, with its problem's tests apart from it or in its process.
+        """Judge a program, with the tests either apart from the program or in the program's process.
 
-        Which of the two is decided before any sample of the problem is loaded.
+        Where a problem's tests run is decided before any sample of the problem is loaded.
         """
         if not problem.decided:
             if not self.may_split(problem):
@@ -157,8 +157,8 @@ class Tester:
     def may_split(self, problem: KnownProblem) -> bool:
         """Whether a problem's tests run apart from samples.
 
-        With `auto`, they do if they give the same verdict there: the rule accepts them, and the reference passes. See
-        docs/judge.md for the details.
+        With `auto`, tests run apart if that gives the same verdict: the rule accepts the tests, and the reference
+        passes. See docs/judge.md for the details.
         """
         if self.settings.trust != "auto":
             return self.settings.trust == Trust.SPLIT

@@ -73,7 +73,7 @@ def fork(settings: WorkerSettings) -> Started:
 
 
 def launch(settings: WorkerSettings, use: str = "") -> Started:
-    """Start a zygote as a new interpreter; `use` as in `zygote.begin`."""
+    """Start a zygote as a new interpreter. `use` has the same meaning as in `zygote.begin`."""
     setting = setting_of(settings)
     ours, theirs = socketpair()
     code = confine.bootstrap("untrusted.zygote", tuple(setting), theirs.fileno(), use, entry="begin")

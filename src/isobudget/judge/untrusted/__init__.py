@@ -1,1 +1,1 @@
-"""The untrusted side: the zygote and the process that runs the sample. It knows no tests."""
+"""The untrusted side: the zygote and the process that runs the sample. It knows only tests that share this process."""

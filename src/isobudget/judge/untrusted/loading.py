@@ -16,7 +16,7 @@ def compiled(program: str) -> types.CodeType:
     """Compile a program as a UTF-8 file would be: a byte order mark is ignored, and a coding line counts.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: it does not compile.
+        SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: the program does not compile.
     """
     source: str | bytes = program.removeprefix("\ufeff")
     if "coding" in program[:_CODING_CHARS]:
@@ -26,7 +26,7 @@ def compiled(program: str) -> types.CodeType:
 
 
 def new_module(name: str) -> types.ModuleType:
-    """An empty module for the program, registered under its name, so that its classes can find their module."""
+    """An empty module for the program, registered under `name`, so that the program's classes can find their module."""
     module = types.ModuleType(name)
     sys.modules[name] = module
     return module

@@ -1,4 +1,4 @@
-"""Lists and trees in LeetCode's notation: arguments become nodes for a program, and its nodes become lists again.
+"""Lists and trees in LeetCode's notation: arguments become nodes for a program, and a program's nodes become lists.
 
 A function's annotations say which arguments are nodes (`head: Optional[ListNode]`). A tree is written level by level,
 with None for a missing child. Runs in the sample's process.
@@ -13,7 +13,7 @@ MOST_NODES = 1_000_000
 
 
 def call(function: Any, *arguments: Any) -> Any:
-    """Call a function, passing nodes where its annotations ask for them; returns the result as plain data."""
+    """Call a function with nodes where its annotations ask for nodes, and return the result as plain data."""
     code = getattr(function, "__func__", function).__code__
     names = code.co_varnames[code.co_argcount - len(arguments) : code.co_argcount]
     notes = {name: str(note) for name, note in getattr(function, "__annotations__", {}).items()}

@@ -1,7 +1,7 @@
 """The code of a sample's own process: loads the program and answers calls, or runs it as a program or with its tests.
 
-Nothing here is trusted. The program may replace all of it. It can only send plain data to the tester over one
-descriptor, and the tester alone decides what to believe.
+Nothing in this module is trusted, because the program may replace all of it. The program can only send plain data to
+the tester over one descriptor, and the tester alone decides what to believe.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _take_up(own: int, places: tuple[int, int]) -> None:
 
 
 class Served:
-    """A loaded program; the tester uses its functions and objects by their handles."""
+    """A loaded program, whose functions and objects the tester uses by their handles."""
 
     def __init__(self, descriptor: int = WIRE) -> None:
         self.descriptor = descriptor
@@ -101,7 +101,7 @@ class Served:
         return {"handle": {"mine": number, "type": name[:DETAIL_CHARS]}}
 
     def resolve(self, handle: dict[str, Any]) -> Any:
-        """The object behind a handle: one kept here, or a stand-in for a function of the tests."""
+        """The object behind a handle: an object of the sample, or a stand-in for a function of the tests."""
         if "mine" in handle:
             return self.objects[handle["mine"]]
         number = handle["yours"]
@@ -133,7 +133,7 @@ class Served:
                 wire.send(self.descriptor, ["raised", *describe(error)])
 
     def load(self, prelude: str, program: str, names: list[str]) -> list[Any]:
-        """Compile and run the program in a new module; the answer lists those of `names` that it defines."""
+        """Compile and run the program in a new module. The answer has those of `names` that the program defines."""
         try:
             code = compiled(program)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:

@@ -3,17 +3,17 @@
 The rule is applied to the compiled program, in the sample's process, before any of the program runs. A program is
 acceptable if no effect of it can outlast its own namespace:
 
-- it imports only modules listed in `SHAREABLE`, and uses only the names listed there for them, which are all functions
-  and types without state of their own;
+- it imports only modules listed in `SHAREABLE`, and uses only the names that `SHAREABLE` lists for them. Apart from
+  those of `sys`, these names are functions, types and constants without state of their own;
 - it sets and deletes no attributes, defines no classes, and is not asynchronous;
-- it uses no name that begins with an underscore (`__name__` apart), none of frames, code and tracebacks, and none of
-  the built-ins that reach names, attributes, files or the interpreter.
+- it uses no name that begins with an underscore (except `_` and `__name__`), no attribute of generators, coroutines,
+  frames, tracebacks or code, and no built-in that reaches names, attributes, files or the interpreter.
 
 A program may read and print by `input`, `print`, `sys.stdin` and `sys.stdout`, leave by `exit`, and set the recursion
 limit: streams and limit are new for every test. Names are refused wherever they are used as globals or attributes, so
-that an alias does not help. A program that is not acceptable gets a process for every test. So does an acceptable one
-if its verdict in one process does not count (see `judge.trusted.one_process`). The process serves one sample only: a
-program that evades the rule can affect its own later tests and nothing else.
+that an alias does not help. A program that is not acceptable gets a process for every test. So does an acceptable
+program if its verdict in one process does not count (see `judge.trusted.one_process`). The process serves one sample
+only: a program that evades the rule can affect its own later tests and nothing else.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ MOST_BYTES = 1 << 16
 
 
 def _refused() -> frozenset[str]:
-    """The names that no program may use: those of the shareable modules that are not listed, and some built-ins."""
+    """The names that no program may use: unlisted names of the shareable modules, and some built-ins."""
     refused: set[str] = set()
     listed: set[str] = set()
     for module, names in SHAREABLE.items():

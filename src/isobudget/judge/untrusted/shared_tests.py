@@ -4,8 +4,8 @@ This code is in the sample's process. The tester sends a key and the tests befor
 Every report is signed with the key, which is in no module and in no object that the sample receives. That makes forging
 a report hard but not impossible: the sample shares this process and can search its memory.
 
-A report is `["report", test, outcome, kind, detail, line, signature]`; the tester answers each one, so the sides take
-turns. The last message is `["completed", ...]`.
+A report is `["report", test, outcome, kind, detail, line, signature]`. The tester answers each report, so the sides
+take turns. The last message is `["completed", ...]`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def run(descriptor: int) -> None:
 
 
 def _speaker(descriptor: int, key: bytes) -> Say:
-    """A function that signs and sends messages. It keeps all that it uses, so that the sample cannot replace any."""
+    """A function that signs and sends messages. It keeps all that it uses, so the sample can replace none of it."""
     sign, send, receive, count = blake2b, wire.send, wire.receive, iter(range(1 << 30))
 
     def say(*message: Any) -> None:

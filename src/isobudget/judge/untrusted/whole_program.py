@@ -1,6 +1,6 @@
 """Runs whole programs as the interpreter runs a file: once, or repeatedly in one process.
 
-This code is in the sample's process. Its descriptors 0, 1 and 2 are files in memory.
+This code is in the sample's process. The descriptors 0, 1 and 2 of this process are files in memory.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ def _run_once(descriptor: int) -> NoReturn:
 
 
 def _handed_on(form: tuple[types.CodeType, ...]) -> str:
-    """The compiled program for later processes; if it is too long for a message, each process compiles for itself."""
+    """The compiled program for later processes.
+
+    The text is empty if the compiled program is too long for a message. Then each process compiles the program itself.
+    """
     data = marshal.dumps(form)
     return data.hex() if len(data) < wire.TEXT_BYTES // 2 else ""
 
@@ -72,7 +75,7 @@ def _compile(text: str, before: str) -> tuple[types.CodeType, ...]:
 
 
 def _run_main(form: tuple[types.CodeType, ...]) -> int:
-    """Run a program with its own streams; returns its exit status."""
+    """Run a program with streams of its own, and return its exit status."""
     _open_streams()
     space = new_module("__main__").__dict__
     space |= {"__file__": PROGRAM_FILE, "__builtins__": builtins}
@@ -99,7 +102,7 @@ def _exited(stop: SystemExit) -> int:
 
 
 def _excepted(error: BaseException) -> int:
-    """Pass an error to the program's own `sys.excepthook`, if it has set one; return the exit status."""
+    """Pass an error to the program's own `sys.excepthook`, if the program has set one, and return the exit status."""
     try:
         if sys.excepthook is not sys.__excepthook__:
             sys.excepthook(type(error), error, error.__traceback__)
@@ -185,7 +188,7 @@ def _finish() -> None:
 
 
 def _flush() -> None:
-    """Flush all printed output; raises the error of the program's own stream, as the interpreter would see it."""
+    """Flush all printed output. An error of the program's own stream is raised, as the interpreter would see it."""
     stream = getattr(sys, "stdout", None)
     if stream is not None and not _is_closed(stream):
         stream.flush()

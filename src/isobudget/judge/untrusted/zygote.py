@@ -2,9 +2,9 @@
 
 It serves one tester over a control socket, over which it first sends the descriptors of input, output and errors. A
 request to fork contains the limits and the wire of the sample. The zygote forks the sample, watches its CPU clock and
-the wall clock, kills the sample at its limits or on request, reaps it, empties the scratch folder, and reports status,
-CPU seconds and peak memory. The zygote never reads what the sample sends: that goes to the tester over the sample's own
-descriptor.
+the wall clock, kills the sample at its limits or on request, reaps it, reports status, CPU seconds and peak memory, and
+empties the scratch folder. The zygote never reads what the sample sends: the sample's messages go to the tester over
+the sample's own descriptor.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ PYTEST_WARM = """
 
 
 def begin(fields: tuple[Any, ...], descriptor: int, use: str = "") -> NoReturn:
-    """Run as a zygote in a new interpreter; `use` says whether `source` tests or `pytest` run with the sample."""
+    """Run as a zygote in a new interpreter.
+
+    `use` is `source` or `pytest` if tests of this kind run in the sample's process, and empty if no tests do.
+    """
     setting = confine.Setting(*fields)
     warm()
     if use:
@@ -192,7 +195,7 @@ def _clean_environment(scratch: str) -> None:
 
 
 def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[int, int], threads: int) -> None:
-    """Fork and watch one sample after another; returns when the tester has closed the socket."""
+    """Fork and watch one sample after another, until the tester closes the socket or the zygote cannot continue."""
     served = sample.Served()
     sieve = None
     if "system call filter" in layers:
@@ -217,7 +220,7 @@ def serve(control: socket, scratch: str, layers: Collection[str], places: tuple[
 
 
 def _take_places(streams: list[int]) -> list[int]:
-    """Move the three descriptors out of the way; returns the new ones of input and errors.
+    """Move the three descriptors out of the way, and return the new descriptors of input and errors.
 
     Descriptors 0 and 1 of this process become the samples' default input, which is empty, and their output.
     """
@@ -240,7 +243,7 @@ def _numbers(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
 
 
 def start(begun: sample.SampleStart) -> int:
-    """Fork a sample; returns its pid."""
+    """Fork a sample and return its pid, which is negative if no process could be made."""
     if gc.get_count()[0] > YOUNG_OBJECTS:
         # So that the sample does not begin with a collection.
         gc.collect(0)
@@ -252,13 +255,13 @@ def start(begun: sample.SampleStart) -> int:
 
 
 def receive(control: socket) -> tuple[tuple[Any, ...] | None, list[int]]:
-    """A request, and the descriptors that came with it; the request is None if the tester has closed the socket."""
+    """A request, and the descriptors that came with it. The request is None if the tester has closed the socket."""
     data, ancillary, _, _ = control.recvmsg(REQUEST.size, CMSG_LEN(4 * 4))
     return (REQUEST.unpack(data) if len(data) == REQUEST.size else None), _numbers(ancillary)
 
 
 def watch(control: socket, pid: int, cpu_seconds: float, wall_seconds: float) -> bool:
-    """Watch a sample until it ends, and report its end; False if the tester has closed the socket."""
+    """Watch a sample until it ends, and report its end. Returns False if the tester has closed the socket."""
     clock = namespaces.cpu_clock(pid)
     deadline = time.monotonic() + wall_seconds
     handle = os.pidfd_open(pid)

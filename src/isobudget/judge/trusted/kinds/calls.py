@@ -2,7 +2,7 @@
 
 Both run over the same wire as function tests. The entry point is a function, or a method of the program's `class
 Solution`. Results are compared by the rules in `compare`. In JSON tests, if a function returns None and something else
-is expected, its first argument counts as its answer, since the function may have changed it.
+is expected, the first argument counts as the answer, since the function may have changed that argument.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Numbered:
 
     @property
     def asked(self) -> list[str]:
-        """The entry point, or the class whose method it is."""
+        """The entry point, and the class `Solution`, because the entry point may be a method of it."""
         return [self.entry_point, "Solution"]
 
     def first_failing(self, _error: BaseException) -> str:
@@ -159,7 +159,7 @@ _PACKER, _UNPACKER = Packer(_no_handle), Unpacker(_no_value)
 
 
 def _outcome(reference: Any, arguments: list[Any]) -> tuple[Any, str]:
-    """The reference's result in wire form, and the name of the error if it raises one instead."""
+    """The reference's result in wire form and an empty text; or None and the name of the error that it raises."""
     try:
         result = reference(*copy.deepcopy(arguments))
     except Exception as error:
@@ -191,7 +191,7 @@ def function_of(defined: dict[str, Any], entry_point: str) -> Any:
 
 @contextlib.contextmanager
 def _long_numbers() -> Iterator[None]:
-    """Let the tests use whole numbers of any length; Python's limit applies again to what samples return."""
+    """Let the tests use whole numbers of any length. Python's limit applies again to what samples return."""
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:

@@ -35,7 +35,8 @@ class FunctionTests:
     """Prepared tests, as HumanEval or MBPP write them.
 
     Attributes:
-        setup: code that runs first: the prompt, for its helpers and imports.
+        setup: code that runs first: the prompt, for its helpers and imports. None if the prompt alone does not run.
+        helpers: names that the prompt defines.
         code: the tests, changed so that every assert statement that holds is reported.
         entry_point: the function under test; empty where the tests use names freely.
         call_check: whether the tests define `check`, which is then called with the entry point.
@@ -92,7 +93,7 @@ class FunctionTests:
         return self.entry_point if self.call_check and self.entry_point not in defined else ""
 
     def run(self, defined: dict[str, Any], held: set[int]) -> None:
-        """Run the tests on what the sample defines; the numbers of assertions that held are added to `held`."""
+        """Run the tests on what the sample defines, and add the numbers of the assertions that held to `held`."""
         space: dict[str, Any] = {"__name__": "tests"}
         random.seed(0)
         if self.setup is not None:
@@ -160,7 +161,7 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _defined(nodes: list[ast.AST]) -> set[str]:
-    """Names that the tests bind at any level; a name bound only inside a function is never taken from outside."""
+    """Names that the tests bind at any level. So a name bound only inside a function is never taken from the sample."""
     bound: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):

@@ -2,12 +2,12 @@
 
 The record is one text per input: the canonical text of the returned value (`canonical`) or of the printed output. If
 there is no result, the text is `!` and the reason: the name of the error, or `timeout`, `crashed`, `forbidden`,
-`out_of_memory`, `output_limit`, `ended` (the process ended by itself), `broken` (its answer cannot be read). In printed
-text, tokens of a line are separated by one space, with none around them; numbers are not normalized.
+`out_of_memory`, `output_limit`, `ended` (the process ended by itself), `broken` (the sample's answer cannot be read).
+In printed text, tokens of a line are separated by one space, with no space around them. Numbers are not normalized.
 
-Calls share a process until one of them ends it; the next call begins a new one. The CPU limit is per call: a call that
-reaches it in a process that has already served others is tried again in a new process. After `MOST_TIMEOUTS` timeouts
-the remaining inputs are not tried.
+Calls share a process until a call ends it. The next call begins a new process. Each call can use the whole CPU limit: a
+call that reaches the limit in a process that has already served other calls is tried again in a new process. After
+`MOST_TIMEOUTS` timeouts the remaining inputs are not tried, and are recorded as timeouts.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Calls:
         return verdict._replace(seconds=self.seconds, peak_memory_mb=self.peak_mb, observed=observed)
 
     def _load(self) -> NotLoaded | None:
-        """Start a process and load the program in it; returns the reason if that failed, else None."""
+        """Start a process and load the program in it. Returns None, or the reason if that failed."""
         self.session = remote.SampleSession(self.host.fork(sample.CALLS))
         self.served = 0
         names = [self.tests.entry_point, "Solution"]
@@ -171,7 +171,7 @@ class _Calls:
 
 
 class ObservedPrograms:
-    """Inputs prepared for whole programs; each run has a process of its own."""
+    """Inputs prepared for whole programs. Each run has a process of its own."""
 
     def __init__(self, case: Case) -> None:
         _check_number(case.tests["inputs"])
@@ -198,7 +198,7 @@ class ObservedPrograms:
 
 
 def error_text(said: str) -> str:
-    """`!` and the name in a reported error, which is a name and a message; `!Exception` if the name is not valid."""
+    """`!` and the name in a reported error (`NAME: MESSAGE`). If the name is not valid, the text is `!Exception`."""
     name = said.partition(":")[0]
     return f"!{name}" if name.isidentifier() and len(name) <= remote.NAME_CHARS else "!Exception"
 

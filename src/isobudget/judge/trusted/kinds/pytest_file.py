@@ -1,7 +1,8 @@
 """A user's own pytest file as tests: the module that it imports and tests is replaced by the sample.
 
 pytest runs on the trusted side, in the tester. The names that the file imports from the module are stand-ins for the
-sample's. pytest must be installed. Its installed plugins are loaded; configuration and `conftest.py` are not.
+sample's objects. pytest must be installed. Installed plugins of pytest are loaded, but configuration and `conftest.py`
+are not.
 """
 
 from __future__ import annotations
