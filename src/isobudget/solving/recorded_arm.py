@@ -15,16 +15,17 @@ from isobudget.solving.suites import Verdicts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedArm:
-    """One arm on its own problems. `verdicts` are those of each problem's samples in order; None if it has only counts.
+    """One arm on its own problems.
 
-    `hidden` are the verdicts of hidden tests, if the source has them. `one_suite` is the number of problems left out
-    because they do not distinguish visible from hidden tests while others do.
+    `verdicts` are the verdicts on each problem's samples, in order; None for a problem with counts alone. `hidden` are
+    the verdicts of hidden tests, if the source has them. `one_suite` is the number of problems that were left out
+    because they have only one suite of tests, while other problems have a visible and a hidden one.
 
     `repairs` is how often a failing sample is repaired. `pool` names the recorded samples that the arm draws, and is
-    empty if no other arm draws them; arms of the same pool cannot be mixed.
+    empty if no other arm draws them. Arms of the same pool cannot be mixed.
 
-    `if_passed` and `if_failed` are the mean prices of passing and of failing samples by problem (NaN if there are
-    none); None if all samples cost the same.
+    `if_passed` and `if_failed` are the mean prices of a problem's passing and failing samples. A price is NaN if the
+    problem has no such sample. Both fields are None if all samples cost the same.
     """
 
     name: str

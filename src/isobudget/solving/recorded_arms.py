@@ -1,10 +1,10 @@
 """Reads the arms of a plan from its sources: run folders, and files of results in any known format.
 
-Each model (with its condition, if a file has several) is an arm, priced as `isobudget curves` prices it. In a run each
-sample costs what was recorded for it, unless a costs file sets the price. In a COUNTS file with completion tokens each
-sample is priced by its own number of them, if the unit is tokens or flops. A plan uses the problems that the arms of
-all sources have in common. Hidden verdicts are read in the same way and matched sample by sample; a run and EvalPlus'
-results may have both suites themselves (`suites`).
+Each model (with its condition, if a file has several) is an arm, priced as `isobudget curves` prices the model. In a
+run each sample costs what was recorded for it, unless a costs file sets the price. In a COUNTS file with completion
+tokens each sample is priced by its own number of tokens, if the unit is tokens or flops. A plan uses the problems that
+the arms of all sources have in common. Hidden verdicts are read in the same way and matched sample by sample. They may
+also be in the sources themselves, since a run and EvalPlus' results may have both suites (`suites`).
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def read_arms(
         budgets: budgets as the user wrote them, which help to choose the unit.
         benchmark: name of the benchmark; needed only if the sources hold several.
         names: names of the arms to use; None for all without repairs.
-        hidden: sources with hidden tests' verdicts on the same samples; those in `sources` are then by visible tests.
+        hidden: sources with hidden tests' verdicts on the same samples. The verdicts in `sources` are then those of
+            visible tests.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
         from_: name of the files' format; None detects it from their content.
 
@@ -136,9 +137,10 @@ def require_few(arms: Sequence[Arm]) -> None:
 def recorded_run(
     run: LoadedRun, benchmark: str, unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
 ) -> Recorded:
-    """The recorded results of a run's benchmark on the problems that all its models have; all tests of a problem count.
+    """The recorded results of a run's benchmark on the problems that all models of the run have.
 
-    `costs` and `charges` set the prices of samples, as in `read_arms`.
+    A sample passes if it passes all tests of its problem: visible and hidden tests are not distinguished. `costs` and
+    `charges` set the prices of samples, as in `read_arms`.
 
     Raises:
         InputError: the run does not record the unit, or a sample costs nothing.
@@ -151,7 +153,7 @@ def recorded_run(
 
 
 def _repairs(arms: Sequence[RecordedArm]) -> Iterator[tuple[Arm, Arm]]:
-    """For each arm with repairs, the arm of the same model without repairs and itself, on the same problems."""
+    """For each arm with repairs, a pair on the same problems: the model's arm without repairs, and this arm."""
     anew = {arm.pool: arm for arm in arms if not arm.repairs}
     for arm in arms:
         if arm.repairs:
@@ -223,7 +225,7 @@ def _of_run(
     visible: Mapping[str, int],
     charges: Charges,
 ) -> RecordedArm:
-    """The arm of a model. If problems state their number of visible tests, only these are used, with two suites."""
+    """The arm of a model. If some problems state how many visible tests they have, it has these, with two suites."""
     tasks = tuple(task for task in samples.task_ids if task in visible)
     left_out = len(samples.task_ids) - len(tasks) if tasks else 0
     samples = samples.only(tasks) if tasks else samples
@@ -238,7 +240,7 @@ def _of_run(
 
 
 def _second_suite(source: Imported) -> dict[GroupKey, ModelCounts]:
-    """The verdicts of the second suite, which is the hidden one, by benchmark, model and condition."""
+    """The verdicts of the second suite, the hidden tests, by benchmark, model and condition."""
     return group_counts(next(iter(source.others.values()))) if source.others else {}
 
 
@@ -307,7 +309,7 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
 
 
 def _one_suite(left_out: int) -> str:
-    return f"{counted(left_out, 'problem')} left out: no visible tests are stated there, in contrast to other problems."
+    return f"{counted(left_out, 'problem')} left out: no visible tests are stated for them, unlike for other problems."
 
 
 def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str]:
@@ -360,7 +362,7 @@ def _verdicts(path: Path, benchmark: str) -> list[tuple[str, str, tuple[bool, ..
 
 
 def _listed(source: Imported, benchmark: str) -> list[tuple[str, str, tuple[bool, ...]]]:
-    """The verdicts in files of results: those of the second suite of tests, if there is one."""
+    """The verdicts in files of results: those of the second suite of tests if there is one, else those of the first."""
     second = _second_suite(source)
     groups = group_counts(source.rows)
     chosen = (second.get(key, counts) for key, counts in groups.items())
