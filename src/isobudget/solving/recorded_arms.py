@@ -225,7 +225,10 @@ def _of_run(
     visible: Mapping[str, int],
     charges: Charges,
 ) -> RecordedArm:
-    """The arm of a model. If some problems state how many visible tests they have, it has these, with two suites."""
+    """The arm of a model.
+
+    If some problems state their number of visible tests, only these problems are used, with two suites.
+    """
     tasks = tuple(task for task in samples.task_ids if task in visible)
     left_out = len(samples.task_ids) - len(tasks) if tasks else 0
     samples = samples.only(tasks) if tasks else samples
