@@ -63,8 +63,8 @@ def test_a_policy_of_one_model_that_was_measured_with_two_says_so() -> None:
     arms = [Arm.of(name, 1, c, price) for name, c, price in zip("ab", passed, (1.7, 8.6), strict=True)]
     rows = learned(arms, [2.0, 13.0], Policy.FIRST_PASS)
     assert other_model_notes(rows, "seconds") == [
-        "The numbers of first pass at 13 s are from more than one model: learned from a part of the problems, the "
-        "policy chooses another model than learned from all of them."
+        "The numbers of first pass at 13 s are from more than one model: when it is learned from a part of the "
+        "problems, the policy chooses another model than when it is learned from all problems."
     ]
     assert other_model_notes(learned(arms[:1], [2.0, 13.0], Policy.FIRST_PASS), "seconds") == []
 

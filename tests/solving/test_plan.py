@@ -104,7 +104,7 @@ def test_a_target_is_reached_at_the_smallest_budget(tmp_path: Path) -> None:
 def test_a_file_that_is_no_policy_is_not_proposed_to_be_written_over(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     path.touch()
-    said = r"pyproject\.toml: is not a policy: format is missing\. Write one with: .* --write policy\.toml$"
+    said = r"pyproject\.toml: is not a policy: `format` is missing\. Write a policy with: .* --write policy\.toml$"
     with pytest.raises(InputError, match=said):
         read_policy(path)
 
@@ -348,7 +348,7 @@ def test_a_budget_below_one_sample_among_others_is_shown_and_explained(tmp_path:
     assert [row.draws for row in made.rows[:4]] == [()] * 4
     assert all(math.isnan(row.success) for row in made.rows[:4])
     assert [row.budget for row in made.recommended] == [2.0]
-    assert any("one sample of small, the cheapest, costs 1 flops." in note for note in made.notes)
+    assert any("One sample of small, the cheapest, costs 1 flops." in note for note in made.notes)
 
 
 def test_one_sample_each_ragged_and_all_passing_are_planned_with_a_note(tmp_path: Path) -> None:
@@ -438,7 +438,7 @@ def test_a_policy_by_hand(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("format = 1", "format = 9", "format = 9 is not supported"),
-        ("budget = 6.0", "", "budget is missing"),
+        ("budget = 6.0", "", "`budget` is missing"),
         ("budget = 6.0", "budget = -1", "amount above 0"),
         ("budget = 6.0", 'budget = "6"', "policy.toml"),
         ('arm = "a"', 'arm = "b"', "'b', which is not in"),
@@ -451,25 +451,33 @@ def test_a_policy_by_hand(tmp_path: Path) -> None:
         (
             'stop = "first pass"',
             'stop = "first pass"\nlast_shar = 1',
-            r"last_shar is not a known field. Did you mean 'last_share'",
+            r"`last_shar` is not a known field. Did you mean 'last_share'",
         ),
         ('stop = "first pass"', 'stop = "first pass"\nlast_share = true', "last_share: must be a number"),
-        ("per_sample = 1.0", "per_sampel = 1.0", r"\[\[arms\]\] number 1: per_sampel is not a known.*'per_sample'"),
-        ("per_sample = 1.0", "", "number 1: per_sample is missing"),
+        ("per_sample = 1.0", "per_sampel = 1.0", r"\[\[arms\]\] number 1: `per_sampel` is not a known.*'per_sample'"),
+        ("per_sample = 1.0", "", "number 1: `per_sample` is missing"),
         ("per_sample = 1.0", "per_sample = nan", "per_sample: must be a number"),
-        ('name = "a"', "", "number 1: name is missing"),
+        ('name = "a"', "", "number 1: `name` is missing"),
         ("count = 3", 'count = 3\n[[arms]]\nname = "a"\nper_sample = 2', "two arms with the same name"),
-        ("count = 3", "count = 3\n[expected]\nsucces = 0.5", r"\[expected\]: succes is not a known field.*'success'"),
+        ("count = 3", "count = 3\n[expected]\nsucces = 0.5", r"\[expected\]: `succes` is not a known field.*'success'"),
         ("count = 3", 'count = 3\n[learned]\nproblems = "many"', r"\[learned\]: problems: must be a whole number"),
         ("[[arms]]", "[[", "not valid TOML"),
-        ("count = 3", 'count = 3\n[[labels]]\nlabel = "easy"\ndraws = []', "has both draws and labels; remove one"),
-        ("[[draws]]", "[[drawn]]", "drawn is not a known field"),
-        ('[[draws]]\narm = "a"\ncount = 3', "", "draws is missing"),
-        ('[[draws]]\narm = "a"\ncount = 3', '[[labels]]\nlabel = "easy"', r"\[\[labels\]\] number 1: draws is missing"),
+        (
+            "count = 3",
+            'count = 3\n[[labels]]\nlabel = "easy"\ndraws = []',
+            "has both `draws` and `labels`; remove one of them",
+        ),
+        ("[[draws]]", "[[drawn]]", "`drawn` is not a known field"),
+        ('[[draws]]\narm = "a"\ncount = 3', "", "`draws` is missing"),
+        (
+            '[[draws]]\narm = "a"\ncount = 3',
+            '[[labels]]\nlabel = "easy"',
+            r"\[\[labels\]\] number 1: `draws` is missing",
+        ),
         (
             '[[draws]]\narm = "a"\ncount = 3',
             '[[labels]]\nlabel = "easy"\ndraws = [{arm = "a"}]',
-            r"\[\[labels\]\] number 1, \[\[draws\]\] number 1: count is missing",
+            r"\[\[labels\]\] number 1, \[\[draws\]\] number 1: `count` is missing",
         ),
         (
             '[[draws]]\narm = "a"\ncount = 3',

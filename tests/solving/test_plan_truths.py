@@ -166,7 +166,7 @@ def test_a_label_of_a_policy_without_labels_is_refused(tmp_path: Path, costs: Pa
     api.plan(counted, costs=costs, unit="seconds", budget="4x", replicates=200, write=file)
     (tmp_path / "m.py").write_text("def f(x):\n    ...\n")
     (tmp_path / "test_m.py").write_text("from m import f\n\n\ndef test_f():\n    assert f(1) == 1\n")
-    with pytest.raises(InputError, match=r"p\.toml has no schedules by label: name it without #easy"):
+    with pytest.raises(InputError, match=r"p\.toml has no schedules by label: name the policy without #easy"):
         api.solve(f"{tmp_path}/m.py::f", tests=f"{tmp_path}/test_m.py", policy=f"{file}#easy")
 
 

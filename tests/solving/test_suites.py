@@ -102,7 +102,7 @@ def test_problems_that_do_not_tell_suites_apart_are_left_out_with_a_note(tmp_pat
     run = judged_run(tmp_path / "run", (first, second, plain))
     made = api.plan(run.path, "tokens", budget=["1x"], replicates=200)
     assert made.problems == 2
-    assert any("m: 1 problem left out: no visible tests are stated there" in note for note in made.notes)
+    assert any("m: 1 problem left out: no visible tests are stated for them" in note for note in made.notes)
     hidden = tmp_path / "hidden.jsonl"
     rows = [{"model": "m", "task_id": one.task_id, "passed": [1, 0, 0, 0, 0]} for one in (first, second, third)]
     hidden.write_text("".join(json.dumps(row) + "\n" for row in rows))

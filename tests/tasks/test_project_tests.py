@@ -250,24 +250,25 @@ MISTAKES = {
         "imports 'missing', which pkg.text does not define",
     ),
     "another module": ("def test_a():\n    assert True\n", "no test imports src/pkg/text.py"),
-    "not called": ("import pkg.text\ndef test_a():\n    assert True\n", "no test calls it"),
+    "not called": ("import pkg.text\ndef test_a():\n    assert True\n", "no test calls the target"),
     "called on import": (
         "from pkg.text import slugify\nA = slugify('a')\ndef test_a():\n    assert A\n",
         "while it is imported",
     ),
     "fails before it calls it": (
         "from pkg.text import slugify\ndef test_a():\n    slugify('a')\ndef test_b():\n    assert slugify is None\n",
-        r"test_b fails without calling it: .*The test contains the target's name, so it is not left out. .*"
+        r"test_b fails without calling the target: .*The test contains the target's name, so it is not left out. .*"
         r"\(--tests tests/test_x.py::test_a\), or leave out --tests, so that only tests that call the target decide",
     ),
     "is a program": (
         "import subprocess, sys\nfrom pkg.text import slugify\ndef test_a():\n    slugify('a')\n"
         "def test_b():\n    subprocess.run([sys.executable, '-c', 'pass'], check=True)\n",
-        r"test_b fails without calling it: .*--allow-subprocess\)\. A program that the test starts may call the target",
+        r"test_b fails without calling the target: .*--allow-subprocess\)\. "
+        r"A program that the test starts may call the target",
     ),
     "only others fail": (
         "import pkg.text\nasync def test_a():\n    pkg.text.slugify('a')\n",
-        "no test calls it, and 1 test of 1 would fail .*: is async, which pytest needs a plugin for",
+        "no test calls the target, and 1 test of 1 would fail .*: is async, which pytest needs a plugin for",
     ),
     "all skipped": (
         "import pytest\nfrom pkg.text import slugify\n\n\n@pytest.mark.skip(reason='slow')\n"
@@ -409,7 +410,7 @@ def test_links_and_names_that_get_in_the_way_are_told(tmp_path: Path) -> None:
             "test_x.py",
             FOLDER["test_x.py"],
             "tests/test_x.py::test_else",
-            "test_else fails without calling it: assert 1",
+            "test_else fails without calling the target: assert 1",
         ),
         (
             "test_x.py",

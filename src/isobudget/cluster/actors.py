@@ -1,7 +1,7 @@
 """The classes that run on the cluster, one that judges and one that generates; `ray_fleet` turns them into actors.
 
-Each holds one judge or one backend, receives batches of plain data, and returns a result for every item. If it cannot
-work, its `Hello` says why, because an error in an actor's constructor reaches the driver only as the text of another
+Each actor holds one judge or one backend, receives batches of plain data, and returns a result for every item. If an
+actor cannot work, its `Hello` says why: an error in the constructor would reach the driver only as the text of another
 error.
 """
 
@@ -78,7 +78,7 @@ class _Timed:
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
-        """Count a batch as running in this context."""
+        """Count a batch as running as long as the context lasts."""
         with self._lock:
             if self._running == 0:
                 self._since = time.monotonic()
@@ -105,7 +105,7 @@ class _Timed:
 
 
 class JudgeActor:
-    """A judge with one worker, on a core that it shares with no other such actor if there are enough cores."""
+    """A judge with one worker. If there are enough cores, no other `JudgeActor` uses the same core."""
 
     def __init__(self, limits: Limits, modes: dict[str, Any]) -> None:
         self._timed, self._error = _Timed(), ""
@@ -133,9 +133,10 @@ class JudgeActor:
         self._stopped.set()
 
     def run(self, problems: Sequence[Problem], programs: Sequence[tuple[int, str]]) -> list[tuple[Any, ...] | None]:
-        """The verdicts, as plain fields, on programs given with the index of their problem in `problems`.
+        """The verdicts on programs, each as plain fields.
 
-        None stands for a program that was not started because the actor was stopped.
+        Each program is given with the index of its problem in `problems`. None stands for a program that was not
+        started because the actor was stopped.
         """
         begun = itertools.takewhile(lambda _: not self._stopped.is_set(), programs)
         verdicts: list[tuple[Any, ...] | None] = []
@@ -150,8 +151,8 @@ def claim_core() -> tuple[int, int]:
     """Lock a core that this process may use and no other actor of this user has locked.
 
     Returns:
-        The core, and the file descriptor that locks it; if no core is left, any core and -1. The lock ends with the
-        process, however it ends.
+        The core, and the file descriptor that locks the core. If no core is left, any core and -1. The lock ends with
+        the process, however the process ends.
     """
     cores = sorted(os.sched_getaffinity(0))
     folder = Path(tempfile.gettempdir()) / f"isobudget-cores-{os.getuid()}"
@@ -208,7 +209,7 @@ class GenerationActor:
             return [one.result() for one in futures]
 
     def _begin(self, call: PromptCall) -> Any:
-        """Wait until the engine has room for a call, and take the room; returns the function that makes the call."""
+        """Wait until the engine has room for a call, and take the room. Returns the function that makes the call."""
         weight = 1 if self._by_calls else min(len(call.seeds), self._most)
         self._room.take(weight)
 
@@ -241,13 +242,13 @@ class _Room:
         self._changed = threading.Condition()
 
     def take(self, weight: int) -> None:
-        """Wait until that many slots are free and take them."""
+        """Wait until `weight` slots are free, and take them."""
         with self._changed:
             self._changed.wait_for(lambda: self._left >= weight)
             self._left -= weight
 
     def give(self, weight: int) -> None:
-        """Release the slots."""
+        """Release `weight` slots."""
         with self._changed:
             self._left += weight
             self._changed.notify_all()

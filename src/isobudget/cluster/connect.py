@@ -129,8 +129,8 @@ class Node:
 def connected(address: str, cpus: int | None = None, note: Callable[[str], None] = lambda _: None) -> Iterator[Any]:
     """The module `ray`, connected to the cluster at `address`; a local one ends with the context.
 
-    `cpus` is for a local cluster; None means the cores that this process may use. `note` is called if the start takes
-    more than one try.
+    `cpus` is the number of CPUs of a local cluster; None means the cores that this process may use. `note` is called if
+    the start takes more than one try.
 
     Raises:
         InputError: see `check_address`.
@@ -170,12 +170,12 @@ def lacks_ray() -> MissingExtraError | None:
 
 
 def require_reachable(address: str) -> None:
-    """Check an address as far as is possible before Ray is loaded.
+    """Check an address, as far as it can be checked before Ray is loaded.
 
     Raises:
         InputError: see `check_address`.
         MissingExtraError: Ray is not installed.
-        ClusterError: nothing answers there, or Ray's token cannot be sent.
+        ClusterError: nothing answers at the address, or Ray's token cannot be sent.
     """
     check_address(address)
     if (lacking := lacks_ray()) is not None:
@@ -186,7 +186,7 @@ def require_reachable(address: str) -> None:
 
 
 def own_cores() -> int:
-    """The number of cores that this process may use; a local cluster gets as many CPUs."""
+    """The number of cores that this process may use. By default, a local cluster has this many CPUs."""
     return len(os.sched_getaffinity(0))
 
 
@@ -251,7 +251,7 @@ def _unanswered(address: str) -> str:
 
 
 def _encrypted() -> bool:
-    """Whether heads use TLS, which cannot be checked here."""
+    """Whether heads use TLS. If so, it cannot be checked whether a head answers."""
     return os.environ.get("RAY_USE_TLS", "").lower() in ("1", "true")
 
 
@@ -271,7 +271,8 @@ def _greeted(connection: socket.socket) -> bool:
 def _token_hint() -> str:
     """A hint for the case that something answers at an address but Ray cannot connect to it.
 
-    A head that has a token requires it from everybody. To a stated address Ray sends a token only if configured to.
+    A head that has a token requires the token from everybody. But Ray sends a token to a stated address only if Ray is
+    configured to.
     """
     if os.environ.get(_AUTH_MODE, "").lower() == "token":
         return ""
@@ -297,7 +298,7 @@ def _require_token_sendable() -> None:
 
 
 def _variables_hint() -> str:
-    """The environment variables that affect Ray and were set by the user; Ray's own messages do not mention them."""
+    """A text on the variables that affect Ray and were set by the user, because Ray's own messages do not name them."""
     ours = {*_VARIABLES.items(), *_ALWAYS.items()}
     theirs = sorted(name for name, value in os.environ.items() if name.startswith("RAY_") and (name, value) not in ours)
     theirs += ["TMPDIR"] if "TMPDIR" in os.environ else []

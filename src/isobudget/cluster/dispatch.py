@@ -1,9 +1,10 @@
 """Gives batches to workers that may be lost at any moment, and collects the results.
 
-Every worker has up to two batches, so that it never waits for the next one. A worker that ends, or that has sent no
-result for too long, is replaced. Its batches are given out again, each alone, so that it is known which batch is at
-fault if the next worker ends too. A batch that has crashed two workers is halved repeatedly, until the single item that
-crashes workers is found; that becomes its result. All other items are not affected.
+Every worker has up to two batches, so that it never waits for the next batch. A worker that ends, or that has made no
+progress for too long, is replaced. The batches of the lost worker are given out again, each to a worker without other
+batches: if that worker ends too, it is known which batch is at fault. A batch that has crashed two workers is halved
+repeatedly, until the single item that crashes workers is found. The result of this item is `Guilty`. All other items
+get their normal results.
 
 This module does not depend on Ray: `Fleet` starts workers and reports on them. Every wait has a time limit.
 """
@@ -54,7 +55,7 @@ class _Portion(Generic[Item]):
 
 @dataclass(slots=True)
 class _Seat(Generic[Item]):
-    """A place for a worker: a lost worker is replaced by another one in the same seat."""
+    """A place for a worker: a lost worker is replaced by another worker in the same seat."""
 
     handle: Handle
     hello: Ref | None
@@ -66,12 +67,12 @@ class _Seat(Generic[Item]):
     pulse: Pulse = field(default_factory=Pulse)
 
     def asked(self) -> list[Ref]:
-        """Its unanswered requests."""
+        """The unanswered requests to the worker."""
         return [*self.under_way, *(one for one in (self.hello, self.looked) if one is not None)]
 
     @property
     def room(self) -> int:
-        """How many more batches it can take."""
+        """How many more batches the worker can take."""
         alone = any(one is not None and one.alone for one in self.under_way.values())
         return 0 if self.hello is not None or alone else UNDER_WAY - len(self.under_way)
 
@@ -85,12 +86,13 @@ class Guilty(Generic[Item]):
 
 
 class Dispatch(Generic[Item]):
-    """Keeps a fleet's workers busy. Enter it before use; leaving it ends them all.
+    """Keeps a fleet's workers busy. It is a context manager: entering starts the workers, leaving ends them all.
 
     Args:
         fleet: starts the workers.
-        stall_seconds: a worker that has sent nothing for this long counts as lost.
-        on_ready: called with each new worker's answer when it is ready; an error that it raises ends everything.
+        stall_seconds: a worker that has work and makes no progress for this long counts as lost.
+        on_ready: called with the answer of each new worker that is ready. An error raised by `on_ready` ends the
+            dispatch.
         note: called with messages for the user.
     """
 
@@ -115,7 +117,7 @@ class Dispatch(Generic[Item]):
     # workers --------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Dispatch[Item]:
-        """Start the workers; wait until one is ready, and a little longer for the others.
+        """Start the workers. Wait until one is ready, and a little longer for the others.
 
         Raises:
             ClusterError: no worker becomes ready, or the cluster is gone.
@@ -150,9 +152,9 @@ class Dispatch(Generic[Item]):
             self.seats.append(_Seat(handle, handle.hello(), self._now(), self._losses))
 
     def _see_room(self) -> bool:
-        """Add seats if the cluster has gained room, at most every `LOOK_SECONDS`; returns whether it was checked.
+        """Add seats if the cluster has gained room. Returns whether the room was checked.
 
-        Raises an error if the cluster is gone.
+        The room is checked at most every `LOOK_SECONDS`. If the cluster is gone, the check raises an error.
         """
         if self._now() - self._looked < LOOK_SECONDS:
             return False
@@ -161,7 +163,7 @@ class Dispatch(Generic[Item]):
         return True
 
     def _replace(self, seat: _Seat[Item], reason: str) -> None:
-        """Replace a lost worker; its batches are given out again, each alone."""
+        """Replace a lost worker, and give out its batches again, each to a worker without other batches."""
         self.lost += 1
         if seat.losses_before == self._losses:  # else it was there before the last one counted was lost
             self._losses += 1
@@ -197,16 +199,17 @@ class Dispatch(Generic[Item]):
         hold: Callable[[], bool] = lambda: False,
         finishes: Callable[[list[Item]], None] | None = None,
     ) -> Iterator[tuple[list[Item], list[Any]]]:
-        """Batches with their results, as they finish; the result of an item that crashes workers is `Guilty`.
+        """Batches with their results, as they finish. The result of an item that crashes workers is `Guilty`.
 
         Args:
-            next_batch: returns the next batch, or an empty one at the end.
-            hold: while it returns true, no batch is started; the iteration ends once all running batches have finished.
-            finishes: if given, running items still finish after a first Ctrl-C before the interrupt is raised; it is
-                called with these items.
+            next_batch: returns the next batch; empty or None if there is none.
+            hold: while it returns true, no new batch is started, so that the iteration ends once all running batches
+                have finished.
+            finishes: called with the running items at a first Ctrl-C. These items still finish, and then the interrupt
+                is raised. Without `finishes`, the interrupt is raised at once.
 
         Raises:
-            ClusterError: all workers crash on any batch, or no new worker starts.
+            ClusterError: workers crash whatever the batch, or no new worker starts.
         """
         interrupted: KeyboardInterrupt | None = None
         try:

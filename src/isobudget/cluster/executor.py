@@ -1,6 +1,7 @@
 """The executor of a cluster: the pipeline's judges and models as actors on its machines.
 
-Models behind a network address are called from here, as without a cluster, because they would not run on it.
+Models behind a network address are called from this process, as without a cluster, because they do not run on the
+cluster.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def on_cluster(address: str, replicas: int | None = None, progress: Progress = S
 def executor_at(
     cluster: str | None, replicas: int | None, progress: Progress, make_backend: BackendFactory | None = None
 ) -> Iterator[Executor]:
-    """The executor for a command's options: this process without `cluster`, in which case Ray is not loaded.
+    """The executor for a command's options. Without `cluster` it is this process, and Ray is not loaded.
 
     Raises:
         InputError: replicas are stated without a cluster, or `make_backend` with one.

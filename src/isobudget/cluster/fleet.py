@@ -11,7 +11,7 @@ Ref = Any
 
 
 class WorkerLostError(Exception):
-    """A worker ended before it answered, or its answer was lost."""
+    """A worker ended before it answered, or the answer was lost."""
 
 
 class Handle(Protocol):
@@ -26,11 +26,11 @@ class Handle(Protocol):
         ...
 
     def pulse(self) -> Ref:
-        """Ask the worker for its `Pulse`, which it answers even while it is busy."""
+        """Ask the worker for its `Pulse`. The worker answers even while it is busy."""
         ...
 
     def stop(self) -> None:
-        """Start no more items; running ones are still answered."""
+        """Let the worker start no more items. Running items are still answered."""
         ...
 
     def end(self) -> None:
@@ -68,8 +68,8 @@ class Pulse:
 
     Attributes:
         done: number of items finished so far.
-        busy_seconds: time in which it had work.
-        seconds: time since it was ready.
+        busy_seconds: time in which the worker had work.
+        seconds: time since the worker was ready.
     """
 
     done: int = 0

@@ -1,4 +1,4 @@
-"""A model on a cluster: replicas of it, each an actor with one backend that holds its own GPUs or cores.
+"""A model on a cluster: replicas of the model, each an actor with one backend and with GPUs or cores of its own.
 
 A batch consists of the samples of whole problems, so that a prompt is computed only once, by one actor. A sample does
 not depend on the actor that generates it, only on its seed.
@@ -37,7 +37,7 @@ class Replicas:
     def results(self, feed: Feed, hold: Callable[[], bool]) -> Generator[Result, None, None]:
         """Finished calls with their results, as the actors answer.
 
-        After a first Ctrl-C no new call is started; running ones still finish, then the interrupt is raised.
+        After a first Ctrl-C no new call is started. Running calls still finish, and then the interrupt is raised.
         """
         batches = self._dispatch.results(
             lambda: next_batch(feed, self._size),
@@ -51,7 +51,7 @@ class Replicas:
 
 
 def next_batch(feed: Feed, size: int) -> list[Work]:
-    """The next calls, with about `size` samples; problems are kept whole if they are not too large."""
+    """The next calls, with about `size` samples. A problem that is not too large is kept whole."""
     batch: list[Work] = []
     samples = 0
 

@@ -1,8 +1,8 @@
 """The judge on a cluster: a `Judge` whose workers are actors, each with one worker on one core of its machine.
 
 Verdicts come in the order of the programs and equal those of the local judge. Batch sizes adapt to the speed of the
-workers, so that a batch takes a few seconds. A program that crashes its workers is `crashed` if its problem's reference
-does not crash them, else `invalid`.
+workers, so that a batch takes a few seconds. A program that crashes workers gets the verdict `crashed` if the reference
+solution of its problem passes, else `invalid`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ClusterJudge(Judge):
     """A judge whose workers are actors.
 
     Args:
-        make_fleet: called on entry; returns a fleet that starts as many actors of the given kind as there is room for.
+        make_fleet: called on entry with the kind of actor to start; returns a fleet of such actors.
         limits: bounds on every sample.
         note: called with messages for the user.
         actor: class of the actors.
@@ -96,10 +96,10 @@ class ClusterJudge(Judge):
         """Like `Judge.run`.
 
         After a first Ctrl-C no new program is started. Verdicts on running programs still come, up to the first program
-        that was not started; then the interrupt is raised, and the judge has ended.
+        that was not started. Then the interrupt is raised, and the judge cannot be used any more.
 
         Raises:
-            ClusterError: all workers crash on any batch.
+            ClusterError: workers crash whatever the batch.
         """
         if not self._entered or self._dispatch is None:
             raise JudgeError("use the judge inside a `with` block: with ... as judge: judge.run(...)")

@@ -1,7 +1,7 @@
 """Keeps track of a cluster's machines: changes are reported once, and new machines are checked before use.
 
 Ray itself places workers on a machine as soon as the machine has joined. So a new machine that cannot do the work, or
-would give other results, is an error, as it is at the start.
+that would give other results, raises an error, like such a machine at the start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Machines:
         note: called with messages about changes.
 
     Raises:
-        ClusterError: a machine has another version of isobudget, of the judge's rules or of Python; or none is alive.
+        ClusterError: a machine has another version of isobudget, of the judge's rules or of Python; or no machine is
+            alive.
     """
 
     def __init__(self, ray: Any, note: Callable[[str], None]) -> None:
@@ -51,7 +52,7 @@ class Machines:
                 ask_nodes(self._ray, self.known, wanted)
 
     def now(self) -> list[Node]:
-        """The current machines. A new one counts once it has answered, which is not awaited here.
+        """The current machines. A new machine counts once it has answered; this call does not wait for the answer.
 
         Raises:
             ClusterError: the head is gone, no machine is alive, or a new machine cannot do the work.

@@ -22,9 +22,10 @@ class ActorNeeds:
 
     Attributes:
         what: name of the actors in messages.
-        cpus, gpus: number that each actor holds.
+        cpus: number of CPUs that each actor holds.
+        gpus: number of GPUs that each actor holds.
         modules: modules that must be installed, with the extra that installs them.
-        files: files that must exist, with their sizes in bytes; None for any size.
+        files: files that must exist, each with its size in bytes, or None if any size is right.
         replicas: requested number of actors; None means as many as fit.
     """
 
@@ -43,7 +44,7 @@ class ActorNeeds:
 
 @dataclass(frozen=True, slots=True)
 class NodeSays:
-    """A machine's report: versions, missing modules, and files that are missing or have another size."""
+    """A machine's report: its versions, the modules that it lacks, and files that are missing or have another size."""
 
     versions: tuple[str, ...]
     missing: tuple[str, ...]
@@ -83,7 +84,7 @@ def ask_nodes(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> 
 
 
 def ask(ray: Any, nodes: Sequence[Node], wanted: Sequence[ActorNeeds]) -> dict[Any, Node]:
-    """Ask machines for their reports; returns the machine by the reference to its report."""
+    """Ask machines for their reports. Returns a dict from the reference to each report to the machine."""
     modules = sorted({name for one in wanted for name in one.modules})
     files = {name: size for one in wanted for name, size in one.files.items()}
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy

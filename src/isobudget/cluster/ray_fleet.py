@@ -26,7 +26,8 @@ class ActorKind:
     Attributes:
         make: class of the actors.
         arguments: arguments of its constructor.
-        cpus, gpus: number that each actor holds.
+        cpus: number of CPUs that each actor holds.
+        gpus: number of GPUs that each actor holds.
         at_once: number of batches that an actor works on at the same time.
         pack: turns the items of a batch into the arguments of the class's `run`.
     """
@@ -40,7 +41,7 @@ class ActorKind:
 
 
 class RayFleet:
-    """Starts actors of one kind; `size` says how many there should be."""
+    """Starts actors of one kind. `size` returns how many of them there should be."""
 
     def __init__(self, ray: Any, kind: ActorKind, size: Callable[[], int]) -> None:
         self._ray, self._kind, self.size = ray, kind, size
@@ -54,7 +55,7 @@ class RayFleet:
         )(kind.make)
 
     def start(self) -> _RayHandle:
-        """Start a new actor; it runs when the cluster has room for it."""
+        """Request a new actor, which starts as soon as the cluster has room for it."""
         return _RayHandle(self._ray, self._class.remote(*self._kind.arguments), self._kind)
 
     def wait(self, refs: Sequence[Ref], seconds: float) -> list[Ref]:

@@ -1,8 +1,8 @@
 """Policies: an order of draws from arms with a rule for stopping, for the most success that a budget buys.
 
 A `Schedule` is a policy as a value. `make` makes schedules, `evaluate` computes their success and spending exactly from
-counts, `learn` learns them from results, and `stepper` plays one live. This package has numbers as input;
-`isobudget.solving` reads files.
+counts, `learn` learns them from results, and `stepper` plays one live. This package takes numbers. It reads no files:
+`isobudget.solving` does.
 """
 
 from isobudget.policies.arms import Arm

@@ -1,21 +1,22 @@
-"""Arms: the recorded counts and prices of each, and the success and cost of k draws.
+"""Arms: the recorded counts and prices of each arm, and the success and cost of k draws from it.
 
-As recorded, for a problem with n samples of which c passed (Chen et al. 2021; `statistics.pass_at_k`):
+From the recorded counts of a problem with n samples, c of which passed (Chen et al. 2021; `statistics.pass_at_k`):
 
     survival_k = C(n-c, k) / C(n, k)                                  all k fail
     spent_k    = passed (1 - survival_k) + failed (E[draws_k] - (1 - survival_k)) + shared [k > 0]
 
-where passed and failed are the mean prices of a passing and of a failing sample; by symmetry these means are
-sufficient.
+where passed and failed are the mean prices of a passing and of a failing sample. The means are sufficient, because all
+orders of the samples are equally likely.
 
 For learning, rates are shrunk, because 0 passes of 10 do not mean a rate of 0. Each problem's rate has the posterior
-Beta(a + c, b + n - c), its prior fitted to all problems of the arm (`statistics.extrapolation.fit_beta_binomial`), and
-survival_k = E[(1-p)^k] falls more slowly than any (1-p)^k: after many failures the problem counts as hard, not as
-impossible.
+Beta(a + c, b + n - c). Its prior, Beta(a, b), is fitted to all problems of the arm
+(`statistics.extrapolation.fit_beta_binomial`). Then survival_k = E[(1-p)^k] falls more slowly than any (1-p)^k: after
+many failures the problem counts as hard, not as impossible.
 
 Numbers of draws are on a grid: every number up to 64, then steps of 3 %. So 5,000 problems with 1,000 samples of four
-arms fit into memory, and a million samples take no longer. Values on the grid are exact up to 4,096 draws. Beyond, they
-are accurate to 1e-8 (by gamma functions), and shrunk spending to 1e-4 (by trapezoids).
+arms fit into memory, and a million samples need only about 2.5 times as many rows. Values on the grid are exact up to
+4,096 draws. Beyond 4,096 draws, they are accurate to 1e-8 (by gamma functions); only shrunk spending is less accurate,
+to 1e-4 (by trapezoids).
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ class Arm:
 
     Attributes:
         name: the model's name, with its condition if there is one.
-        n, c: numbers of samples, and of those that passed the suite that chooses.
-        if_passed, if_failed: mean price of a passing and of a failing sample, in one unit for all arms; >= 0.
+        n: number of samples.
+        c: number of samples that passed the suite by which samples are chosen.
+        if_passed, if_failed: mean price of a passing and of a failing sample, 0 or more, in one unit for all arms.
         shared: additional cost of the first draw of a problem, such as a prompt that is computed once.
         hidden: share of the passing samples that pass the hidden suite, too; NaN where none passed, None without a
             hidden suite.
@@ -74,7 +76,10 @@ class Arm:
         shared: float = 0.0,
         hidden: ArrayLike | None = None,
     ) -> Arm:
-        """Make an arm from plain numbers. A NaN price (nothing passed, or failed) becomes the mean of the others.
+        """Make an arm from plain numbers.
+
+        A price may be NaN for a problem where no sample passed, or none failed. It becomes the mean over the other
+        problems.
 
         Raises:
             InputError: shapes do not fit, counts are not 0 <= c <= n, or prices are negative or all 0.
@@ -147,8 +152,8 @@ def arm_grid(arm: Arm) -> Ints:
 def recorded_table(arm: Arm, points: Ints, *, batched: bool = False) -> Table:
     """The exact table from the counts, at these numbers of draws.
 
-    With `batched` all samples from one number to the next start together and are paid for: after k failures a share
-    c / (n - k) of them passes.
+    With `batched`, all samples from one number to the next start together, and all of them are paid for. After k
+    failures, a share c / (n - k) of the remaining samples passes.
     """
     n, c, back = _pairs(arm)
     r, k = _failing(n, c, points), points[:, np.newaxis]
@@ -158,7 +163,7 @@ def recorded_table(arm: Arm, points: Ints, *, batched: bool = False) -> Table:
 
 
 def recorded_survival(arm: Arm, points: Ints) -> Floats:
-    """The chance that a number of draws all fail, shape (G, problems); as in `recorded_table`."""
+    """The chance that all of a number of draws fail: `survival` of `recorded_table`, shape (G, problems)."""
     n, c, back = _pairs(arm)
     return _failing(n, c, points)[:, back]
 
@@ -253,7 +258,10 @@ def _batched_spent(arm: Arm, table: Table) -> Floats:
 
 
 def _filled(name: str, prices: Floats, others: Floats) -> Floats:
-    """The prices, with gaps filled by the mean of the known ones; if none is known, by the other kind's."""
+    """The prices of one kind of sample (passing or failing), with NaN replaced by the mean of the known prices.
+
+    If no price of this kind is known, the prices of the other kind are used.
+    """
     known = ~np.isnan(prices)
     if not known.any():
         prices, known = others, ~np.isnan(others)

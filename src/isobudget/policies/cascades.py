@@ -1,4 +1,6 @@
-"""The best cascade for a budget: up to three arms, cheapest first, each with its own number of draws, until one passes.
+"""The best cascade for a budget: up to three arms, cheapest first, each with its own number of draws.
+
+A cascade ends when a sample passes.
 
 The numbers of draws of all stages but the last are tried on a coarse grid; the last stage draws until the budget is
 spent. R(k) is the chance that k draws of an arm all fail, and D(k) the expected spending on them. The stages a and b
@@ -30,8 +32,8 @@ _Single = NDArray[np.float32]
 class _Stages:
     """Arms in order, with cost and success for each choice of how far all arms but the last draw.
 
-    `chosen` has the rows of their tables, shape (choices, stages - 1). `cost` and `success` have the shape (choices,
-    rows of the last arm's table).
+    `chosen` has the table rows of all arms but the last, shape (choices, stages - 1). `cost` and `success` have the
+    shape (choices, rows of the last arm's table).
     """
 
     arms: tuple[int, ...]
@@ -56,7 +58,7 @@ class _Stages:
 
 
 def cascade_paths(tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
-    """The order of draws of the best cascade for each budget; the last stage goes on past the budget."""
+    """The order of draws of the best cascade for each budget. The last stage of an order goes on past the budget."""
     by_price = sorted(range(len(tables)), key=lambda arm: float(tables[arm].spent[1].mean()))
     # single precision is enough to choose by, and twice as fast
     single = [(table.survival.T.astype(np.float32), table.spent.T.astype(np.float32)) for table in tables]
@@ -69,7 +71,7 @@ def cascade_paths(tables: Sequence[Table], budgets: Sequence[float]) -> list[Pat
 
 
 def _stages(tables: Sequence[Table], last: tuple[_Single, _Single], arms: tuple[int, ...]) -> _Stages:
-    """All choices for arms in this order; `last` has survival and spending of the last arm, problems first."""
+    """All choices for arms in this order; `last` has survival and spending of the last arm, a row per problem."""
     problems = tables[0].survival.shape[1]
     rows = [_coarse(tables[arm], _OF_TWO if len(arms) == 2 else _OF_THREE) for arm in arms[:-1]]
     chosen, left, spent = np.zeros((1, 0), dtype=np.int64), np.ones((1, problems)), np.zeros(1)
@@ -90,9 +92,10 @@ def _coarse(table: Table, most: int) -> Ints:
 
 
 def _path(tables: Sequence[Table], ways: Sequence[_Stages], budget: float) -> Path:
-    """The best cascade at a budget, as steps at which it can be cut; empty if the budget buys no draw.
+    """The best cascade at a budget, as steps after which the cascade can be cut; empty if the budget buys no draw.
 
-    Stages before the last are cut into doublings: on other problems the first stage alone may exceed the budget.
+    Stages before the last are cut into doublings, because on other problems the first stage alone may exceed the
+    budget.
     """
     usable = [way for way in ways if affords_first(tables[way.arms[0]], budget)]
     best = max(((*way.at(budget), way.arms) for way in usable), key=lambda one: one[0], default=None)

@@ -31,13 +31,16 @@ class PlanRow:
     """One policy at one budget; success in [0, 1], NaN where the budget does not pay for one sample.
 
     Attributes:
-        budget, unit: expected spending per problem.
+        budget: expected spending per problem.
+        unit: unit of the budget and of all costs.
         policy: its name, such as `greedy`.
         problems: number of problems on which it was learned and measured.
-        success, low, high: success on problems that it was not learned on, and its interval over problems.
-        gain, gain_low, gain_high: gain over the best single model with fixed k at the same budget, and its paired
-            interval; 0 where both draw the same.
-        expected_cost, p95_cost: mean cost of a problem, and the cost that 95 % of the problems do not exceed.
+        success: success on problems that the policy was not learned on.
+        low, high: interval of `success` over problems.
+        gain: gain over the best single model with fixed k at the same budget; 0 where both draw the same.
+        gain_low, gain_high: paired interval of `gain`.
+        expected_cost: mean cost of a problem.
+        p95_cost: cost that 95 % of the problems do not exceed.
         draws: pairs (arm, count), in order; empty with `by_label`.
         suite: the tests that choose and stop.
         hidden_success: chance to end with a sample that passes the hidden suite, too; None without a hidden suite.
@@ -47,10 +50,10 @@ class PlanRow:
         unsolved_share: the part of the spending that goes to attempts without a pass.
         schedule: the schedule to run; None where nothing is drawn, or with `by_label`.
         by_label: for the policy `by_label`, the schedule to run for the problems of each label, in place of `schedule`.
-            For `by_share`, the schedule to run first, and the one for each case; `p95_cost` and `median_cost` of this
-            policy are not known.
-        ahead: for a recommended row, the row at the same budget that passes far more, see `policies.recommended`; None
-            if there is none.
+            For the policy `by_share`, the schedule to run first, and the schedule for each case. `p95_cost`,
+            `median_cost` and `unsolved_share` of `by_share` are not known.
+        ahead: for a recommended row, the row of a policy that passes far more at the same budget (see
+            `policies.recommended`); None if there is no such policy.
     """
 
     budget: float
@@ -161,9 +164,9 @@ def recommend(
 ) -> list[Policy | None]:
     """For each budget, the simplest policy within noise of the best; None where nothing can be drawn.
 
-    A policy is left out if it exceeds the budget on problems that it was not learned on, or if another one spends less
-    and passes no fewer problems. If fixed k did better than the policy chosen in this way, the simplest policy that did
-    as well as fixed k is recommended instead, or fixed k itself if none did.
+    A policy is left out if it exceeds the budget on problems that it was not learned on, or if another policy spends
+    less and is worth at least as much. If fixed k did better than the simplest policy that remains, the simplest policy
+    that did as well as fixed k is recommended instead, or fixed k itself if no policy did.
 
     Args:
         learned: by policy, one entry per budget.
@@ -192,7 +195,7 @@ def affords(learned: Learned) -> bool:
 
 
 def _kept(ones: Sequence[Learned], false_pass_cost: float) -> list[Learned]:
-    """The policies for which no other one spends less (beyond the slack) and is worth at least as much."""
+    """The policies except those for which another policy spends less, beyond the slack, and is worth no less."""
     facts = [(float(_worth(one, false_pass_cost).mean()), float(one.spent.mean())) for one in ones]
     return [
         one
@@ -286,7 +289,7 @@ def _gain(ones: Sequence[Learned], against: Sequence[Learned], weights: Weights,
 def _same(one: Learned, other: Learned) -> bool:
     """Whether two policies draw equally often from each arm for every problem, so that they pass the same problems.
 
-    Whatever the order, and whether they stop, success depends on these numbers alone.
+    Success depends on the numbers of draws alone, not on their order or on whether a policy stops at a pass.
     """
     own, others = one.schedule, other.schedule
     if own is None or others is None or own.last_share < 1 or others.last_share < 1:

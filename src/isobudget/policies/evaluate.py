@@ -10,8 +10,8 @@ of arm a alone from k to k' (`arms.Table.spent`), in which passing and failing s
 samples of a step start together, all of them are paid for. If nothing stops a schedule, every draw costs its arm's
 mean price.
 
-With a hidden suite, the chance that a sample that stops the schedule passes that suite, too, is the share of the arm's
-passing samples that do. Beyond the recorded samples everything is NaN.
+With a hidden suite, the sample that stops the schedule passes the hidden suite, too, with a certain probability: the
+share of the arm's passing samples that pass the hidden suite. Beyond the recorded samples everything is NaN.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class Spending:
     """How spending varies from problem to problem and from one order of the samples to another.
 
     Attributes:
-        median, p95: amounts that half, and 95 %, of the problems do not exceed.
+        median: amount that half of the problems do not exceed.
+        p95: amount that 95 % of the problems do not exceed.
         most: amount that no problem exceeds.
         unsolved_share: share of all spending that goes to attempts without a pass; NaN if nothing is spent.
     """
@@ -176,7 +177,7 @@ def spending(schedule: Schedule, arms: Sequence[Arm]) -> Spending:
 
 
 def spending_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], names: Sequence[str]) -> Spending:
-    """Like `spending`, where each problem has the schedule of its label; problems of other labels cost nothing.
+    """Like `spending`, where each problem has the schedule of its label; problems of labels without one cost nothing.
 
     Args:
         schedules: schedules by label.
@@ -296,7 +297,7 @@ def _finer(schedule: Schedule, problems: int) -> Schedule:
 
 
 def met(mean_spent: Floats, budget: float) -> tuple[int, float]:
-    """The last whole step that a budget covers on average, and the share of problems for which it covers the next one.
+    """The last whole step that a budget covers on average, and the share of problems for which it covers the next step.
 
     Args:
         mean_spent: mean cost of each prefix, shape (steps + 1,), not falling.
@@ -319,9 +320,10 @@ def path_schedule(
     batched: bool = False,
     for_some: bool = False,
 ) -> Schedule | None:
-    """The prefix of a path as a schedule: `last` whole steps and the next for a share; None where nothing is drawn.
+    """The prefix of a path as a schedule; None where nothing is drawn.
 
-    A first step that is made for a share of the problems only is left out; with `for_some` it becomes a `ForSome`.
+    The prefix has `last` whole steps, and the next step for a `share` of the problems. If that step would be the first
+    one, it is left out; with `for_some` it becomes a `ForSome` instead.
     """
     rows = path.rows(len(tables))
     steps = []

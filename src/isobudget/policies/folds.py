@@ -22,7 +22,11 @@ Split = tuple[Ints, Ints]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LeftOut:
-    """Mean cost of each prefix on the training problems, its total cost on those left out, and the walk on them."""
+    """The costs of one fold's order of draws: `trained`, `total` and `walked`.
+
+    `trained` is the mean cost of each prefix on the training problems, and `total` is its total cost on the problems
+    left out. `walked` is the walk on the problems left out.
+    """
 
     trained: Floats
     total: Floats
@@ -30,7 +34,7 @@ class LeftOut:
 
 
 def folds(problems: int, seed: int) -> Iterator[Split]:
-    """Training problems and those left out, for each fold of each repeat."""
+    """The training problems and the problems left out, for each fold of each repeat."""
     rng = np.random.default_rng(seed)
     parts = min(_FOLDS_OF_MANY if problems >= _MANY else _FOLDS, problems)
     for _ in range(min(max(math.ceil(_LEFT_OUT / problems), 1), _MOST_REPEATS)):

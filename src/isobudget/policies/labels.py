@@ -6,9 +6,9 @@ of these arms
 
     index = E[S p, label] / E[S cost, label]
 
-spends each part of the budget where it gains most, within a label and between labels. Rates are shrunk towards those of
-the other problems of their label. A policy does not use here what it sees of failed samples, such as how many tests
-they pass.
+spends each part of the budget where it gains most, within a label and between labels. The rates of a problem are shrunk
+towards those of the other problems of its label. The policy looks at labels only. It ignores how many tests the failed
+samples pass (`policies.shares` does not).
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def evaluate_by_label(schedules: Mapping[str, Schedule], arms: Sequence[Arm], la
 
 
 def only_there(points: Ints, survival: Floats, spent: Floats, own: NDArray[np.bool_]) -> Table:
-    """A table that draws nothing and costs nothing on other problems."""
+    """A table with these values on its `own` problems; on all other problems it draws nothing and costs nothing."""
     every, nothing = np.ones((len(points), len(own))), np.zeros((len(points), len(own)))
     every[:, own], nothing[:, own] = survival, spent
     return Table(points, every, nothing)

@@ -1,10 +1,10 @@
 """Learns policies from recorded results, and measures them on problems on which they were not learned.
 
-Each training problem is an atom: its rates under every arm together, shrunk to the arm's prior (`arms.shrunk_table`).
+Each training problem is an atom: its rates under all arms, each rate shrunk to the arm's prior (`arms.shrunk_table`).
 On the atoms a policy is an order of draws for a budget. Its success is measured on the recorded counts of the problems
 that were left out, over repeated folds, at equal expected spending: each fold's order is followed to the same budget on
-its own training problems, scaled by one factor for all folds so that the problems left out spend exactly the budget on
-average. A problem's success is its mean over the repeats.
+the fold's own training problems. One factor for all folds scales this budget, so that the problems left out spend
+exactly the stated budget on average. A problem's success is its mean over the repeats.
 
 The best single arm is chosen by the recorded counts of the training problems; orders of several arms are chosen by
 shrunk rates. A budget is met on average, so an arm whose single draw exceeds the budget may still be used on problems
@@ -66,14 +66,15 @@ class Learned:
     """One policy at one budget.
 
     Attributes:
-        policy, budget: the policy, and the expected cost per problem that it was learned for.
+        policy: the policy.
+        budget: the expected cost per problem for which the policy was learned.
         schedule: learned on all problems; None where the budget does not pay for one sample.
         success, spent: of each problem under schedules that were learned without it, shape (problems,); NaN without a
             schedule. `fixed_k` learns nothing: it is the best single model in hindsight.
         hidden: chance to pass with a sample that passes the hidden suite, too; None without a hidden suite.
-        by_label: replaces `schedule`. For `by_label`: label -> schedule, without labels that get no draw. For
-            `by_share`: the opening schedule, and one for each case of `policies.shares`.
-        own_cost: mean cost of the schedule on the problems that it was learned on.
+        by_label: replaces `schedule` for two policies. For `by_label`, it maps each label that gets a draw to its
+            schedule. For `by_share`, it has the opening schedule, and one for each case of `policies.shares`.
+        own_cost: mean cost of the schedule on the problems on which the schedule was learned.
     """
 
     policy: Policy
@@ -112,7 +113,8 @@ def learn(
         For each policy, one `Learned` per budget, in the order given.
 
     Raises:
-        InputError: fewer than two problems, more than three arms for the optimal policy, or `by_label` without labels.
+        InputError: there are fewer than two problems, more than three arms for the policy `optimal`, or no labels for
+            `by_label`; or `policies` has `by_share`, which `shares.learn_by_share` learns.
     """
     check_same_problems(arms)
     problems = len(arms[0].c)
@@ -145,7 +147,7 @@ def learn(
 def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
     """The best single arm with as many samples as the budget pays for, all of them charged: the paper's rule.
 
-    The arm is chosen in hindsight, on the problems on which it is measured; at equal success, the cheaper arm.
+    The arm is chosen in hindsight, on the problems on which it is measured. At equal success, it is the cheaper arm.
     """
     best: Learned | None = None
     for arm in sorted(arms, key=lambda one: one.first_draw):
@@ -164,11 +166,15 @@ def best_fixed(arms: Sequence[Arm], budget: float) -> Learned:
 
 class _Learner(Protocol):
     def __call__(self, tables: Sequence[Table], budgets: Sequence[float]) -> list[Path]:
-        """The order of draws for each budget; an order goes on past its budget if there is more to draw."""
+        """Learn an order of draws for each budget.
+
+        An order does not stop at its budget: it continues as long as samples are left, so that it can be followed to
+        the same budget on problems that cost less.
+        """
 
 
 class _Record:
-    """The recorded counts as exact tables, which are made when first needed, and the last walks on them."""
+    """The recorded counts as exact tables. Each table is made when first needed; the last walks on tables are kept."""
 
     def __init__(
         self, arms: Sequence[Arm], hidden: Sequence[Floats] | None, splits: Sequence[Split], labels: Labels | None
@@ -243,9 +249,10 @@ def _paths(
 
 
 def _paying(tables: Sequence[Table], budget: float, cheapest: float) -> float:
-    """The budget, raised so that it covers the cheapest first draw on these tables, if it does so on all problems.
+    """The budget, raised where necessary so that it covers the cheapest first draw on these tables.
 
-    If samples have individual prices, a draw may cost a little more on some of the problems than on all of them.
+    It is only raised if it covers the cheapest first draw on all problems (`cheapest`). If samples have individual
+    prices, that draw may cost a little more on some of the problems than on all of them.
     """
     if budget * (1 + 1e-9) < cheapest:
         return budget
@@ -281,19 +288,19 @@ def _learned(policy: Policy, budget: float, final: Path, others: Sequence[Path],
 
 
 def _only_one_draw(schedule: Schedule, final: Path, others: Sequence[Path]) -> bool:
-    """Whether the schedule is a single draw from the arm that every fold uses first, so that all learned the same."""
+    """Whether the schedule is a single draw from the arm that every fold uses first. If so, all learned the same."""
     return schedule.draws == 1 and all(path.arm[0] == final.arm[0] for path in others)
 
 
 def not_above_its_own(stated: Learned, own: Evaluation) -> Learned:
-    """The policy with the success to state: that of its folds, but at most that on the problems it was learned on.
+    """The policy with the success to state: the success of the folds, but at most that of the final schedule.
 
-    The success of the folds can be higher if their schedules draw from other arms than the final schedule does. The
-    final schedule cannot reach such a success.
+    The final schedule is evaluated on all problems, on which it was learned. The folds can have a higher success, which
+    the final schedule cannot reach, if their schedules draw from other arms.
 
     Args:
         stated: the policy as measured by the folds.
-        own: success of its schedule, or of the schedules of its labels or cases, on all problems.
+        own: success on all problems of the policy's schedule, or of the schedules of its labels or cases.
     """
     stated = replace(stated, own_cost=float(own.spent.mean()))
     if not own.success.mean() < stated.success.mean() - 1e-12:

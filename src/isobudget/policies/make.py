@@ -36,7 +36,10 @@ def first_pass(arm: str, k: int) -> Schedule:
 
 
 def doubling(arm: str, k: int) -> Schedule:
-    """Up to k samples of one arm in batches of 1, 1, 2, 4, ...: few waits, at most about twice the samples needed."""
+    """Up to k samples of one arm in batches of 1, 1, 2, 4, ...
+
+    So there are few waits, and at most about twice as many samples as would have been needed one by one.
+    """
     batches, total = [], 0
     while total < k:
         batches.append(min(max(total, 1), k - total))
@@ -68,7 +71,8 @@ def greedy(tables: Sequence[Table], names: Sequence[str], budget: float | None =
 def greedy_path(tables: Sequence[Table], budget: float | None = None, first: int | None = None) -> Path:
     """The order in which `greedy` draws, up to twice the budget, so that the budget can be met on other problems, too.
 
-    The budget pays for the first draw; with `first`, the first step is that of the table with this index.
+    The first draw is one that the budget pays for. With `first`, it is instead the first step of the table with this
+    index.
     """
     most = [len(table.points) - 1 for table in tables]
     at = [0] * len(tables)
@@ -123,10 +127,10 @@ def _gain_and_cost(table: Table, row: int, others: Floats) -> tuple[float, float
 def optimal(tables: Sequence[Table], names: Sequence[str], budget: float) -> Schedule | None:
     """The schedule with the highest success that spends at most a budget on average; up to three arms.
 
-    The schedule is optimal on the lattice of the tables' rows, thinned to at most 400,000 points. It is no mixture.
+    The schedule is optimal on the lattice of the tables' rows, thinned to at most 400,000 points, and never a mixture.
 
     Returns:
-        The schedule, None where the budget does not pay for one draw.
+        The schedule; None where the budget does not pay for one draw.
 
     Raises:
         InputError: more than three arms.
@@ -136,9 +140,10 @@ def optimal(tables: Sequence[Table], names: Sequence[str], budget: float) -> Sch
 
 
 def optimal_paths(tables: Sequence[Table], budgets: Sequence[float], *, mixed: bool = False) -> list[Path]:
-    """The order of the optimal schedule for each budget, all on the same lattice; empty if it pays for no draw.
+    """The order of the optimal schedule for each budget, all on the same lattice.
 
-    With `mixed` a schedule may end with a draw that the budget pays for on only a share of the problems.
+    An order is empty if its budget pays for no draw. With `mixed`, a schedule may end with a draw that the budget pays
+    for on only a share of the problems.
     """
     if len(tables) > 3:
         raise InputError(f"the optimal policy is computed for up to three arms, not {len(tables)}; choose with --arms")

@@ -1,6 +1,7 @@
-"""The recommended rows, each with a policy that passes far more, if there is one.
+"""Adds to each recommended row the best policy, if the best policy passes far more than the recommended one.
 
-With few problems, the simplest policy within noise of the best may lie far below the best, which readers have to know.
+With few problems, noise is large: the simplest policy within noise of the best may then lie far below the best. Readers
+have to know when this happens, so the row names the best policy in `ahead`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ FAR = 0.05
 
 
 def recommended_rows(rows: Sequence[Sequence[PlanRow]], chosen: Sequence[Policy | None]) -> tuple[PlanRow, ...]:
-    """The row of the chosen policy at each budget, with `ahead` set; none for a budget without a chosen policy.
+    """The row of the chosen policy at each budget, with `ahead` set. A budget without a chosen policy has no row.
 
     Args:
         rows: the result of `choose.plan_rows`: the rows of each budget.

@@ -47,9 +47,11 @@ class RepairRow:
         arm: the arm that repairs.
         budget, unit: expected spending per problem, the same for both.
         problems: number of problems on which both were recorded.
-        anew, repaired: success of each; NaN if its recorded samples do not reach the budget, or if the budget does not
-            pay for the first draw.
-        gain, gain_low, gain_high: gain of repairing, with its paired interval over problems.
+        anew: success of sampling from scratch; NaN if the recorded samples do not reach the budget, or if the budget
+            does not pay for the first draw.
+        repaired: success of repairing; NaN in the same cases.
+        gain: success of repairing minus success of sampling from scratch; NaN if one of them is.
+        gain_low, gain_high: paired interval of `gain` over problems.
     """
 
     arm: str

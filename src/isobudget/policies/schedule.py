@@ -122,8 +122,8 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class ForSome(Schedule):
-    """One step for `last_share` of the problems, and nothing for the others.
+    """A schedule of one step, made for `last_share` of the problems; for the other problems nothing is drawn.
 
-    If labels or cases share one budget, the rest of it may pay for the first step of a label on some problems only.
-    `played` decides on which.
+    If labels or cases share one budget, the rest of the budget may pay for the first step of a label on some problems
+    only. `played` decides on which problems.
     """

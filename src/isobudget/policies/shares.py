@@ -1,14 +1,14 @@
-"""A policy that sees which share of the tests the best sample so far passes, and chooses its next schedule by it.
+"""A policy that chooses its next schedule by the share of the tests that the best sample so far passes.
 
-It begins with m draws of one arm. If none passes, the problem is assigned to a case by the largest share of tests that
-one of them passes. Each case has its own order of draws, under one shared budget. If F_b of the n samples fail with a
-share in case b or below, then
+The policy begins with m draws of one arm. If no draw passes, the problem is assigned to a case by the largest share of
+tests that one of the draws passes. Each case has its own order of draws, under one shared budget. If F_b of the n
+samples fail with a share in case b or below, then
 
     P(none of m passes, and the best lies in case b) = (C(F_b, m) - C(F_(b-1), m)) / C(n, m)
 
 is exact. The next schedule draws from the n - m samples that are left, c of which pass. So a problem becomes one atom
-for each case, with this probability as its weight, and cases are treated like labels (`policies.labels`), with a greedy
-order of the arms in each.
+for each case, with this probability as its weight. Cases are treated like labels (`policies.labels`), with a greedy
+order of the arms in each case.
 
 For learning, the weights are posterior means: the rate as in `arms`, and the cases given failure with a Dirichlet prior
 of weight 2 around the mean of all problems. Two suites, and looking more than once, are not supported.
@@ -69,9 +69,10 @@ class Opening:
 
 
 def learn_by_share(arms: Sequence[Arm], budgets: Sequence[float], shares: Shares, *, seed: int = 0) -> list[Learned]:
-    """The policy at each budget, measured on problems that it was not learned on; see `learn.learn`.
+    """Learn the policy `by_share` at each budget, and measure it on problems that it was not learned on.
 
-    Its schedules are in `Learned.by_label`: ``first``, and one for each case that gets a draw.
+    This is done as in `learn.learn`. The schedules are in `Learned.by_label`: ``first``, and one for each case that
+    gets a draw.
 
     Raises:
         InputError: no arm has the shares of its samples, or there is a hidden suite.
@@ -90,7 +91,7 @@ def learn_by_share(arms: Sequence[Arm], budgets: Sequence[float], shares: Shares
 def _opening(arms: Sequence[Arm], known: Sequence[int], budget: float) -> Opening | None:
     """4, 2 or 1 draws of the cheapest arm with known shares, for at most half of the budget.
 
-    A single draw may take the whole budget; None if it costs more.
+    A single draw may take the whole budget. The result is None if a single draw costs more than the budget.
     """
     place = min(known, key=lambda one: arms[one].first_draw)
     arm = arms[place]
@@ -206,7 +207,10 @@ def _shrunk_atoms(arms: Sequence[Arm], shares: Shares, opening: Opening, grids: 
 
 
 def _atoms(chances: Floats, spent: Floats, rest: Sequence[Table], draws: int) -> list[Table]:
-    """The tables on atoms, case by case. The opening has their weights; its cost is counted in the first case."""
+    """The tables on atoms, case by case.
+
+    The table of the opening comes first: it has the weights of the atoms, and its cost is counted in the first case.
+    """
     problems, cases = chances.shape
     weights = chances.T.ravel()
     paid = np.concatenate([spent, np.zeros((cases - 1) * problems)])

@@ -38,7 +38,10 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A schedule played on one problem: whether a sample passed, samples of each arm, amount spent, why it stopped."""
+    """A schedule played on one problem.
+
+    It says whether a sample passed, how many samples each arm drew, what they cost, and why the schedule stopped.
+    """
 
     passed: bool
     drawn: Mapping[str, int]
@@ -50,8 +53,9 @@ class Stepper:
     """Plays one schedule on one problem.
 
     Args:
-        schedule: the schedule to play; not a mixture, of which you choose a schedule first (`Schedule.chosen`).
-        budget: the most to spend on this problem, in any one unit; by default only the schedule limits it.
+        schedule: the schedule to play. It must not be a mixture: choose one of its two schedules first
+            (`Schedule.chosen`).
+        budget: the most to spend on this problem, in any one unit; by default only the schedule limits spending.
         prices: expected cost of one sample by arm, to decide whether a draw still fits into the budget. An arm without
             a price fits as long as any budget is left.
 
@@ -94,7 +98,8 @@ class Stepper:
             spent: total cost of the samples, in the unit of the budget.
 
         Raises:
-            InputError: no draw is waiting for results, or it has fewer samples, or the cost is negative.
+            InputError: no draw is waiting for results, there are more verdicts than the draw has samples, or the cost
+                is negative.
         """
         if self._asked is None:
             raise InputError("nothing was asked for: call next() first")
@@ -146,7 +151,7 @@ def replay(
 
 
 def _moves(schedule: Schedule) -> Iterator[Draw]:
-    """The draws in order: whole steps if no draw has to wait for the verdict before it, otherwise one by one."""
+    """The draws in order: whole steps if no draw has to wait for an earlier verdict, otherwise one by one."""
     if schedule.batched or schedule.stop is Stop.NEVER:
         yield from (Draw(arm, count) for arm, count in schedule.steps)
     else:

@@ -18,7 +18,7 @@ def run_frontier(
     costs: CostsFile | str | None = None,
     charges: Charges = NOTHING,
 ) -> tuple[PlanRow, ...]:
-    """The policy to use at each budget of a run's comparison; empty if no policy can be learned.
+    """The policy to use at each budget of a run's comparison of models; empty if no policy can be learned.
 
     As in the comparison, a sample passes if it passes all tests of its problem. `costs` and `charges` must be those of
     the comparison.

@@ -1,8 +1,8 @@
 """Reads labels of problems, such as their difficulty, from the sources of a plan: run folders and JSON lines.
 
 The label of a problem in a run is its `difficulty`. A line of a COUNTS file, or of a file of samples with `task_id`,
-may state `difficulty`, or `stratum` for any other label that is known before the first draw. Other formats have no
-labels here.
+may state `difficulty`, or `stratum` for any other label that is known before the first draw. Labels are not read from
+other formats.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def plan_notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]], 
     if not all(row.draws for own in learned.values() for row in own):
         cheapest = with_unit(min(arm.first_draw for arm in arms), unit)
         notes.append(
-            f"Where a policy shows -, the budget does not pay for its first draw; one sample of {cheapest_arm(arms)}, "
+            f"Where a policy shows -, the budget does not pay for the first draw. One sample of {cheapest_arm(arms)}, "
             f"the cheapest, costs {cheapest}."
         )
     if len(recorded.task_ids) < _PROBLEMS:
@@ -63,7 +63,10 @@ def plan_notes(recorded: Recorded, learned: Mapping[Policy, Sequence[Learned]], 
 
 
 def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> list[str]:
-    """Which policies spend less than their budget, at which budgets, and why; one sentence per reason and budgets."""
+    """Which policies spend less than their budget, at which budgets, and why.
+
+    Policies with the same reason at the same budgets share a sentence.
+    """
     budgets_by_reason: dict[tuple[Policy, str], list[float]] = {}
     for row in rows:
         if float(row.spent.mean()) < _SPENT * row.budget:
@@ -79,10 +82,10 @@ def unspent_notes(rows: Sequence[Learned], arms: Sequence[Arm], unit: str) -> li
 
 
 def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
-    """Notes on policies of one model whose schedules in the folds use another model; one sentence per policy.
+    """Notes on policies of one model that use different models in the folds and in the final schedule.
 
-    Such a policy is recognized by its spending: the folds spent clearly more or less than the schedule learned on all
-    problems.
+    A note is one sentence on one policy. The policy is recognized by its spending: its schedules in the folds spent
+    clearly more or less than its schedule learned on all problems.
     """
     budgets_by_policy: dict[Policy, list[float]] = {}
     for row in rows:
@@ -91,7 +94,8 @@ def other_model_notes(rows: Sequence[Learned], unit: str) -> list[str]:
     of_policy = {policy: sum(row.policy is policy for row in rows) for policy in budgets_by_policy}
     return [
         f"The numbers of {_named(policy)} {_where(budgets, of_policy[policy], unit)} are from more than one model: "
-        "learned from a part of the problems, the policy chooses another model than learned from all of them."
+        "when it is learned from a part of the problems, the policy chooses another model than when it is learned from "
+        "all problems."
         for policy, budgets in budgets_by_policy.items()
     ]
 

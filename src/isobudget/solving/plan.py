@@ -66,11 +66,13 @@ class Plan(Shown):
             left out.
         target: the requested success; None if none was requested.
         false_pass_cost: the cost of a false pass, as a number of right answers.
-        hurting_k: for each arm, the k beyond which more samples hurt, None if all help; empty without a hidden suite.
+        hurting_k: for each arm, the k beyond which more samples hurt, or None if all recorded samples help; empty
+            without a hidden suite.
         level: confidence level of the intervals.
         notes: what a reader should know.
         repairs: repairing compared with sampling from scratch at equal budget; empty if the sources have no repairs.
-        hidden: where the verdicts of hidden tests were read, if not from `sources`.
+        hidden: the sources of the hidden tests' verdicts; empty if these verdicts are in `sources`, or if there are
+            none.
     """
 
     benchmark: str
@@ -253,7 +255,10 @@ def _rows(
     labels: Labels | None,
     worth: Mapping[str, float],
 ) -> tuple[tuple[PlanRow, ...], tuple[PlanRow, ...]]:
-    """Every policy at every budget, and the recommended one at each; `worth` has options of `choose.recommend`."""
+    """Every policy at every budget, and the recommended policy at each budget.
+
+    `worth` has the options of `choose.recommend` that say what a policy is worth.
+    """
     base = learned.get(Policy.FIXED_K) or [best_fixed(recorded.arms, amount) for amount in amounts]
     weights, level = bootstrap.weights(len(recorded.task_ids)), bootstrap.level
     how = {"unit": unit, "suite": suite}
@@ -263,7 +268,10 @@ def _rows(
 
 
 def _repairs(recorded: Recorded, amounts: Sequence[float], unit: Unit, bootstrap: Bootstrap) -> tuple[RepairRow, ...]:
-    """Each arm with repairs compared with sampling from scratch, at the amounts, or else at doublings of a sample."""
+    """Each arm with repairs compared with sampling from scratch, at these amounts.
+
+    If there are no amounts, they are compared at doublings of the cost of a sample.
+    """
     rows: list[RepairRow] = []
     for anew, repaired in recorded.repairs:
         if len(anew.c) > 1:

@@ -8,9 +8,9 @@ stop = "first pass"
 last_share = 0.97            # the last step is made for 97 % of the problems
 [[arms]]                     # models to draw from, and the price of a sample of each
 [[draws]]                    # the order of draws
-[[labels]]                   # instead of draws: for each `label` its own `draws` and `last_share`; for the policy
-                             # by_share, the labels are `first`, and none, some, most: how many of the tests the
-                             # best sample of `first` passes
+[[labels]]                   # instead of draws: for each `label` its own `draws` and `last_share`. For the policy
+                             # `by_share`, the label `first` has the draws that come first. The labels `none`, `some`
+                             # and `most` say how many tests the best of these draws passes
 [expected]                   # success and spending on problems that it was not learned on, with intervals
 [learned]                    # the data from which it was learned
 """
@@ -110,12 +110,12 @@ class PolicyFile:
 
     @property
     def by_case(self) -> Mapping[str, Schedule]:
-        """For a policy by share of passed tests: the schedule to run first, and that of each case; else empty."""
+        """For the policy `by_share`, the schedule to run first and the schedule of each case; else empty."""
         return self.by_label if self.policy == Policy.BY_SHARE else {}
 
     @property
     def labelled(self) -> bool:
-        """Whether the policy has one schedule per label."""
+        """Whether the policy has one schedule per label of the problems."""
         return "" not in self.by_label and not self.by_case
 
     @property
@@ -124,7 +124,7 @@ class PolicyFile:
         return self.of("")
 
     def of(self, label: str) -> Schedule:
-        """The schedule for a problem of a label; for a label that was not learned, the schedule of the others.
+        """The schedule for a problem of a label. A label that was not learned has the schedule of the label `others`.
 
         Raises:
             InputError: the schedule depends on a label and none is stated, nothing is drawn for this label, or the
@@ -137,8 +137,8 @@ class PolicyFile:
         known = ", ".join(self.by_label)
         if not label:
             raise InputError(
-                f"the policy has one order of draws for each label ({known}), and no label is stated: name one after "
-                f"the file, such as policy.toml#{next(iter(self.by_label))}"
+                f"the policy has one order of draws for each label ({known}), and no label is stated: name a label "
+                f"after the file, such as policy.toml#{next(iter(self.by_label))}"
             )
         schedule = self.by_label.get(label) or self.by_label.get(OTHERS)
         if schedule is None:
@@ -224,15 +224,19 @@ def read_policy(path: str | Path) -> PolicyFile:
     tables = read_toml(Path(path))
     if "format" not in tables:
         raise InputError(
-            f"{path}: is not a policy: format is missing. Write one with: isobudget plan ... --write policy.toml"
+            f"{path}: is not a policy: `format` is missing. Write a policy with: isobudget plan ... --write policy.toml"
         )
     if tables["format"] != FORMAT:
-        raise InputError(f"{path}: format = {tables['format']!r} is not supported; this isobudget reads {FORMAT}")
+        raise InputError(
+            f"{path}: format = {tables['format']!r} is not supported; this isobudget reads format = {FORMAT}"
+        )
     _check(tables, _TOP, f"{path}: ", _NEEDED)
     if "draws" not in tables and "labels" not in tables:
-        raise InputError(f"{path}: draws is missing; write the policy again with isobudget plan")
+        raise InputError(f"{path}: `draws` is missing; write the policy again with isobudget plan")
     if "draws" in tables and "labels" in tables:
-        raise InputError(f"{path}: has both draws and labels; remove one, since each label has its own draws")
+        raise InputError(
+            f"{path}: has both `draws` and `labels`; remove one of them, since each label has `draws` of its own"
+        )
     _check_lists(tables, f"{path}, ")
     for name, known in _TABLES.items():
         _check(tables.get(name, {}), known, f"{path}, [{name}]: ")
@@ -245,7 +249,7 @@ def read_policy(path: str | Path) -> PolicyFile:
 def split_label(policy: str) -> tuple[str, str]:
     """Split a policy as users name it, ``policy.toml`` or ``policy.toml#easy``, into the file and the label.
 
-    Both may contain #: the file is the shortest part before a # that exists as a file.
+    Both the file's name and the label may contain #. The file is the shortest part before a # that exists as a file.
     """
     cuts = [place for place, letter in enumerate(policy) if letter == "#"]
     if not cuts or Path(policy).exists():
@@ -267,10 +271,12 @@ def _check(table: Mapping[str, Any], known: Mapping[str, Check], where: str, nee
     """Raise `InputError` for a key that is not known, is missing, or has a value that does not fit."""
     for key in table:
         if key not in known:
-            raise InputError(f"{where}{key} is not a known field.{did_you_mean(key, known)} Known: {', '.join(known)}")
+            raise InputError(
+                f"{where}`{key}` is not a known field.{did_you_mean(key, known)} Known: {', '.join(known)}"
+            )
     missing = [key for key in needed if key not in table]
     if missing:
-        raise InputError(f"{where}{missing[0]} is missing; write the policy again with isobudget plan")
+        raise InputError(f"{where}`{missing[0]}` is missing; write the policy again with isobudget plan")
     if mistakes := mistakes_of(table, known, where):
         raise InputError(mistakes[0])
 
@@ -288,7 +294,11 @@ def _policy(tables: Mapping[str, Any]) -> PolicyFile:
     if len(by_label) < len(listed) or ("labels" in tables and "" in by_label):
         raise InputError("[[labels]] has two labels with the same name, or one without a name")
     if tables["policy"] == Policy.BY_SHARE and (FIRST not in by_label or set(by_label) - {FIRST, *CASES}):
-        raise InputError(f"[[labels]] of a policy by share must have {FIRST}, and besides it only {', '.join(CASES)}")
+        others = f"{', '.join(map(repr, CASES[:-1]))} and {CASES[-1]!r}"
+        raise InputError(
+            f"[[labels]] of the policy by_share must have the label {FIRST!r}; the only other labels that it may have "
+            f"are {others}"
+        )
     prices = {
         arm["name"]: SampleCost(unit, arm["per_sample"], arm.get("per_problem", 0.0), arm.get("source", "not stated"))
         for arm in tables["arms"]

@@ -1,10 +1,10 @@
 """Reads the arms of a plan from its sources: run folders, and files of results in any known format.
 
-Each model (with its condition, if a file has several) is an arm, priced as `isobudget curves` prices it. In a run each
-sample costs what was recorded for it, unless a costs file sets the price. In a COUNTS file with completion tokens each
-sample is priced by its own number of them, if the unit is tokens or flops. A plan uses the problems that the arms of
-all sources have in common. Hidden verdicts are read in the same way and matched sample by sample; a run and EvalPlus'
-results may have both suites themselves (`suites`).
+Each model (with its condition, if a file has several) is an arm, priced as `isobudget curves` prices the model. In a
+run each sample costs what was recorded for it, unless a costs file sets the price. In a COUNTS file with completion
+tokens each sample is priced by its own number of tokens, if the unit is tokens or flops. A plan uses the problems that
+the arms of all sources have in common. Hidden verdicts are read in the same way and matched sample by sample. They may
+also be in the sources themselves, since a run and EvalPlus' results may have both suites (`suites`).
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ from isobudget.costs.one_line import require_models
 from isobudget.curves.compare import common_tasks
 from isobudget.errors import InputError
 from isobudget.files.hints import meant
-from isobudget.grid import counted
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import UNNAMED, file_models, named_by_source
 from isobudget.importers.read import Imported, read_results, split_sources
 from isobudget.importers.records import GroupKey
 from isobudget.policies.arms import Arm
 from isobudget.records.run import Run, load_run
-from isobudget.solving.recorded_arm import RecordedArm, amounts_by_verdict
+from isobudget.solving.recorded_arm import RecordedArm, amounts_by_verdict, short_notes, suite_note
 from isobudget.solving.repairs import pool_of, repair_arms
 from isobudget.solving.suites import Verdicts, further_suites, hidden_verdicts, visible_verdicts
 
@@ -87,7 +86,8 @@ def read_arms(
         budgets: budgets as the user wrote them, which help to choose the unit.
         benchmark: name of the benchmark; needed only if the sources hold several.
         names: names of the arms to use; None for all without repairs.
-        hidden: sources with hidden tests' verdicts on the same samples; those in `sources` are then by visible tests.
+        hidden: sources with hidden tests' verdicts on the same samples. The verdicts in `sources` are then those of
+            visible tests.
         share_prompt: whether the samples of a problem share its prompt, see `costs.charges.Charges`.
         from_: name of the files' format; None detects it from their content.
 
@@ -117,8 +117,8 @@ def read_arms(
     most = len({task for arm in arms for task in arm.task_ids})
     if len(common) < most:
         notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
-    notes += [f"{arm.name}: {_one_suite(arm.one_suite)}" for arm in arms if arm.one_suite]
-    notes += [*_short_notes(arms, common), *passed_over(unit, budgets, chosen, costs)]
+    notes += [f"{arm.name}: {suite_note(arm.one_suite)}" for arm in arms if arm.one_suite]
+    notes += [*short_notes(arms, common), *passed_over(unit, budgets, chosen, costs)]
     truths = _hidden(arms, hidden, benchmark)
     made = tuple(_arm(arm, common, truths.get(arm.name)) for arm in arms)
     prices = {arm.name: arm.price for arm in arms}
@@ -137,9 +137,10 @@ def require_few(arms: Sequence[Arm]) -> None:
 def recorded_run(
     run: LoadedRun, benchmark: str, unit: Unit, costs: CostsFile | str | None = None, charges: Charges = NOTHING
 ) -> Recorded:
-    """The recorded results of a run's benchmark on the problems that all its models have; all tests of a problem count.
+    """The recorded results of a run's benchmark on the problems that all models of the run have.
 
-    `costs` and `charges` set the prices of samples, as in `read_arms`.
+    A sample passes if it passes all tests of its problem: visible and hidden tests are not distinguished. `costs` and
+    `charges` set the prices of samples, as in `read_arms`.
 
     Raises:
         InputError: the run does not record the unit, or a sample costs nothing.
@@ -152,7 +153,7 @@ def recorded_run(
 
 
 def _repairs(arms: Sequence[RecordedArm]) -> Iterator[tuple[Arm, Arm]]:
-    """For each arm with repairs, the arm of the same model without repairs and itself, on the same problems."""
+    """For each arm with repairs, a pair on the same problems: the model's arm without repairs, and this arm."""
     anew = {arm.pool: arm for arm in arms if not arm.repairs}
     for arm in arms:
         if arm.repairs:
@@ -224,7 +225,10 @@ def _of_run(
     visible: Mapping[str, int],
     charges: Charges,
 ) -> RecordedArm:
-    """The arm of a model. If problems state their number of visible tests, only these are used, with two suites."""
+    """The arm of a model.
+
+    If some problems state their number of visible tests, only these problems are used, with two suites.
+    """
     tasks = tuple(task for task in samples.task_ids if task in visible)
     left_out = len(samples.task_ids) - len(tasks) if tasks else 0
     samples = samples.only(tasks) if tasks else samples
@@ -239,7 +243,7 @@ def _of_run(
 
 
 def _second_suite(source: Imported) -> dict[GroupKey, ModelCounts]:
-    """The verdicts of the second suite, which is the hidden one, by benchmark, model and condition."""
+    """The verdicts of the second suite, the hidden tests, by benchmark, model and condition."""
     return group_counts(next(iter(source.others.values()))) if source.others else {}
 
 
@@ -307,27 +311,6 @@ def _chosen(arms: Sequence[RecordedArm], names: Sequence[str] | None) -> list[Re
     return chosen
 
 
-def _one_suite(left_out: int) -> str:
-    return f"{counted(left_out, 'problem')} left out: no visible tests are stated there, in contrast to other problems."
-
-
-def _short_notes(arms: Sequence[RecordedArm], common: Sequence[str]) -> list[str]:
-    """A note for every arm that is limited by a problem with fewer samples, or that has one sample per problem."""
-    notes = []
-    for arm in arms:
-        place = {task: at for at, task in enumerate(arm.task_ids)}
-        n = arm.n[[place[task] for task in common]]
-        if n.min() < n.max():
-            few = common[int(np.argmin(n))]
-            notes.append(
-                f"{arm.name}: at most {counted(int(n.min()), 'draw')}, as {few} has no more samples (others up to "
-                f"{n.max():,})."
-            )
-        elif n.max() == 1:
-            notes.append(f"{arm.name}: one sample of each problem was recorded, so policies draw from it at most once.")
-    return notes
-
-
 def _hidden(
     arms: Sequence[RecordedArm], sources: Sequence[str | Path], benchmark: str
 ) -> Mapping[str, Mapping[str, tuple[bool, ...]]]:
@@ -361,7 +344,7 @@ def _verdicts(path: Path, benchmark: str) -> list[tuple[str, str, tuple[bool, ..
 
 
 def _listed(source: Imported, benchmark: str) -> list[tuple[str, str, tuple[bool, ...]]]:
-    """The verdicts in files of results: those of the second suite of tests, if there is one."""
+    """The verdicts in files of results: those of the second suite of tests if there is one, else those of the first."""
     second = _second_suite(source)
     groups = group_counts(source.rows)
     chosen = (second.get(key, counts) for key, counts in groups.items())

@@ -1,9 +1,9 @@
 """Makes arms of a plan from samples and their repairs, which `isobudget solve --explore N --repair R` records.
 
 A chain of r repairs is a sample generated from scratch and, while the tests fail, up to r repairs, each of the sample
-before. A chain costs the sum of its samples; each repair also pays for its prompt, at the mean price of repair prompts.
-The result of a chain that the budget cut short is unknown. Problems with such a chain are left out completely, because
-leaving out only the chain would bias the rest towards passing ones.
+before. A chain costs as much as its samples together. Each repair also pays for its prompt, at the mean price of repair
+prompts. The result of a chain that the budget cut short is unknown. Problems with such a chain are left out completely,
+because leaving out only the chain would bias the rest towards passing ones.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def repair_arms(
 
     Args:
         pool: the run, loaded without repairs.
-        model: samples of one of its models.
+        model: samples of one model of the run.
         benchmark, unit, costs, charges: as for a plan.
     """
     run = pool.run
@@ -71,9 +71,9 @@ def repair_arms(
 
 
 def _parents(run: Run, benchmark: str, model: str) -> dict[tuple[str, int], int]:
-    """(task id, index) of a repair -> the index of the sample that it repairs; only for explored samples.
+    """For each repair, its (task id, index) and the index of the sample that it repairs.
 
-    Explored samples were drawn regardless of verdicts.
+    Only explored samples are included, which were drawn regardless of verdicts.
     """
     rows = read_rows(run.path / "attempts", AttemptRow)
     own = (row for row in rows if row.benchmark == benchmark and row.model == model and row.explored)
@@ -116,7 +116,7 @@ def _only(problem: ProblemSamples, place: int) -> ProblemSamples:
 def _amounts(
     samples: ModelSamples, price: SampleCost, own: Sequence[NDArray[np.float64]] | None
 ) -> list[NDArray[np.float64]]:
-    """The cost of each sample; the mean cost if single costs are not known."""
+    """The cost of each sample. If the costs of single samples are not known, it is the mean cost."""
     return [np.full(n, price.per_sample) for n in samples.n] if own is None else list(own)
 
 

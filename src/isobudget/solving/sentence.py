@@ -35,7 +35,7 @@ def plan_sentence(recommended: Sequence[PlanRow], unit: str) -> str:
 
 
 def _sure_gain(row: PlanRow) -> tuple[bool, float]:
-    """A key to sort by: the lower end of the gain's interval; a row that draws the same as fixed k comes last."""
+    """A key by which the largest certain gain comes last; rows that draw the same as fixed k come first."""
     return not _same(row), -math.inf if math.isnan(row.gain_low) else row.gain_low
 
 

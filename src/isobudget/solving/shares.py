@@ -1,7 +1,8 @@
 """Reads from run folders how many tests failing samples pass, on which the policy `by_share` depends.
 
-The judge counts the tests that a sample passed before the first that it did not; `solve` counts all that it passed.
-Both are taken as a share of the problem's tests. Not covered: files of results, which do not have these counts.
+The judge counts the tests that a sample passed before the first test that it did not pass. `solve` counts all tests
+that a sample passed. Either count is divided by the number of the problem's tests. Not covered: files of results, which
+do not have these counts.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Two suites from one run: the first tests of a problem are visible and choose samples; all tests measure success.
 
-A run records how many tests a sample passed before the first that it did not pass. If that is at least the number of
-the problem's visible tests, the sample has passed the visible suite (`Problem.visible_tests`: EvalPlus' base tests,
-LiveCodeBench's public ones, asserts that the prompt shows). An imported run may have both suites as two benchmarks,
-such as humaneval and humaneval+ (`further_suites`). Not covered: tests that cannot be counted, such as pytest files and
-`check` functions; their problems have one suite.
+A run records how many tests a sample passed before the first test that it did not pass. If that number is at least the
+number of the problem's visible tests, the sample has passed the visible suite (`Problem.visible_tests`: EvalPlus' base
+tests, LiveCodeBench's public ones, asserts that the prompt shows). An imported run may have both suites as two
+benchmarks, such as humaneval and humaneval+ (`further_suites`). Not covered: tests that cannot be counted, such as
+pytest files and `check` functions. Problems with such tests have one suite.
 """
 
 from __future__ import annotations

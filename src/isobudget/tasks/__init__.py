@@ -1,1 +1,1 @@
-"""Tasks in a user's own project: writing a function that passes the project's tests, within a budget."""
+"""Tasks in a user's own project: writes a function that passes the project's tests, within a budget."""

@@ -26,7 +26,7 @@ def check_clean(target: Target, run: Path | None = None) -> None:
     """Refuse a project whose git tree has uncommitted changes outside the run folder.
 
     Raises:
-        InputError: there are such changes; the message says what to do.
+        InputError: the tree has such changes; the message says what to do.
     """
     try:
         done = subprocess.run(
@@ -47,7 +47,7 @@ def check_clean(target: Target, run: Path | None = None) -> None:
 
 
 def _but(run: Path | None, root: Path) -> list[str]:
-    """The paths to check: all, except a run folder inside the project, because solving itself writes to it."""
+    """The paths to check: all, except a run folder inside the project, because `solve` itself writes to that folder."""
     if run is None or not run.resolve().is_relative_to(root.resolve()):
         return []
     return ["--", ":/", f":(exclude,literal){run.resolve().relative_to(root.resolve())}"]
@@ -57,7 +57,7 @@ def check_unchanged(target: Target) -> None:
     """Refuse a file that has changed since it was read.
 
     Raises:
-        InputError: it has changed, is now a link, a folder or a pipe, or exists although it did not before.
+        InputError: the file has changed, is now a link, a folder or a pipe, or exists although it did not before.
     """
     if not _is_as_read(target.path, target.data):
         raise InputError(f"{target.file}: has changed since it was read, so nothing was written; run the command again")
@@ -77,7 +77,7 @@ def apply(target: Target, text: str) -> None:
 
     Raises:
         InputError: the file has changed since it was read.
-        StorageError: the file cannot be written; it is then unchanged.
+        StorageError: the file cannot be written. Its content is then unchanged.
     """
     check_unchanged(target)
     mode = stat.S_IMODE(target.path.stat().st_mode) if target.data is not None else None

@@ -38,12 +38,12 @@ class Baseline:
 
     Attributes:
         expected: ids of the tests that must pass, in order.
-        excused: tests that need not pass: without a sample they are skipped or fail as expected, or they are marked
-            as expected to fail.
+        excused: ids of tests that need not pass. In a run without a sample they are skipped or fail as expected, or
+            they are marked as expected to fail.
         reached: expected tests that call the target.
         also: ids of other tests that pass already and must not break.
         cpu_seconds: CPU time of collecting and running the tests with stubs.
-        left_out: named tests and test files that do not decide, each with the reason.
+        left_out: tests and test files that were selected but do not decide, each with the reason.
     """
 
     expected: tuple[str, ...]
@@ -83,7 +83,7 @@ def refuse_passing(target: Target, run: RunnerReport, ids: Sequence[str]) -> Non
     if ids and len(run.passed(ids, run.excused)) == len(ids) > len(run.skipped & set(ids)):
         raise InputError(
             f"{target.task_id}: passes {_all(len(ids), 'test')} already; there is nothing to solve. Add a test "
-            "that fails, or remove the body to have it rewritten"
+            "that fails, or remove the body to have the body rewritten"
         )
 
 
@@ -99,7 +99,7 @@ def also_left_out(target: Target, also: Selection, run: RunnerReport) -> dict[st
     """The files in the folders of `also` that pytest cannot collect, each with the reason.
 
     Raises:
-        UndecidedError: such a file was named directly, or pytest does not start.
+        UndecidedError: a file that pytest cannot collect was named directly, or pytest does not start.
     """
     if run.fault and not run.collected:
         raise UndecidedError(_not_begun(target, also, run.fault))
@@ -114,8 +114,8 @@ def left_out_files(target: Target, tests: Selection, run: RunnerReport) -> dict[
     """Files that cannot be collected and have nothing to do with the target, each with the reason.
 
     Only files from named folders are left out. The result is empty if any file that cannot be collected was named
-    directly or may depend on the target: it imports or calls the target or contains its name, or the target is a new
-    file, whose absence may be the reason.
+    directly, or may depend on the target. A file may depend on the target if it imports or calls the target or contains
+    the target's name. Any file may depend on a target that is a new file, because the missing file may be the reason.
     """
     texts = {**tests.files, **tests.unreadable}
     found: dict[str, str] = {}
@@ -140,13 +140,14 @@ def check_baseline(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The ids of the tests that must pass, and the failing tests that do not decide, each with the reason.
 
-    A test that fails without calling the target will fail whatever the target does, so it does not decide. Leaving it
-    out might be wrong if it is named by its id, contains the target's name but not the name of another function
-    without a body, or fails because programs may not be started here. Then an error is raised, unless `only_reaching`
-    is set.
+    A test that fails without calling the target will fail whatever the target does, so the test does not decide. But to
+    leave the test out might be wrong in three cases: it was named by its id; it contains the target's name but not the
+    name of another function without a body; or it fails because tests may not start programs. In these cases an error
+    is raised, unless `only_reaching` is set.
 
     Args:
-        target, tests: what to write, and the tests as the user named them.
+        target: what to write.
+        tests: the tests as the user named them.
         run: report of running these tests with stubs.
         only_reaching: whether only tests that call the target decide.
         left_out: files that cannot be collected, each with the reason; see `left_out_files`.
@@ -181,7 +182,7 @@ def check_baseline(
 
 
 def _none_found(tests: Selection, left_out: Mapping[str, str]) -> str:
-    """The message that pytest finds no tests, with the likely reason."""
+    """The message which says that pytest finds no tests, with the likely reason."""
     why = "".join(f"; {file}: {reason}" for file, reason in list(left_out.items())[:_NAMED])
     if why:
         return f"{', '.join(tests.arguments)}: pytest finds no tests there{why}"
@@ -196,7 +197,7 @@ def _none_found(tests: Selection, left_out: Mapping[str, str]) -> str:
 
 
 def _not_begun(target: Target, tests: Selection, text: str) -> str:
-    """Why pytest did not start: its configuration, or a conftest.py."""
+    """The message which says why pytest did not start: because of its configuration, or of a conftest.py."""
     match = _CONFTEST.search(text)
     if match:
         file = match[1].removeprefix(f"{target.root}/")
@@ -248,7 +249,7 @@ def _collecting(target: Target, name: str, text: str) -> str:
 
 
 def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
-    """Check that the tests import the file to be written, and not an installed copy of it."""
+    """Check that the tests import the file to be written, and not an installed copy of that file."""
     files = {name: file for name, file, _ in run.modules}
     if str(target.path) in files.values():
         return
@@ -263,7 +264,7 @@ def _check_module(target: Target, tests: Selection, run: RunnerReport) -> None:
             f"{tests.arguments[0]}: imports {target.module} from {elsewhere}, not from {target.file}; install the "
             "project with pip install -e, or uninstall the other copy"
         )
-    raise UntestedError(f"{', '.join(tests.arguments)}: no test imports {target.file}; name tests that do")
+    raise UntestedError(f"{', '.join(tests.arguments)}: no test imports {target.file}; name tests that import it")
 
 
 def _why(run: RunnerReport, test: str) -> str:
@@ -278,10 +279,11 @@ def _why(run: RunnerReport, test: str) -> str:
 def _refuse_untested(target: Target, run: RunnerReport, failing: Sequence[str]) -> NoReturn:
     """Raise because no test calls the target; the message names a failing test that may be meant to call it."""
     if not failing:
-        raise UntestedError(f"{target.task_id}: no test calls it; name tests that do")
+        raise UntestedError(f"{target.task_id}: no test calls the target; name tests that call it")
     raise UntestedError(
-        f"{target.task_id}: no test calls it, and {counted(len(failing), 'test')} of {len(run.collected or ())} would "
-        f"fail whatever it does: {failing[0]}: {_why(run, failing[0])}. Fix them, or name tests that call the target"
+        f"{target.task_id}: no test calls the target, and {counted(len(failing), 'test')} of {len(run.collected or ())}"
+        f" would fail whatever the target does: {failing[0]}: {_why(run, failing[0])}. Fix the failing tests, or name "
+        "tests that call the target"
     )
 
 
@@ -291,9 +293,9 @@ def _check_failing(
     """Raise if tests fail without calling the target and leaving them out might be wrong."""
     called = _called(target, tests)
     for one in failing:
-        said = f"{target.task_id}: {one} fails without calling it: {_why(run, one)}."
+        said = f"{target.task_id}: {one} fails without calling the target: {_why(run, one)}."
         if tests.names(one):
-            raise UndecidedError(f"{said} Fix the test, or do not name it in --tests: it fails whatever is written")
+            raise UndecidedError(f"{said} The test fails whatever is written. Fix it, or do not name it in --tests")
         if _FORBIDDEN in run.messages.get(one, ""):
             raise UndecidedError(f"{said} A program that the test starts may call the target")
         if called & words_of_test(tests, one) and not waiting[one]:
@@ -305,7 +307,7 @@ def _check_failing(
 
 
 def _waiting_for(target: Target, tests: Selection, failing: Sequence[str]) -> dict[str, str]:
-    """For each failing test, the name of another function without a body that it uses; empty if there is none."""
+    """For each failing test, the name of another function without a body that the test uses; empty if there is none."""
     if not failing:
         return {}
     own = {f"{target.file}::{name}" for name in target.names}

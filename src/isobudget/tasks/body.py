@@ -29,9 +29,9 @@ class Function:
     Attributes:
         name: dotted name, with the class of a method, such as ``Point.norm``; a property's setter is
             ``Point.sum.setter``, its deleter ``Point.sum.deleter``.
-        node: its syntax tree.
-        top: the top-level statement that contains it.
-        of_protocol: whether it belongs to a Protocol, whose methods have no bodies.
+        node: the function's syntax tree.
+        top: the top-level statement that contains the function.
+        of_protocol: whether the function belongs to a Protocol, whose methods have no bodies.
     """
 
     name: str
@@ -68,7 +68,7 @@ def parse_source(text: str, where: str) -> ast.Module:
 
 
 def functions_by_name(tree: ast.Module) -> dict[str, Function]:
-    """All functions and methods by their dotted names; if several have the same name, the last one, as in Python."""
+    """All functions and methods by their dotted names. Of several with one name the last counts, as in Python."""
     found: dict[str, Function] = {}
 
     def visit(body: list[ast.stmt], prefix: str, top: ast.stmt | None, of_protocol: bool) -> None:
@@ -110,7 +110,7 @@ def behind_docstring(node: FunctionNode) -> list[ast.stmt]:
 def is_hole(node: FunctionNode) -> bool:
     """Whether a function has no body yet: ``...``, ``pass``, NotImplementedError, or a docstring alone.
 
-    False for overloads and abstract methods, which need no body.
+    The result is False for overloads and abstract methods, because they need no body.
     """
     return all(map(_is_nothing, behind_docstring(node))) and not _is_overload(node)
 
@@ -137,7 +137,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def newline_of(text: str) -> str:
-    """The first line end in the text; a line feed if there is none."""
+    """The first line end in the text; a line feed if the text has no line end."""
     match = re.search(r"\r\n|\r|\n", text)
     return str(match[0]) if match else "\n"
 

@@ -29,7 +29,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def literal(value: Any) -> str:
-    """The literal of a value; raises ValueError if it has none."""
+    """The literal of a value. Raises ValueError if the value has no literal."""
     text = repr(value)
     # compared as a test does: the value may have an __eq__ of its own
     is_same = len(text) <= MOST_LITERAL and text.isprintable() and bool(value == ast.literal_eval(text))
@@ -41,7 +41,8 @@ def literal(value: Any) -> str:
 class Calls:
     """Reports calls of functions.
 
-    A call of `wrap` with the file's globals and the names of the functions is added at the end of the candidate's file.
+    A line is added at the end of the candidate's file, which calls `wrap` with the file's globals and the names of the
+    functions.
     """
 
     def __init__(self, tell: Callable[..., None]) -> None:
@@ -49,7 +50,7 @@ class Calls:
         self._seen: set[tuple[str, ...]] = set()
 
     def wrap(self, names: dict[str, Any], targets: list[str]) -> None:
-        """Replace functions and methods by wrappers that report their calls; class methods and the like stay as is."""
+        """Replace functions, methods and static methods by wrappers that report each call. Others stay as they are."""
         for target in targets:
             owner, _, last = target.rpartition(".")
             holder = functools.reduce(getattr, owner.split("."), types.SimpleNamespace(**names)) if owner else None
@@ -117,9 +118,10 @@ def outcome(module: Any, call: dict[str, str]) -> dict[str, str]:
     """Make one call and describe its result, as a dict of texts.
 
     Returns:
-        `kind`: ``returns``, ``raises`` or `LONG`; `form`: see `_form`; `base`: the nearest
-        builtin class of the error; and the entries of `_told` for three parts: `value`, the returned value or the
-        error's name; `after`, the arguments if the call changed them; `state`, a method's object after the call.
+        A dict with these keys. `kind`: ``returns``, ``raises`` or `LONG`. `form`: see `_form`. `base`: the nearest
+        builtin class of the error. The other keys are those of `_told` for each of three parts of the result. The part
+        `value` is the returned value or the error's name. The part `after` is the arguments, if the call changed them.
+        The part `state` is a method's object after the call.
     """
     owner, _, last = call["name"].rpartition(".")
     holder = functools.reduce(getattr, owner.split("."), module) if owner else module
@@ -153,7 +155,7 @@ def _base(kind: type) -> str:
 
 
 def _form(value: Any) -> str:
-    """How the result of a call is got from the returned value; empty if that is the result."""
+    """How the result of a call is got from the returned value; empty if the returned value itself is the result."""
     if inspect.isawaitable(value):
         return "awaited"
     return "async listed" if inspect.isasyncgen(value) else "listed" * isinstance(value, types.GeneratorType)
@@ -178,10 +180,11 @@ async def _listed(values: Any) -> list[Any]:
 
 
 def _told(part: str, value: Any) -> dict[str, str]:
-    """A part of a result.
+    """A part of a result, as a dict with three keys.
 
-    Its entries are named after the part: the value's literal, else a text that shows it (``_how`` says which), and a
-    text that is the same for equal values (``_key``).
+    The key `part` has the literal of the value, or a text that shows the value if it has no literal. The key with
+    ``_how`` appended says which of the two it is: ``literal`` or ``shown``. The key with ``_key`` appended has a text
+    that is the same for equal values.
     """
     key = {f"{part}_key": _short(plain(value))}
     try:
@@ -203,7 +206,7 @@ def _short(key: str) -> str:
 
 
 def _repr(value: Any) -> str:
-    """The repr of a value, or the name of its class if that raises an error."""
+    """The repr of a value, or the name of the value's class if `repr` raises an error."""
     try:
         return repr(value)
     except TooLongError:

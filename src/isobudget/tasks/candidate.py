@@ -88,7 +88,7 @@ def _written(target: Target, name: str, written: dict[str, Function]) -> Functio
 
 
 def _with_additions(target: Target, text: str, program: str, tree: ast.Module, taken: set[str]) -> str:
-    """The file's text with those imports and helpers of the program that the file lacks and the program uses."""
+    """The file's text, with the imports and helpers added that the program has and uses and the file lacks."""
     own = parse_source(text, target.file)
     bound = set(_bound(own.body))
     imports: list[str] = []

@@ -1,4 +1,4 @@
-"""Wall time of a task: from the first draw, including judging but not loading models."""
+"""Wall time of a task: from the first draw, with the time for judging but without that for loading models."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """Detects weak tests: calls all passing programs with inputs near those of the tests, and shows where they differ.
 
 One of the programs runs the tests once more while the calls of the function are recorded (`caller`). Every program is
-then called with inputs near the recorded ones (`inputs`), each in a confined process of its own. The results are
-compared: the returned value or the error, and the arguments and a method's object after the call. A call whose result
-changes from one time to the next is left out. If programs differ, at least one of them is wrong, or the task leaves the
-case open. Then a test is proposed that expects what most of the passing samples do, which is not always right.
+then called with inputs near the recorded ones (`inputs`), each program in a confined process of its own. The results
+are compared: the returned value or the error, and the arguments and a method's object after the call. A call whose
+result changes from one time to the next is left out. If programs differ, at least one of them is wrong, or the task
+leaves the case open. Then a test is proposed that expects what the largest group of passing samples does. This group is
+not always right.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class Confirmation:
     Attributes:
         passed: number of samples that passed all tests.
         programs: number of different programs among them.
-        inputs: number of inputs on which they were compared.
-        differing: number of inputs on which they differ.
+        inputs: number of inputs on which the programs were compared.
+        differing: number of inputs on which the programs differ.
         differences: the simplest of these inputs.
         note: why not everything was compared; else empty.
     """
@@ -111,8 +112,8 @@ def confirm(tests: TargetTests, programs: Mapping[str, int]) -> Confirmation:
 
     Args:
         tests: the project's tests, prepared.
-        programs: texts of the target's file, the chosen one first, each with the number of passing samples that have
-            it.
+        programs: for each text of the target's file, the number of passing samples that have this text. The chosen
+            text comes first.
     """
     passed, different = sum(programs.values()), len(programs)
 
@@ -150,7 +151,7 @@ def _public_names(tests: TargetTests) -> list[str]:
 
 
 def _results(tests: TargetTests, text: str, inputs: Sequence[Call]) -> dict[int, dict[str, str]]:
-    """A program's results by the index of their input; inputs whose result is unknown or varies are missing."""
+    """A program's results by the index of the input. Inputs whose result is unknown or varies are missing."""
     program = f"{_caller()}\ncall_all(tell, {tests.target.module!r}, {[one.to_dict() for one in inputs]!r})\n"
     try:
         told = tests.told(text, None, program)
@@ -238,7 +239,11 @@ def _difference(
 
 
 def _differing_parts(keys: Iterable[tuple[str, ...]]) -> list[str]:
-    """The parts in which results differ, from their keys; a returned value and an error differ in their value."""
+    """The parts of the results (`PARTS`) in which the groups of programs differ, from the keys of the groups.
+
+    A key has the kind of the result, such as ``returns``, and one text for each part. Results of different kinds, such
+    as a returned value and an error, always differ in the part `value`, even if their texts are equal.
+    """
     kinds, *columns = zip(*keys, strict=True)
     return [
         part

@@ -3,7 +3,8 @@
 The text is source code that ends with the signature and docstring of the function to write, so that a model can
 continue it. Functions without their bodies are shown in comments; otherwise a model that continues the text might leave
 out the body, too. If the text exceeds the prompt's size, the least useful parts are shortened first: the rest of the
-file becomes signatures, then these and the project's signatures are left out, then the tests become their names.
+file becomes signatures; then the rest of the file and the project's signatures are left out; at last, only the names of
+the tests are shown.
 """
 
 from __future__ import annotations
@@ -43,10 +44,11 @@ class Pieces:
         project: signatures of what the file imports from the project, as comments.
         tests: texts of the tests, as comments; empty if they are not shown.
         names: names of the tests, as a comment; used if `tests` is empty or does not fit.
-        around: the rest of the file, with its other functions as signatures in comments.
-        full: the rest of the file in full; functions without a body as signatures in comments.
-        hole: signature and docstring of the function to write, inside its class.
-        tried: the previous attempt and what the tests reported, as comments; it does not count against the size.
+        around: the rest of the file, with other functions as signatures in comments.
+        full: the rest of the file in full, except that functions without a body are signatures in comments.
+        hole: signature and docstring of the function to write; those of a method, inside the class.
+        tried: the previous attempt and what the tests reported, as comments. Its length does not count against the
+            prompt's size.
     """
 
     imports: str
@@ -79,7 +81,10 @@ class Pieces:
 def source_prompt(
     target: Target, tests: Selection, *, show_tests: bool, tokens: int = PROMPT_TOKENS, tried: str = ""
 ) -> str:
-    """The prompt for one function: source code that ends where its body goes. `tried` is placed before the function."""
+    """The prompt for one function: source code that ends where the function's body goes.
+
+    `tried` is placed before the function.
+    """
     (function,) = target.functions()
     tree = parse_source(target.text, target.file)
     text = target.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -126,7 +131,7 @@ def _imports(text: str, tree: ast.Module) -> str:
 
 @lru_cache(maxsize=2)
 def _lines_of(text: str) -> tuple[str, ...]:
-    """The lines of a file, cached because every statement of the file asks for them."""
+    """The lines of a file. They are cached, because they are needed for every statement of the file."""
     return tuple(split_lines(text))
 
 
@@ -295,7 +300,7 @@ def _shown_tests(tests: Selection, function: Function) -> str:
 
 
 def _names_used(node: ast.stmt) -> set[str]:
-    """Names in a statement, including those of parameters, which are a test's fixtures."""
+    """Names in a statement, including the names of parameters: the parameters of a test are its fixtures."""
     named = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
     return named | {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
 

@@ -19,8 +19,8 @@ class EmptyFunctions:
     """Functions in a folder that have no body yet.
 
     Attributes:
-        targets: the functions, in the form that `find_target` takes, file by file.
-        unreadable: for each file that could not be read and was left out, the error.
+        targets: the functions, file by file, each in the form that `find_target` takes.
+        unreadable: the error of each file that could not be read and was therefore left out.
     """
 
     targets: tuple[str, ...]

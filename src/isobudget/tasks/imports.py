@@ -16,7 +16,7 @@ _REWRITING = "AssertionRewritingHook"
 
 
 class WarmModules(NamedTuple):
-    """Modules to import once, in the order in which they were loaded, and those of them that pytest rewrites."""
+    """Modules to import once, in the order in which they were loaded, and the names of those that pytest rewrites."""
 
     names: Sequence[str] = ()
     rewritten: Sequence[str] = ()

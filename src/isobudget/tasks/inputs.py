@@ -1,8 +1,8 @@
 """Inputs near those that tests use: slightly changed values, and mixtures of the arguments of several calls.
 
-All inputs are literals, and an argument keeps its type: a list of texts stays a list of texts. The order is the same
-every time. Not covered: values without a literal. Of inputs that need several changes at once, only a random sample is
-covered.
+All inputs are literals, and an argument keeps its type: a list of texts stays a list of texts. The inputs and their
+order are the same every time. Not covered: values without a literal. Of inputs that need several changes at once, only
+a random sample is covered.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ class Call:
 
     Attributes:
         name: dotted name of the function.
-        state: for a method, the attributes of its object as a dict; empty for a function.
-        args, kwargs: literals of a tuple and of a dict.
+        state: for a method, the literal of a dict with the attributes of the object; empty for a function.
+        args: literal of a tuple.
+        kwargs: literal of a dict.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Call:
 
     @classmethod
     def of(cls, told: Any) -> Call | None:
-        """A call from the candidate's report; None unless all its parts are literals."""
+        """A call from the candidate's report; None unless all parts of the call are literals."""
         try:
             call = cls(*(told[name] for name in ("name", "state", "args", "kwargs")))
             args, kwargs, state = (syntax.literal(one or "{}") for one in (call.args, call.kwargs, call.state))

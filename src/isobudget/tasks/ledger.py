@@ -2,9 +2,10 @@
 
     spent + in flight + maximum of the next sample <= budget
 
-A sample in flight counts with its maximum, the prompt and `max_tokens`, until it is settled by its own token counts. A
-sample that is given up stays counted with its maximum, because its real cost is unknown. So a budget of tokens, usd,
-flops or samples is never exceeded, as long as models keep to their token limits. Wall time is limited in `clock`.
+A sample in flight counts with its maximum cost, that of the prompt and of `max_tokens`, until the sample is settled by
+its own token counts. A sample that is given up stays counted with its maximum cost, because its real cost is unknown.
+So a budget of tokens, usd, flops or samples is never exceeded, as long as models keep to their token limits. Wall time
+is limited in `clock`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class ArmPrice:
         name: name of the arm.
         prompt_tokens: maximum number of prompt tokens.
         max_tokens: maximum number of completion tokens.
-        architecture: needed for flops; None if not known.
+        architecture: the model's architecture, from which flops are computed; None if not known.
         price: price per token; None if not known.
         shares_prompt: whether the engine computes the prompt once for all samples.
     """
@@ -91,7 +92,7 @@ class TaskLedger:
         unit: unit of the budget; None if only time or nothing limits the task.
         limit: the budget in that unit.
         arms: prices by name.
-        spent: settled amounts by unit; NaN as soon as one is not known.
+        spent: settled amounts by unit; the sum of a unit is NaN as soon as one amount is not known.
         notes: notes for the user, for instance that a model used more tokens than its limits allow.
     """
 
@@ -111,7 +112,8 @@ class TaskLedger:
         """The account for a budget.
 
         Raises:
-            InputError: the budget cannot be limited, see `bounded_unit`, or a model's cost in its unit is not known.
+            InputError: the budget cannot be limited, see `bounded_unit`, or a model's cost in the budget's unit is not
+                known.
         """
         unit = bounded_unit(budget)
         for arm in arms.values():
@@ -151,14 +153,14 @@ class TaskLedger:
         return 0.0 if self.unit is None else self._most(arm)[0][self.unit]
 
     def _most(self, arm: str, own_prompt: int | None = None) -> tuple[dict[str, float], bool]:
-        """The maximum cost of a sample, and whether it pays for its prompt; see `reserve`."""
+        """The maximum cost of a sample, and whether the sample pays for its prompt; see `reserve`."""
         price = self.arms[arm]
         pays = own_prompt is not None or not (price.shares_prompt and arm in self._paid)
         known = self._prompts.get(arm) if own_prompt is None else own_prompt
         return price.most(not pays) if known is None else price.amounts(known * pays, known, price.max_tokens), pays
 
     def settle(self, reservation: TaskReservation, generation: Generation) -> dict[str, float]:
-        """Count a sample's real cost; returns its amounts."""
+        """Count a sample's real cost. Returns the cost by unit."""
         price = self.arms[reservation.arm]
         prompt = generation.prompt_tokens if reservation.pays_prompt else 0
         if generation.billed_prompt_tokens is not None and not price.shares_prompt:
@@ -214,7 +216,7 @@ def bounded_unit(budget: Budget) -> str | None:
 
 
 def unknown_cost(arm: str, unit: str) -> str:
-    """The message that a model's cost in a unit is not known, and what to do."""
+    """The message which says that a model's cost in a unit is not known, and what to do."""
     remedy = {
         Unit.USD: "state its price in the models file (price = { input = ..., output = ... })",
         Unit.FLOPS: "state its architecture in the models file",

@@ -65,7 +65,7 @@ class TaskModel:
         format: its prompt format.
         rendered: the prompt, and the head of the program.
         sampling: how it is sampled.
-        hole: signature and docstring that a completion continues, and their indentation.
+        hole: the signature and docstring that a completion continues, and the number of columns of their indentation.
     """
 
     resolved: ResolvedModel
@@ -174,7 +174,8 @@ def choose_models(names: Sequence[str]) -> list[ResolvedModel]:
     """The named models, else those in the user's models file, else the embedded ones.
 
     Raises:
-        InputError, ModelError, MissingExtraError: a model is not known, or something that it needs is not installed.
+        InputError, ModelError, MissingExtraError: a model is not known, or something that a model needs is not
+            installed.
     """
     if names:
         chosen = [_resolved(name) for name in names]
@@ -197,7 +198,8 @@ def task_model(
         model: the resolved model.
         problem: the task.
         choices: how samples are drawn.
-        hole: signature and docstring of the one function, and its indentation; empty for a whole file.
+        hole: signature and docstring of the one function, and the number of columns of its indentation; the text is
+            empty for a whole file.
         more_stops: stop strings in addition to those of the format.
 
     Raises:

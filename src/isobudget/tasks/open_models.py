@@ -25,7 +25,7 @@ class OpenModels:
 
     Attributes:
         make_backend: makes a backend; None opens it from the model's settings.
-        are_kept: whether they stay open from one task to the next.
+        are_kept: whether backends stay open from one task to the next.
     """
 
     make_backend: BackendFactory | None = None
@@ -44,7 +44,7 @@ class OpenModels:
         """The model's loaded backend. A backend that is already open is reused if its settings serve for the model.
 
         Raises:
-            BackendError, ModelError: it cannot be opened.
+            BackendError, ModelError: the backend cannot be opened.
         """
         if model.name in self._open:
             settings, backend = self._open[model.name]

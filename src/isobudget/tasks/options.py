@@ -85,7 +85,7 @@ class SolveOptions:
         """The options from the arguments of `isobudget.api.solve`, by name.
 
         Raises:
-            InputError: an argument is of the wrong type; the message names all of them.
+            InputError: arguments are of the wrong type; the message names all such arguments.
         """
         typed = {name: given[name] for name in _ARGUMENTS if given[name] is not None or name == "target"}
         if mistakes := mistakes_of(typed, _ARGUMENTS, ""):
@@ -137,10 +137,10 @@ class SolveOptions:
 
 
 def tests_argument(tests: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
-    """The names of tests as a tuple, from one name or several."""
+    """The names of tests as a tuple; `tests` is one name or several."""
     return (str(tests),) if isinstance(tests, str | Path) else tuple(map(str, tests))
 
 
 def separated(names: str | Sequence[str]) -> tuple[str, ...]:
-    """The names in one text or several, split at commas, as a tuple."""
+    """The names as a tuple, from one text or several; each text is split at commas."""
     return tuple(one.strip() for text in ([names] if isinstance(names, str) else names) for one in text.split(","))

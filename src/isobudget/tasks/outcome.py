@@ -22,7 +22,8 @@ class RunnerReport:
     Attributes:
         collected: test ids in the order in which they ran; None if collecting did not finish.
         outcomes: outcome by id: ``passed``, ``failed``, ``skipped`` or ``xfailed``.
-        messages: by id, for tests that did not pass: the text that pytest shows, after the phase if it is not the call.
+        messages: for each test that did not pass, by id, the text that pytest shows. If the text is from the setup or
+            teardown of the test, the name of that phase comes first.
         reached: ids of tests that called a stub.
         errors: files that could not be collected, each with its message.
         modules: modules that were loaded at the end, see `imports`.
@@ -32,7 +33,7 @@ class RunnerReport:
         stopped: why the process was ended early: ``time``, ``output``, or empty.
         status: exit status in the form of `os.wait`.
         cpu_seconds, wall_seconds, peak_mb: CPU time, wall time and peak memory (MiB) of the process.
-        changed: files that changed although they must not.
+        changed: files that changed although candidates must not change them.
         clean: whether all files that the process left could be removed.
         fault: error of the runner itself, or why pytest did not start; else empty.
         marked: ids of tests that are marked as expected to fail.
@@ -104,7 +105,7 @@ class RunnerReport:
         )
 
     def passed(self, ids: Iterable[str], may_skip: Collection[str] = ()) -> list[str]:
-        """The tests that passed, or that were skipped or expected to fail where `may_skip` allows it."""
+        """The tests of `ids` that passed; those in `may_skip` also if they were skipped or failed as expected."""
         good = [one for one in ids if self.outcomes.get(one) == "passed" or one in may_skip]
         return [one for one in good if self.outcomes.get(one) in ("passed", "skipped", "xfailed")]
 
@@ -115,9 +116,10 @@ class RunnerReport:
 
     @property
     def excused(self) -> frozenset[str]:
-        """Ids of tests that may be skipped or fail: tests that were skipped, failed as expected, or are marked so.
+        """Ids of tests that may be skipped or fail.
 
-        Only meaningful for a run without a candidate, because a candidate could itself call ``pytest.skip`` or
+        They are the tests that were skipped, that failed as expected, or that are marked as expected to fail. This is
+        only meaningful for a run without a candidate, because a candidate could itself call ``pytest.skip`` or
         ``pytest.xfail``.
         """
         xfailed = frozenset(one for one, outcome in self.outcomes.items() if outcome == "xfailed")

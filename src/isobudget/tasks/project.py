@@ -79,7 +79,8 @@ class Interpreter:
 def find_root(start: Path) -> Path:
     """The root of the project around a path: the nearest folder with one of `ROOT_MARKS`.
 
-    If there is none, it is the working folder if that contains the path, else the folder itself or the file's folder.
+    If there is no such folder, the root is the working folder if that contains the path. Else it is the path itself, or
+    the folder of the path if the path is a file.
     """
     start = start.resolve()
     nearest = start if start.is_dir() else start.parent
@@ -94,7 +95,7 @@ def read_settings(root: Path) -> Mapping[str, Any]:
     """The settings in ``[tool.isobudget]`` of the project's pyproject.toml; empty if there are none.
 
     Raises:
-        InputError: a key is unknown or a value has the wrong type; the message names all of them.
+        InputError: keys are unknown or values have the wrong type; the message names all mistakes.
     """
     path = root / "pyproject.toml"
     if not path.is_file():
@@ -137,7 +138,7 @@ def files_of(root: Path, most_mb: int = VIEW_MB) -> list[str]:
 
 
 def _unmarked(root: Path) -> str:
-    """What to do where a working folder was taken for the project; empty where the project has a mark."""
+    """What to do if a folder without a mark was taken for the project; empty if the project has a mark."""
     if any((root / mark).exists() for mark in ROOT_MARKS):
         return ""
     marks = f"{', '.join(ROOT_MARKS[:-1])} or {ROOT_MARKS[-1]}"
@@ -151,7 +152,8 @@ def read_source(path: Path, where: str) -> bytes:
     """The bytes of a source file of the project.
 
     Raises:
-        InputError: it cannot be read, such as a broken link, or is a pipe, a socket or a device, which may never end.
+        InputError: the file cannot be read, such as a broken link, or it is a pipe, a socket or a device, which may
+            never end.
     """
     check_regular(path)
     try:
@@ -177,10 +179,12 @@ def _walk(folder: str) -> Iterator[tuple[str, int]]:
 
 
 def find_interpreter(root: Path, stated: str | None) -> Interpreter:
-    """The project's interpreter: as stated, else the active environment's, else that of ``.venv``, else isobudget's.
+    """The project's interpreter: the stated one, else the first that exists of several.
+
+    They are the interpreters of the active environment, of ``.venv`` and of ``venv`` in the root, and isobudget's own.
 
     Raises:
-        InputError: it cannot be run, is older than 3.9, or has no pytest.
+        InputError: the interpreter cannot be run, is older than 3.9, or has no pytest.
     """
     path = _executable(root, stated or _default_interpreter(root))
     try:
@@ -233,7 +237,7 @@ def _default_interpreter(root: Path) -> str:
 
 
 def _shown(path: str, said: Mapping[str, Any]) -> tuple[str, ...]:
-    """The paths to show in the guest: whole prefixes, but only libraries and executable of a system-wide one."""
+    """The paths to show in the guest: the executable, the libraries, and whole prefixes if they are not system-wide."""
     shown = [said["binary"], path, *filter(None, said["folders"])]
     wide = ("/", "/usr", "/usr/local", str(Path.home()))
     shown += [prefix for prefix in said["prefixes"] if prefix not in wide]

@@ -1,10 +1,11 @@
 """A project's tests, prepared once and run on many candidates.
 
-They run confined, on a read-only copy, in processes forked from one that has already imported what they need.
+The tests run confined, on a read-only copy of the project. Each run is a process forked from a server process that has
+already imported what the tests need.
 
 The tests that must pass are known before there is a candidate: pytest collects their ids with stubs in place of the
-functions to write. A candidate passes if every one of them reports a pass, and then every test of `also` that passed
-before.
+functions to write. A candidate passes if every one of these tests reports a pass, and then every test of `also` that
+passed without the candidate.
 """
 
 from __future__ import annotations
@@ -57,8 +58,9 @@ class TargetTests:
     """The tests that decide on a target. Use it as a context manager, and call `prepare` first.
 
     Attributes:
-        target: what to write; after `prepare` it includes the name by which the tests import it.
-        tests, also: tests that must pass, and tests that must not break.
+        target: what to write; after `prepare` it includes the name by which the tests import the file.
+        tests: tests that must pass.
+        also: tests that must not break.
         interpreter: the project's interpreter.
         limits: limits of a candidate.
     """
@@ -105,14 +107,15 @@ class TargetTests:
         return self._baseline
 
     def prepare(self, *, refuse_solved: bool = True, only_reaching: bool = False) -> Baseline:
-        """Run the tests with stubs to find out which there are, which need the target, and what can be imported once.
+        """Run the tests with stubs: to find the tests, those that call the target, and modules to import only once.
 
         Args:
             refuse_solved: whether to refuse a target whose tests pass already.
             only_reaching: whether only tests that call the target decide.
 
         Raises:
-            InputError: the tests cannot be run, there are none, they do not reach the target, or pass already.
+            InputError: the tests cannot be run, there are no tests, no test calls the target, or the tests pass
+                already.
             JudgeError: the tests cannot be confined on this machine.
         """
         self.start()
@@ -133,7 +136,10 @@ class TargetTests:
         return self._baseline
 
     def _imported_as(self, names: set[str]) -> None:
-        """Use the names by which the tests have imported the target: only they show which folders are packages."""
+        """Use the names by which the tests have imported the target.
+
+        Only these names show which folders are packages.
+        """
         if names and self.target.module not in names:
             self.target = replace(self.target, imported_as=max(names, key=len))
         self._targets = names | {self.target.module}
@@ -194,10 +200,10 @@ class TargetTests:
         except GuestGoneError as error:
             late = time.monotonic() >= deadline
             outcome = Outcome.TIMEOUT if late else Outcome.ERROR
-            detail = "the budget's time ran out while it was tested" if late else f"its tests ended the runner: {error}"
+            detail = "the budget's time ran out during the tests" if late else f"the tests ended the runner: {error}"
             return Verdict(outcome, detail=detail, trust=Trust.SHARED, tests_total=len(self.baseline.expected))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            return Verdict(Outcome.ERROR, detail="its test report cannot be read", trust=Trust.SHARED)
+            return Verdict(Outcome.ERROR, detail="the test report cannot be read", trust=Trust.SHARED)
 
     def run(
         self, text: str, arguments: Sequence[str], cpu_seconds: float, deadline: float = float("inf")
@@ -206,7 +212,7 @@ class TargetTests:
 
         Raises:
             GuestGoneError: the deadline passed, or the process that serves the tests ended.
-            JudgeError: that process cannot be restarted.
+            JudgeError: the process that serves the tests cannot be restarted.
         """
         run = RunnerReport.of(self._ask(text, arguments, cpu_seconds, deadline))
         if not run.clean and self._guest is not None:

@@ -74,7 +74,7 @@ def _body(call: Call, group: Sequence[Mapping[str, str]], parts: Sequence[str]) 
 
 
 def _with_after(call: Call, result: Mapping[str, str]) -> Mapping[str, str]:
-    """The result with the arguments after the call, also if it does not change them."""
+    """The result with the arguments after the call, even if the call does not change them."""
     unchanged = {"after": _both(call.args, call.kwargs, call), "after_how": "literal"}
     return result if result["after_how"] else {**result, **unchanged}
 
@@ -88,7 +88,10 @@ def _has_keywords(call: Call) -> bool:
 
 
 def _settling(result: Mapping[str, str], made: str) -> tuple[list[str], str]:
-    """Lines before the call, and the call itself, that await a coroutine and list what a generator yields."""
+    """The lines before the call, and the call itself.
+
+    Together they await a coroutine, or make a list of what a generator yields.
+    """
     if form := _ASYNC.get(result["form"]):
         return ["async def settled():", f"    return {form.format(made)}", ""], "asyncio.run(settled())"
     if result["form"] != "listed":
@@ -111,7 +114,7 @@ def _stated(group: Sequence[Mapping[str, str]], part: str, expression: str) -> l
 
 
 def _literals(group: Sequence[Mapping[str, str]], part: str) -> list[Any]:
-    """The values of a part by program; empty if one of them has no literal."""
+    """The values of a part, one for each program; empty if one of the values has no literal."""
     found = []
     for one in group:
         try:

@@ -2,7 +2,7 @@
 
 The samples of a task are drawn until one passes. Pooling them as if their number were fixed would flatter the model: if
 drawing stops at the first pass or after eight samples, a true pass@1 of 0.25 reads 0.45. So the run states `stopping`
-for its benchmark, and analyses that pool samples use only those drawn regardless of verdicts (`explored`), see
+for its benchmark. Analyses that pool samples use only samples that were drawn regardless of verdicts (`explored`), see
 `isobudget.analysis.load_samples`.
 
 Several tasks may be solved in one run at the same time. A process locks the run only while it writes rows, every few
@@ -69,7 +69,7 @@ class Recorder:
         return self._first.get(model, self._start)
 
     def add(self, attempt: Attempt, seconds_left: float = math.inf) -> None:
-        """Record one attempt. It is on disk within seconds, at the latest when the task ends."""
+        """Record one attempt. The attempt is on disk within seconds, at the latest when the task ends."""
         before = self.first_index(attempt.arm)
         parent = None if attempt.parent is None else attempt.parent + before
         key = (BENCHMARK, attempt.arm, self.problem.task_id, False, attempt.index + before)
@@ -128,7 +128,7 @@ def run_in(folder: str | Path, problem: Problem, models: Mapping[str, StatedFact
 
     Raises:
         RunMismatchError: the run was made with other settings.
-        RunError: another command writes to it, or the folder holds something else.
+        RunError: another command writes to the run, or the folder holds something other than a run.
     """
     run = Run.create(folder, BENCHMARK)
     with _writing(run):
@@ -143,8 +143,8 @@ def run_in(folder: str | Path, problem: Problem, models: Mapping[str, StatedFact
 def run_beside(folder: Path, problem: Problem, models: Mapping[str, StatedFacts]) -> tuple[Run, str]:
     """The run in a folder; if its settings differ, the run in the first sibling folder with the same settings.
 
-    Siblings have the folder's name with ``-2``, ``-3`` and so on. Also returns a note on the settings that differ;
-    empty if none do.
+    Siblings have the folder's name with ``-2``, ``-3`` and so on. Also returns a note on the settings that differ. The
+    note is empty if the settings are the same.
 
     Raises:
         RunError: see `run_in`; or all of `_MOST_BESIDE` folders have other settings.
@@ -187,7 +187,7 @@ def recording(run: Run, problem: Problem, *, explored: bool) -> Iterator[Recorde
 
 
 class _BusyError(Exception):
-    """Another process locks the run for longer than we wanted to wait."""
+    """Another process locks the run for longer than the caller wanted to wait."""
 
 
 @contextlib.contextmanager
@@ -195,8 +195,8 @@ def _writing(run: Run, patience_seconds: float = math.inf) -> Iterator[None]:
     """Lock the run for writing, waiting for other processes that lock it briefly.
 
     Raises:
-        RunError: another process still locked it after a long wait.
-        _BusyError: another process still locked it after `patience_seconds`.
+        RunError: another process still locked the run after a long wait.
+        _BusyError: another process still locked the run after `patience_seconds`.
     """
     deadline = time.monotonic() + min(patience_seconds, _PATIENCE_SECONDS)
     with contextlib.ExitStack() as stack:

@@ -1,7 +1,7 @@
 """The prompt for repairing a failing sample: the original task, the attempt, and what the tests reported.
 
-The model sees the first failing test, with its message and its source. A sample from scratch does not; comparing the
-two shows what this knowledge is worth.
+The model sees the first failing test, with its message and its source. For a sample from scratch the model does not see
+this. So comparing repairs with samples from scratch shows what this knowledge is worth.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ _FOR_PROGRAM = 0.6
 def repair_task(
     target: Target, tests: Selection, program: str, verdict: Verdict, *, show_tests: bool, tokens: int
 ) -> str:
-    """The prompt of a task with a failing program; at most about twice as long as that of the task alone may be.
+    """The prompt of a task with a failing program.
+
+    The prompt is at most about twice as long as the prompt of the task alone may be.
 
     Args:
         target, tests: the task.

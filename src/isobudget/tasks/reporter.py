@@ -19,12 +19,12 @@ MOST_MESSAGE = 4000
 
 
 class Beginning(io.StringIO):
-    """A stream that keeps the beginning of what is written to it: the reason if pytest does not start."""
+    """A stream that keeps the beginning of the text written to it: if pytest does not start, this text says why."""
 
     encoding, errors = "utf-8", "replace"
 
     def write(self, text: str) -> int:
-        """Keep as much of the text as still fits; returns its whole length."""
+        """Keep as much of the text as still fits. Returns the length of the whole text."""
         super().write(text[: max(0, MOST_MESSAGE - self.tell())])
         return len(text)
 

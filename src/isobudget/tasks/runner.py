@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def module(name: str, text: str) -> Any:
-    """A module made from this source text; it has no file here."""
+    """A module made from this source text, because the module has no file in the guest."""
     made = types.ModuleType(name)
     exec(compile(text, "<isobudget>", "exec"), vars(made))
     return made
@@ -114,10 +114,11 @@ def install(program: bytes) -> bool:
 
 
 def warm(request: dict[str, Any]) -> dict[str, Any]:
-    """Import modules that do not depend on a candidate; modules that fail are left to the candidates' processes.
+    """Import modules that do not depend on a candidate. If an import fails, it is left to the candidates' processes.
 
     Returns:
-        Under `reached`, the module that imported the target after all, if one did. This process must then be replaced.
+        Under `reached`, the name of the module whose import loaded the target after all; empty if none did. If one did,
+        this process must be replaced.
     """
     hook = rewriting(request["rewritten"])
     left = request["rewritten"] if hook is None else []
@@ -136,7 +137,7 @@ def warm(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def rewriting(names: list[str]) -> Any:
-    """pytest's import hook, by which pytest expects plugins' modules to be imported; None if it is not available."""
+    """pytest's import hook, by which pytest expects plugins' modules to be imported; None if there is no such hook."""
     if not names:
         return None
     try:
@@ -193,8 +194,8 @@ def opened(line: bytes, nonce: str) -> Any:
 def watch(control: socket.socket, pid: int, reading: int, request: dict[str, Any]) -> tuple[list[bytes], str]:
     """Read the child's report until the child ends, its time is used up, or the report is too long.
 
-    Returns the report's lines, and why reading stopped early: ``time``, ``output``, or empty. If the host is gone, ends
-    the child and this process.
+    Returns the report's lines, and why reading stopped early: ``time``, ``output``, or empty. If the host is gone, this
+    process ends the child and itself.
     """
     poller = select.poll()
     handle = os.pidfd_open(pid)

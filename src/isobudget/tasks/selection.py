@@ -24,8 +24,8 @@ class Selection:
 
     Attributes:
         arguments: arguments for pytest, relative to the root.
-        files: paths of the named files and of those in named folders, relative to the root, with their texts.
-        unreadable: files in named folders that are not valid Python, with as much text as can be read.
+        files: the text of each named file and of each test file in a named folder, by its path relative to the root.
+        unreadable: like `files`, for files in named folders that are not valid Python: as much text as can be read.
     """
 
     arguments: tuple[str, ...]
@@ -130,7 +130,7 @@ def watched_files(files: Sequence[str], selection: Selection, target: str) -> li
 
 
 def test_names(selection: Selection) -> list[str]:
-    """Names of the test functions, for a prompt; if the user named some by node id, only these."""
+    """Names of the test functions, for a prompt. If the user named some tests by node id, only the names of these."""
     nodes = [node for text in selection.files.values() for node in ast.walk(syntax.parse(text))]
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     names = list(dict.fromkeys(node.name for node in functions if node.name.startswith("test")))
@@ -139,7 +139,10 @@ def test_names(selection: Selection) -> list[str]:
 
 
 def words_of_test(selection: Selection, node_id: str) -> set[str]:
-    """The names that a test uses, by its pytest id; if the test is not found in its file, all words of the file."""
+    """The names that a test, given by its pytest id, uses; if its file does not define the test, all words of the file.
+
+    Empty if the selection does not have the file.
+    """
     file, _, inner = node_id.partition("[")[0].partition("::")
     if (text := selection.files.get(file)) is None:
         return set()

@@ -23,10 +23,10 @@ class ShownProgram:
 
     Attributes:
         model, index: the model, and the sample's number.
-        outcome: outcome of its verdict; empty if it has none.
+        outcome: outcome of the sample's verdict; empty if the sample has no verdict.
         detail, first_failing: fields of the verdict.
         program: the program that was judged; for a task of `solve`, the whole file.
-        parent: the number of the sample that it repairs; None if it was sampled from scratch.
+        parent: the number of the sample that this sample repairs; None if it was sampled from scratch.
     """
 
     model: str
@@ -42,9 +42,9 @@ class ShownProgram:
 class ShownPrograms:
     """The programs of one task, by model and index.
 
-    `note` says which task is shown if several have this name, and that no program fits the choice if none does.
+    `note` says which task is shown, if several have this name. If no program fits the choice, `note` says this.
 
-    `has_texts` is false if results were imported without the texts of their samples.
+    `has_texts` is false if results were imported without the texts of the samples.
     """
 
     run: Path
@@ -176,7 +176,9 @@ def _task_id(path: Path, task: str, known: list[str]) -> tuple[str, str]:
     ends = [one for one in known if one.rpartition("@")[0].endswith((f"::{task}", f".{task}", f"/{task}"))]
     named = [one for one in begins if one.rpartition("@")[0] == task] or begins or ends
     if len({one.rpartition("@")[0] for one in named}) > 1:
-        raise InputError(f"{path}: {len(named)} tasks begin or end with {task!r}: {', '.join(named[:5])}; name one")
+        raise InputError(
+            f"{path}: {len(named)} tasks begin or end with {task!r}: {', '.join(named[:5])}; name one of them"
+        )
     if not named:
         raise InputError(f"{path}: no task {task!r}.{did_you_mean(task, known)} It has: {', '.join(known[:8])}")
     newest = _newest(path, named)

@@ -22,12 +22,12 @@ class Solution:
 
     Attributes:
         target: what was to be written, as it was read at the start.
-        task_id: its name in the run.
+        task_id: the task's name in the run.
         solved: whether a sample passed all tests.
-        code: text of the file with the sample that passed, else with the best attempt; empty if there is none.
+        code: text of the file with the sample that passed, else with the best attempt; empty if there is no attempt.
         diff: the change as a unified diff.
-        model: the model that generated it; empty if there is none.
-        verdict: verdict on that sample.
+        model: the model that generated the sample in `code`; empty if there is no attempt.
+        verdict: verdict on the sample in `code`.
         samples: number of samples started, including abandoned ones.
         drawn: number of judged samples by model.
         spent: amount by unit: tokens, flops, usd, seconds, samples; None where not known.
@@ -70,7 +70,7 @@ class Solution:
 
         Raises:
             InputError: nothing passed, the file has changed since it was read, or the tree is not clean.
-            StorageError: the file cannot be written; it is then unchanged.
+            StorageError: the file cannot be written. Its content is then unchanged.
         """
         from isobudget.errors import InputError
 

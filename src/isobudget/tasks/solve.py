@@ -171,7 +171,7 @@ def _play(
 
 
 def _run_of(task: Task) -> tuple[Run, str]:
-    """The run that records the task, and why it is not in the usual folder, if so.
+    """The run that records the task, and a note if it is not in the usual folder, which says why.
 
     A folder that the user named is always used.
     """
@@ -182,7 +182,10 @@ def _run_of(task: Task) -> tuple[Run, str]:
 
 
 def _after(task: Task) -> Callable[[Sequence[Attempt]], Schedule | None] | None:
-    """A function that chooses the next schedule by the tests that the best sample passes; None if there is no other."""
+    """A function that chooses the next schedule by the tests that the best sample passes.
+
+    None if the policy has no further schedules.
+    """
     if not task.by_case:
         return None
 
@@ -230,7 +233,10 @@ def _amount(value: float, unit: str) -> str:
 
 
 def _closeness(attempt: Attempt) -> tuple[int, bool]:
-    """How close a sample came: tests passed; then a failed test ranks above a sample that could not be run."""
+    """A key for how close a sample came to passing: the number of tests passed, and whether its tests could be run.
+
+    Of two samples that passed equally many tests, one with a failed test ranks above one that could not be run.
+    """
     return attempt.verdict.tests_passed or 0, bool(attempt.verdict.first_failing)
 
 

@@ -1,7 +1,7 @@
 """Spends a budget on one task: the policy says what to draw, and samples are generated and judged at the same time.
 
-The thread that calls `play` judges; each sample in flight has its own thread, which waits for the backend. A draw that
-the ledger cannot pay for waits until a sample in flight is settled. A pass, the time limit or Ctrl-C ends drawing.
+The thread that calls `play` judges. Each sample in flight has a thread of its own, which waits for the backend. A draw
+that the ledger cannot pay for waits until a sample in flight is settled. A pass, the time limit or Ctrl-C ends drawing.
 Samples then still in flight are abandoned, and stay counted with their maximum cost.
 
 A model that cannot be reached, or fails repeatedly, is left out from then on; the others continue.
@@ -126,15 +126,17 @@ class LiveSpending:
 
     Attributes:
         schedule: the schedule to play.
-        open_arm: opens a model by its arm's name; called once for each, with nothing in flight.
+        open_arm: opens a model by the name of the arm. It is called once for each arm, while nothing is in flight.
         judging: judges samples.
-        ledger, clock: limits of cost and time.
+        ledger: limits the cost.
+        clock: limits the time.
         on_attempt: receives every judged sample.
         on_wait: receives the model's name and the number of samples in flight if none has landed for a while.
         seed: seed of each model's first sample; later samples count up from it.
         passes: number of passing samples that end drawing, if the schedule stops at a pass.
         after: given the attempts, chooses the next schedule if `schedule` is finished without a pass; called once.
-        attempts, failures: the judged samples, and errors of models.
+        attempts: the judged samples.
+        failures: errors of models.
         abandoned: names of models with samples in flight that nobody waits for any more.
     """
 
@@ -165,7 +167,8 @@ class LiveSpending:
         """Draw until enough samples pass, the schedule is finished, or the budget is spent.
 
         Args:
-            interrupts: delayed by the caller; they are allowed while samples are drawn, and end drawing.
+            interrupts: delays interrupts (Ctrl-C) for the caller. While samples are drawn, interrupts are let through,
+                and one ends drawing.
 
         Raises:
             BackendError: no model has ever answered.
@@ -202,7 +205,7 @@ class LiveSpending:
         return Ending.FINISHED if self.passes > 1 else Ending(move.value)
 
     def _unpaid(self, arm: str) -> Ending:
-        """The ending that says which budget does not cover the next draw.
+        """The ending that says which budget, of time, samples or cost, does not cover the next draw.
 
         For budgets other than time and samples, a note says what the next sample may cost.
         """
@@ -297,7 +300,7 @@ class LiveSpending:
     def _launch(self, arm: OpenArm, most: int, step: int) -> int:
         """Start as many samples as the backend and the budget allow, repairs first.
 
-        Returns how many were from scratch.
+        Returns how many of the started samples are from scratch.
         """
         while self._to_repair and len(self._flying) < arm.concurrency:
             parent = self._to_repair[0]

@@ -56,7 +56,10 @@ class Target:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The names by which the module may be imported, the likeliest first: any parent folder may be a package."""
+        """The names by which the module may be imported, the likeliest first.
+
+        There are several, because any parent folder may be a package.
+        """
         parts = Path(self.file).with_suffix("").parts
         parts = parts[:-1] if parts[-1] == "__init__" else parts
         longer = (".".join(parts[at:]) for at in reversed(range(len(parts))))
@@ -81,7 +84,7 @@ def find_target(text: str) -> Target:
             does not exist yet.
 
     Raises:
-        InputError: there is no such function, nothing in the file is left to write, or it is not a Python file.
+        InputError: there is no such function, nothing in the file is left to write, or the file is not a Python file.
     """
     if not text:
         raise InputError(f"TARGET is empty; {_FORM}")
@@ -135,7 +138,8 @@ def decoded(data: bytes, where: str) -> str:
     """The text of a source file, with its line ends and byte order mark unchanged.
 
     Raises:
-        InputError: it is not UTF-8; the message names the line that states another encoding.
+        InputError: the file is not UTF-8. If one of the first two lines states another encoding, the message names the
+            line.
     """
     try:
         return data.decode("utf-8")
@@ -157,7 +161,7 @@ def _names(source: str, where: str, name: str) -> tuple[str, ...]:
         holes = tuple(one for one, function in known.items() if function.is_to_write)
         if not known:
             raise InputError(
-                f"{where}: has no function; write a function's first line and ... for a body, or remove the file to "
+                f"{where}: has no function; write a function's first line and `...` for a body, or remove the file to "
                 "have all of it written"
             )
         if not holes:

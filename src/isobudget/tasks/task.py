@@ -35,7 +35,7 @@ class Task:
     Attributes:
         target, options, tests, problem, models, budget: see their types.
         schedule: the schedule to play.
-        by_case: schedules to play after it, by the share of tests that the best sample passes; may be empty.
+        by_case: schedules to play after `schedule`, by the share of tests that the best sample passes; may be empty.
     """
 
     target: Target
@@ -69,7 +69,7 @@ def project_tests(target: Target, options: SolveOptions) -> TargetTests:
     """The named tests, or else the tests that import the target.
 
     Raises:
-        InputError: there are none, or the interpreter cannot run them.
+        InputError: there are no such tests, or the interpreter cannot run them.
     """
     names = options.tests or tuple(_found_tests(target))
     interpreter = find_interpreter(target.root, options.python)
@@ -142,13 +142,13 @@ def _policy(options: SolveOptions) -> Mapping[str, Schedule]:
     path, label = split_label(options.policy)
     policy, chance = read_policy(path), random.Random(options.seed).random()
     if label and (policy.by_case or not policy.labelled):
-        raise InputError(f"{path} has no schedules by label: name it without #{label}")
+        raise InputError(f"{path} has no schedules by label: name the policy without #{label}")
     schedules = policy.by_case or {FIRST: policy.of(label)}
     drawn = {case: schedule.played(chance) for case, schedule in schedules.items()}
     if drawn[FIRST] is None:
         raise InputError(
             f"the policy draws for {schedules[FIRST].last_share:.0%} of the problems labelled {label!r}, and by chance "
-            "not for this one; another --seed decides again"
+            "not for this problem; try another --seed, with which chance may decide otherwise"
         )
     return {case: schedule for case, schedule in drawn.items() if schedule is not None}
 
@@ -158,8 +158,8 @@ def budget_note(policy: str, budget: str | None) -> str:
     path, _ = split_label(policy)
     planned = read_policy(path)
     return (
-        f"{path} was planned for {with_unit(planned.budget, planned.unit)} a problem on average; the limit here is "
-        f"the budget of solve, {budget or DEFAULT_BUDGET}"
+        f"{path} was planned for {with_unit(planned.budget, planned.unit)} a problem on average. The limit of this "
+        f"task is the budget of solve, {budget or DEFAULT_BUDGET}"
     )
 
 
