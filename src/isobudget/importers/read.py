@@ -300,8 +300,7 @@ def _expanded(named: Any, forced: Importer | None, notes: list[str]) -> list[tup
 def _in_folder(
     folder: Path, forced: Importer | None, notes: list[str], depth: int
 ) -> Iterator[tuple[Source, Importer]]:
-    """The sources in a folder: the folder itself if it is a source, else its files and subfolders that are sources.
-    """
+    """The sources in a folder: the folder itself if it is a source, else its files and subfolders that are sources."""
     source = Source(folder)
     try:
         whole = next((one for one in ((forced,) if forced else IMPORTERS) if one.recognises(source)), None)
