@@ -153,7 +153,8 @@ class Gateway:
         if asked.prompt is None:
             raise bad_request(
                 f"{asked.model} accepts only messages of text in this request. Tools, and messages without text, can "
-                "be sent only to a model behind a server, in a request without tests, samples, ranker and return",
+                "be sent only to a model behind a server, in a request without tests and without isobudget.samples, "
+                "isobudget.ranker and isobudget.return",
                 "messages",
             )
         for arm in schedule.arms:
