@@ -67,12 +67,12 @@ def test_wrong_queries_and_queries_that_reach_outside(run: Path, tmp_path: Path,
 
 @pytest.mark.parametrize("query", ["", " ", ";", "-- nothing"])
 def test_no_statement(run: Path, query: str) -> None:
-    with pytest.raises(InputError, match="a query must be one SQL statement, but this has none"):
+    with pytest.raises(InputError, match="a query must be one SQL statement, but this query has none"):
         api.sql(run, query)
 
 
 def test_one_statement_at_a_time(run: Path) -> None:
-    with pytest.raises(InputError, match="a query must be one SQL statement, but this has 2"):
+    with pytest.raises(InputError, match="a query must be one SQL statement, but this query has 2"):
         api.sql(run, "select 1; select 2")
     assert api.sql(run, "select ';' as a; -- fine").to_records() == [{"a": ";"}]
 

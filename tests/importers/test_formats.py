@@ -87,7 +87,7 @@ def test_the_remedy_for_what_is_not_judged_names_what_it_needs(
     said = str(caught.value)
     assert f"isobudget import '{path}' --rejudge --problems {problems}" in said
     assert (f"isobudget judge '{path}' --problems {problems} -o verdicts.jsonl" in said) == judge
-    assert ("PROBLEMS is their benchmark, or a JSONL file with their tests" in said) == (problems == "PROBLEMS")
+    assert ("PROBLEMS is the samples' benchmark, or a JSONL file with the tests" in said) == (problems == "PROBLEMS")
 
 
 def test_evalplus_has_two_suites() -> None:
@@ -235,7 +235,7 @@ def test_nemo_skills_joins_seeds_and_has_two_suites(tmp_path: Path) -> None:
     ]
     assert [row.passed for row in read.others["plus"]] == [(True, False), (False, True)]
     assert read.rows[0].completion_tokens == (10, 11)
-    assert "output-rs2.jsonl-async: unfinished, left out" in read.messages()[0]
+    assert "output-rs2.jsonl-async: unfinished, so left out" in read.messages()[0]
     assert {row.benchmark for row in read.all_rows()} == {"human-eval", "human-eval+"}
     as_lines(folder / "output-rs2.jsonl", {"num_generated_tokens": 1, "is_correct": True})
     with pytest.raises(
@@ -260,7 +260,7 @@ def test_livecodebench(tmp_path: Path, shared_cases: Path) -> None:
     assert [(one.text, one.passed, one.model) for one in samples(outputs)] == [("a", None, "mine"), ("b", None, "mine")]
     short = as_json(tmp_path / "short.json", [{"question_id": "1", "code_list": ["a", "b"], "graded_list": [True]}])
     with pytest.raises(
-        InputError, match=r"short.json, entry 1: field `graded_list` has 1 verdicts, but code_list has 2"
+        InputError, match=r"short.json, entry 1: field `graded_list` has 1 verdicts, but `code_list` has 2"
     ):
         read_results(short)
     twice = as_json(tmp_path / "twice.json", [{"question_id": "1", "graded_list": [True]}] * 2)

@@ -204,7 +204,7 @@ def test_an_empty_name_is_not_the_current_folder() -> None:
         ),
         ("e.csv", "", "no rows. A CSV has a heading and a row for each problem and model: model,task_id,n,c"),
         ("e.csv", "model,task_id,n,c\n", "no rows. A CSV has a heading"),
-        ("h.csv", "Model,Task_ID,N,C\nm,a,10,3\n", "line 1: no column is called task_id; the first line is 'Model,"),
+        ("h.csv", "Model,Task_ID,N,C\nm,a,10,3\n", "line 1: no column is called `task_id`; the first line is 'Model,"),
         ("s.jsonl", {"completion": "x", "passed": False}, "line 1: field `task_id` is missing"),
     ],
 )

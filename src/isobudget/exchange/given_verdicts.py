@@ -28,7 +28,7 @@ class GivenVerdicts:
         known: the problems of the import.
 
     Attributes:
-        names: names of the samples' models in this file, if they differ; empty before `fit`.
+        names: for each model of the samples that has another name in this file, that name; empty before `fit`.
 
     Raises:
         InputError: the file cannot be read, has only counts, or has two rows for the samples of one problem.
@@ -51,7 +51,7 @@ class GivenVerdicts:
                 raise InputError(f"{path}, line {row.line}: a second line with verdicts of {task_id}; split the file")
 
     def fit(self, models: Collection[str]) -> None:
-        """Match the samples' models to those of this file; names that differ are stored in `names`.
+        """Match the samples' models to the models of this file, and store names that differ in `names`.
 
         Raises:
             InputError: a model of the samples has no verdicts in this file.
@@ -66,7 +66,7 @@ class GivenVerdicts:
             several = "several models" if len(self._rows) > 1 else "one model"
             raise InputError(
                 f"{self.path}: verdicts of {several} ({', '.join(self._rows)}), and samples of "
-                f"{', '.join(models)}; state the same `model` in both, or split the file"
+                f"{', '.join(models)}; state the same `model` in both files, or split the file of verdicts"
             )
 
     def of(self, model: str, task_id: str, index: int) -> bool | None:

@@ -24,7 +24,8 @@ class ImportedRun:
         models: number of samples by model.
         judged: number of samples with a verdict of their source.
         benchmarks: number of problems by benchmark.
-        disagreements: with `rejudge`, the source's outcome and ours -> number of samples; None without it.
+        disagreements: with `rejudge`, the pair of the source's outcome and isobudget's outcome -> number of samples;
+            else None.
     """
 
     path: Path

@@ -21,9 +21,9 @@ class KnownProblems:
     """The problems of one import.
 
     Args:
-        name: the benchmark of samples that do not state theirs; by default their task ids decide.
-        problems: a benchmark or file that has the problems of all samples. Without it, HumanEval's problems are used
-            for samples of HumanEval if it is installed, and problems without tests for all others.
+        name: the benchmark of samples that do not state a benchmark; by default their task ids decide.
+        problems: a benchmark or file that has the problems of all samples. If None, HumanEval's problems are used for
+            samples of HumanEval if HumanEval is installed. All other samples get problems without tests.
     """
 
     def __init__(self, name: str | None = None, problems: str | None = None) -> None:
@@ -85,7 +85,7 @@ class KnownProblems:
         return self._used[key]
 
     def used(self) -> Iterable[Problem]:
-        """Every problem that has samples, once; those of a benchmark in its order."""
+        """Every problem that has samples, once. Problems of a known benchmark are in the benchmark's order."""
         used = {(one.benchmark, one.task_id): one for one in self._used.values()}
         benchmarks = [self._stated, *self._benchmarks.values()]
         ordered = [(known.name, one.task_id) for known in benchmarks if known is not None for one in known.problems]
@@ -101,9 +101,9 @@ class KnownProblems:
 
 
 def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem | None:
-    """The problem whose function a prompt begins; if there are several, the one with the most similar prompt.
+    """The problem whose function a prompt begins; if there are several, the problem with the most similar prompt.
 
-    Without a prompt, the problem at the index.
+    If there is no prompt, or if the problem at the index has no function, the problem at the index.
     """
     there = problems[at] if at < len(problems) else None
     if prompt is None or (there is not None and not there.entry_point):
@@ -117,12 +117,12 @@ def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem
 
 
 def _same_start(one: str, other: str) -> int:
-    """The length of the common beginning of two texts; that of `one` if they differ nowhere before an end."""
+    """The length of the common beginning of two texts; the length of `one` if one text begins with the other."""
     return next((at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), len(one))
 
 
 def _installed(benchmark: str) -> Benchmark | None:
-    """HumanEval, if this is its name and it is installed; else None."""
+    """The benchmark HumanEval, if `benchmark` is its name and its file is installed; else None."""
     if benchmark != "humaneval":
         return None
     try:

@@ -1,7 +1,7 @@
 """Judges imported samples on this machine, and compares the verdicts with those of their source.
 
-The source's verdicts move to `source_verdicts/`, and the new ones take their place. Benchmarks whose tests are not
-known here keep the source's verdicts.
+The source's verdicts move to `source_verdicts/`, and the new verdicts take their place. For benchmarks whose tests are
+not known, the source's verdicts also stay in `verdicts/`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
     """Judge a run that was imported with `to_judge`; `choices` are arguments of `judge_run_samples`.
 
     Raises:
-        JudgeError: samples cannot be confined here.
+        JudgeError: samples cannot be confined on this machine.
         KeyboardInterrupt: with a message that says how to judge the remaining samples.
     """
     run = load_run(imported.path)
@@ -40,7 +40,10 @@ def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
 
 
 def _keep_theirs(run: Run, with_tests: set[str]) -> int:
-    """Move the source's verdicts to their own table, except for benchmarks without tests; returns how many are kept."""
+    """Move the source's verdicts to their own table.
+
+    Verdicts on benchmarks without tests also stay in the table of verdicts. Returns the number of these.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -60,7 +63,7 @@ def _keep_theirs(run: Run, with_tests: set[str]) -> int:
 
 
 def _compared(run: Run, benchmarks: set[str]) -> dict[tuple[str, str], int]:
-    """The source's outcome (or `NOT_JUDGED`) and ours -> number of samples."""
+    """The pair of the source's outcome (or `NOT_JUDGED`) and isobudget's outcome -> number of samples."""
     theirs = {key: outcome for key, outcome in _outcomes(run, SOURCE_VERDICTS) if key[0] in benchmarks}
     pairs = Counter(
         (theirs.get(key, NOT_JUDGED), outcome) for key, outcome in _outcomes(run, "verdicts") if key[0] in benchmarks

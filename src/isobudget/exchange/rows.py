@@ -53,7 +53,7 @@ class JudgedSample:
 
 
 def judged_rows(run: Run, benchmark: str | None, models: Sequence[str]) -> Iterator[JudgedSample]:
-    """The run's samples in its order: those of one benchmark and of these models, or of all.
+    """The run's samples in the run's order. If a benchmark or models are named, only their samples.
 
     Raises:
         InputError: the run has no such benchmark or model.

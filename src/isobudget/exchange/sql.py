@@ -101,15 +101,15 @@ def _answer(connection: Any, run: Run, query: str) -> tuple[list[str], list[tupl
         connection.execute(statement)
     statements = connection.extract_statements(query)
     if len(statements) != 1:
-        raise InputError(f"a query must be one SQL statement, but this has {len(statements) or 'none'}")
+        raise InputError(f"a query must be one SQL statement, but this query has {len(statements) or 'none'}")
     if (kind := statements[0].type.name) not in _READING:
-        raise InputError(f"the query failed: a query may only read, but this is a statement of kind {kind}")
+        raise InputError(f"the query failed: a query may only read, but this query is a statement of kind {kind}")
     answer = connection.execute(query)
     return _apart([one[0] for one in answer.description or ()]), answer.fetchall()
 
 
 def _interruptible(connection: Any, ask: Callable[[], Result]) -> Result:
-    """The result of a DuckDB call in its own thread: in the main thread pyarrow calls would lose a Ctrl-C."""
+    """The result of a DuckDB call in its own thread, because in the main thread pyarrow calls would lose a Ctrl-C."""
     interrupts, landed = Interrupts(), Landed()
     with interrupts.held_back(), ThreadPoolExecutor(1) as thread:
         answer = thread.submit(ask)
@@ -125,7 +125,10 @@ def _interruptible(connection: Any, ask: Callable[[], Result]) -> Result:
 
 
 def _grid(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
-    """The answer as a table, which if it is too wide has a line for each value, and a blank line between rows."""
+    """The answer as a table.
+
+    If the table is too wide to print, it has a line for each value, and a blank line between rows.
+    """
     lines = tuple(
         line
         for place, row in enumerate(rows)
@@ -147,7 +150,7 @@ def _apart(names: Sequence[str]) -> list[str]:
 
 
 def _as_json(value: Any) -> Any:
-    """A DuckDB value as JSON: decimals become numbers, bytes hexadecimal, dates, times and ids texts."""
+    """A DuckDB value as JSON: decimals become numbers, bytes become hexadecimal texts, other types become texts."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, dict):

@@ -75,8 +75,8 @@ def write_run(
         problems: the benchmark or file that has the samples' problems; samples of other problems are left out.
         benchmark: the name of the benchmark of samples that do not state theirs.
         verdicts: a file of verdicts on the samples, see `given_verdicts`.
-        to_judge: the samples will be judged: raise an error if the tests of none are known, or if a sample has a
-            verdict but no text; leave out samples with neither.
+        to_judge: the samples will be judged. If so, it is an error if the tests of no sample are known, or if a sample
+            has a verdict but no text. Samples with neither verdict nor text are left out.
 
     Raises:
         InputError: a source is wrong (the message names file and line), or the folder holds something already.
@@ -100,7 +100,7 @@ def write_run(
             if to_judge and not benchmarks_with_tests(run):
                 raise InputError(
                     f"{', '.join(str(one.path) for one in taken)}: the tests of the samples are not known; name their "
-                    "benchmark or a file of problems (--problems), or import them as they are, without --rejudge"
+                    "benchmark or a file of problems (--problems), or import the samples as they are, without --rejudge"
                 )
         except RunError:  # another process has taken over the folder
             raise
@@ -199,8 +199,9 @@ class _Writer:
                 model = self._given.names.get(model, model)
             if isinstance(record, CountRow) and number + record.n > MOST_COUNTED:
                 raise InputError(
-                    f"{readable.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to here, "
-                    "and an import writes a row for each. Counts need no import: passk, curves and plan read the file"
+                    f"{readable.source.where(record.line)}: more than {MOST_COUNTED:,} samples are counted up to this "
+                    "line, and an import writes a row for each. Counts need no import, because `passk`, `curves` and "
+                    "`plan` read the file"
                 )
             if isinstance(record, CountRow) and record.passed is None:
                 self._counted.add(model)
@@ -234,13 +235,13 @@ class _Writer:
                 return False
             raise InputError(
                 f"{readable.source.where(sample.line)}: {sample.task_id!r} of {model} has no text to run its tests on; "
-                "import it without --rejudge"
+                "import the samples without --rejudge"
             )
         form = self._forms.setdefault((benchmark, model), sample.form)
         if form != sample.form and sample.text is not None:
             raise InputError(
                 f"{readable.source.where(sample.line)}: a {sample.form}, but earlier samples of {model} are {form}s; "
-                "import them separately"
+                "import the samples of each form separately"
             )
         self._of_model[model].add(len(self._sources))
         if self._given is not None and not sample.greedy:
@@ -367,12 +368,13 @@ def default_run(sources: Any) -> Path:
 
 @contextlib.contextmanager
 def as_run(source: Any, from_: str | None = None) -> Iterator[tuple[Run, Path | None]]:
-    """The run that a user names, or a temporary run made from the files that he names.
+    """The run that a user names, or a temporary run made from the files that the user names.
 
     The second value is a folder for data computed from files; None for a run, which has its own folder.
 
     Raises:
         InputError: there are several runs, or runs and files; or as for `write_run`.
+        RunError: as for `Run.open`.
     """
     if isinstance(source, Run):
         yield source, None

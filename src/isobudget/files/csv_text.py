@@ -21,7 +21,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 class _Lines(list[str]):
     """Collects the lines that the csv module writes, and makes their CRLF an LF.
 
-    The csv module quotes a cell that contains a CR only if its own line ending contains one.
+    The CRLF is needed because the csv module quotes a cell with a CR only if the line ending contains a CR.
     """
 
     def write(self, line: str) -> None:

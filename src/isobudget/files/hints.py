@@ -12,7 +12,7 @@ _PARTS = re.compile(r"[-_/ :()\[\]]+")
 def nearest(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
     """The most similar known names, most similar first; case is ignored.
 
-    Names much longer or shorter are left out, unless one begins with the other.
+    Known names that are much longer or shorter than `name` are left out, unless the longer begins with the shorter.
     """
     short = name.casefold()
     spelled = {one.casefold(): one for one in known}
@@ -44,6 +44,6 @@ def is_part(name: str, model: str) -> bool:
 
 
 def meant(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that a name may mean: itself, or else those that contain it as a part."""
+    """The known names that a name may mean: the name itself if it is known, else the names of which it is a part."""
     names = list(known)
     return [name] if name in names else [one for one in names if is_part(name, one)]

@@ -43,7 +43,7 @@ class HubFile:
         repo: the repository, as OWNER/NAME.
         file: path in the repository.
         revision: branch, tag or commit; None is the main branch.
-        kind: whether it is a repository of a model or of a data set.
+        kind: whether the repository holds a model or a data set.
     """
 
     repo: str
@@ -68,7 +68,7 @@ def may_be_repo(model: str) -> bool:
 
 
 def commit_of(repo: str, revision: str | None = None) -> str:
-    """The commit to which a revision of a model repository points now; without a connection, the cached one.
+    """The commit to which a revision of a model repository points now; without a connection, the cached commit.
 
     Raises:
         MissingExtraError: the hub's client is not installed.

@@ -33,12 +33,12 @@ def read_objects(
 
     Args:
         path: the file.
-        content: its bytes, if already in memory; `path` is then only used in messages.
+        content: the file's bytes, if already in memory; `path` is then only used in messages.
         max_line_bytes: longer lines are an error, so that a file without line ends does not fill the memory.
         once: whether a repeated key in an object is an error.
 
     Raises:
-        InputError: the file cannot be read, is not UTF-8, not JSON lines, or damaged compressed data.
+        InputError: the file cannot be read, is not UTF-8, is not JSON lines, or is damaged compressed data.
     """
     for number, record in read_numbered(path, content, max_line_bytes=max_line_bytes, once=once):
         yield f"{path}, line {number}", record
@@ -66,8 +66,8 @@ def parse_json(text: str, where: str, *, hint: str = "", once: bool = False) -> 
     """The value of a JSON text.
 
     Raises:
-        InputError: it is not JSON, is nested too deeply, has a number with more digits than Python reads, or, with
-            `once`, has an object in which a key is repeated.
+        InputError: the text is not JSON, is nested too deeply, or has a number with more digits than Python reads. With
+            `once`, also if a key is repeated in an object.
     """
     try:
         value = json.loads(text)

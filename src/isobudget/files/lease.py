@@ -9,7 +9,8 @@ successor's work. So an index object, which says which other objects count, is o
 writer last wrote or read it (`put_held`), and the successor rewrites all index objects when it starts. Every index
 object contains a fresh nonce, because equal contents have equal tags.
 
-``ISOBUDGET_LEASE_SECONDS`` sets the duration, by default 60. The writers' clocks must differ by less than that.
+``ISOBUDGET_LEASE_SECONDS`` sets the duration, by default 60. The writers' clocks must differ by less than this
+duration.
 """
 
 from __future__ import annotations
@@ -71,12 +72,12 @@ def held(folder: Path) -> Iterator[None]:
 def put_held(path: Path, data: bytes) -> None:
     """Write a file atomically in a folder that this process has locked by `held`.
 
-    `data` must contain a `fresh_nonce`. In a store, only the version that this process last wrote or read is replaced;
-    outside of `held`, an object is only written if there is none of that name.
+    `data` must contain a `fresh_nonce`. In a store, only the version that this process last wrote or read is replaced.
+    Outside of `held`, an object is only written if it does not exist yet.
 
     Raises:
         RunError: another writer has taken over, or, outside of `held`, the object exists.
-        StorageError: it cannot be written.
+        StorageError: the file cannot be written.
     """
     if not isinstance(path, StorePath):
         write_whole(path, data)
@@ -146,7 +147,7 @@ class Lease:
             stated = json.loads(data)
             return LeaseState(str(stated["nonce"]), str(stated["holder"]), float(stated["expires"])), version
         except (ValueError, KeyError, TypeError):
-            raise RunError(f"{self._path}: is not a lease; if nobody writes there, delete this object") from None
+            raise RunError(f"{self._path}: is not a lease; if nobody writes to the run, delete this object") from None
 
     def take(self) -> None:
         """Take the lease.
@@ -159,8 +160,8 @@ class Lease:
         if left > 0:
             raise RunError(
                 f"{self.folder} is in use by another isobudget ({stated.holder}), whose lease ends in {left:.0f} s "
-                "unless it is renewed. Wait for that process; if it is gone, wait until the lease ends, or end it "
-                f"with: isobudget check {self.folder} --take-over"
+                "unless it is renewed. Wait for that process to end. If it is gone already, wait until the lease ends, "
+                f"or end the lease with: isobudget check {self.folder} --take-over"
             )
         self.write(self._mine(), version)
 
@@ -177,7 +178,8 @@ class Lease:
         data = json.dumps({**asdict(stated), "written": fresh_nonce()}).encode()
         version = put_over_version(self._path, data, over)
         if version is None:
-            raise RunError(f"{self.folder} has just been taken by another isobudget. Wait for it to end, or stop it.")
+            taken = f"{self.folder} has just been taken by another isobudget"
+            raise RunError(f"{taken}. Wait for that process to end, or stop it.")
         self._version, self._until = version, until
 
     @contextlib.contextmanager
@@ -233,7 +235,7 @@ class Lease:
             self._versions[str(path)] = path.read_versioned()[1]
 
     def release(self) -> None:
-        """End the lease, if it is still this writer's; if that fails, it will expire."""
+        """End the lease, if it is still this writer's. If that fails, the lease will expire by itself."""
         with contextlib.suppress(RunError, StorageError), self._guard:
             if self._version is not None:
                 self.write(replace(self._mine(), expires=0.0), self._version)
@@ -256,6 +258,6 @@ def put_over_version(path: StorePath, data: bytes, over: Version | None) -> Vers
 
 def _fenced(folder: StorePath) -> RunError:
     return RunError(
-        f"{folder}: another isobudget has taken over this run, since this one's lease expired. Finished work is saved; "
-        "run the same command once the other has ended."
+        f"{folder}: another isobudget has taken over this run, because the lease of this process expired. Finished "
+        "work is saved. Run the same command again when the other process has ended."
     )

@@ -18,10 +18,11 @@ _MOST_ENTRIES, _MOST_ASKED, _MOST_RUNS = 2000, 40, 5
 
 
 def near_paths(path: Path, runs: bool = False) -> str:
-    """A sentence, to follow a message, about the paths that a path that does not exist may mean; empty if none is near.
+    """A sentence for the end of a message: which existing paths a wrong path may mean. Empty if there are none to name.
 
-    It lists similar names in the same folder, or the same name in a folder with a similar name. If there are none and
-    `runs` is set, it lists the run folders beside the path. With `runs`, a bare name is also looked for in ``runs``.
+    The paths are similar names in the same folder, or the same name in a folder with a similar name. With `runs`, a
+    bare name is also looked for in the folder ``runs``; and if no path is similar, run folders beside the path are
+    named.
     """
     beside = entries(path.parent) or _in_folders_alike(path)
     beside = [*entries(Path(RUNS)), *beside] if runs and len(path.parts) == 1 else beside
@@ -32,12 +33,12 @@ def near_paths(path: Path, runs: bool = False) -> str:
 
 
 def not_a_file(path: Path) -> str:
-    """The message that a path is not a file: it is something else, or it does not exist (then with similar paths)."""
+    """The message that a path is not a file. If the path does not exist, similar paths are named."""
     return f"{path}: it is not a file" if path.exists() else f"{path}: no such file{near_paths(path)}"
 
 
 def run_folders(near: Iterable[Path]) -> str:
-    """A sentence, like that of `near_paths`, that names the run folders among the first paths; empty if none is one."""
+    """A sentence for the end of a message that names the run folders among the first paths; empty if there are none."""
     runs = (str(one) for one in islice(near, _MOST_ASKED) if (one / RUN_FILE).is_file())
     named = list(islice(runs, _MOST_RUNS + 1))
     more = ", ..." if len(named) > _MOST_RUNS else ""

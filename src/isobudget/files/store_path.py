@@ -59,7 +59,7 @@ def place(where: str | os.PathLike[str]) -> Path:
     """The path that a user names: a local path, or a place in an object store.
 
     Raises:
-        InputError: the address is of another kind, names no bucket, or contains ``..``.
+        InputError: the address is of an unsupported kind, names no bucket, or contains ``..``.
     """
     text = str(where)
     if _URL.fullmatch(text):
@@ -79,7 +79,7 @@ def _meant(scheme: str, rest: str) -> str:
     if known and not rest:
         return f"{scheme}://: names no bucket; write {known}://BUCKET/RUN"
     hint = f"; write {known}://{rest}" if known else ""
-    return f"{scheme}://{rest}: isobudget cannot read or write there, only local paths, s3://, gs:// and az://{hint}"
+    return f"{scheme}://{rest}: isobudget cannot read or write there; use a local path, s3://, gs:// or az://{hint}"
 
 
 class StorePath(PosixPath):
@@ -89,7 +89,7 @@ class StorePath(PosixPath):
         return re.sub(r"^(\w+):/+", r"\1://", super().__str__())
 
     def __fspath__(self) -> NoReturn:
-        raise StorageError(f"{self}: lies in an object store, and this needs a local file. Use a folder on a disk.")
+        raise StorageError(f"{self}: lies in an object store, but a local file is needed. Use a folder on a disk.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StorePath, (str(self),)
@@ -118,7 +118,7 @@ class StorePath(PosixPath):
         return os.stat_result((kind, 0, 0, 1, 0, 0, size, 0, 0, 0))
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether there is an object of this name, or any below it."""
+        """Whether there is an object of this name, or an object below this name."""
         return self._kind() != 0
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
@@ -201,7 +201,7 @@ class StorePath(PosixPath):
         return self._put(data, "overwrite")
 
     def put_new(self, data: bytes) -> Version | None:
-        """Write the object if none of this name exists; None if one does."""
+        """Write the object if it does not exist yet. Returns None if the object exists, and does not write then."""
         import obstore
 
         try:
@@ -337,7 +337,7 @@ def _check_environment(endpoint: str) -> None:
         raise StorageError(f"AWS_ENDPOINT_URL = {endpoint!r}: is not a URL; write http://HOST:PORT or https://HOST")
     for name, value in os.environ.items():
         if name.startswith("AWS_") and not value.isprintable():
-            raise StorageError(f"{name}: contains a line break or another character that cannot be sent. Set it again.")
+            raise StorageError(f"{name}: contains a line break or another unsendable character. Set {name} again.")
 
 
 def _profile() -> Any:

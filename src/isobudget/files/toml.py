@@ -16,13 +16,13 @@ from isobudget.files.whole import read_text
 
 
 def read_toml(path: Path, error: type[IsobudgetError] = InputError) -> dict[str, Any]:
-    """The content of a TOML file; `error` is raised, with the path, if it cannot be read or is not TOML."""
+    """The content of a TOML file; `error` is raised, with the path, if the file cannot be read or is not TOML."""
     path = place(path)
     return parse_toml(read_text(path, error), str(path), error)
 
 
 def parse_toml(text: str, origin: str, error: type[IsobudgetError] = InputError) -> dict[str, Any]:
-    """The content of a TOML text; `error` is raised, with `origin` and the line, if it is not TOML."""
+    """The content of a TOML text; `error` is raised, with `origin` and the line, if the text is not TOML."""
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as why:

@@ -23,7 +23,7 @@ from isobudget.files.store_path import StorePath, place
 
 
 def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
-    """The text of a UTF-8 file, line ends unchanged; `error` is raised if it cannot be read or is not UTF-8.
+    """The text of a UTF-8 file, line ends unchanged; `error` is raised if the file cannot be read or is not UTF-8.
 
     The file may be in an object store.
     """
@@ -37,7 +37,7 @@ def read_text(path: Path, error: type[IsobudgetError] = InputError) -> str:
 def decode(data: bytes, where: str, error: type[IsobudgetError] = InputError) -> str:
     """Decode UTF-8, with or without a byte order mark.
 
-    If the data is not UTF-8, `error` is raised; it names the first bad byte with its line and column.
+    If the data is not UTF-8, `error` is raised. Its message names the first bad byte, with line and column.
     """
     try:
         return data.decode().removeprefix("\ufeff")
@@ -90,7 +90,7 @@ def beside(path: Path) -> Path:
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
     """Write `data` to `path` atomically: after a `StorageError` nothing is left behind.
 
-    `mode` sets the file's permissions. The file may be in an object store, which has none.
+    `mode` sets the file's permissions. The file may be in an object store, which has no permissions.
     """
     path = place(path)
     if isinstance(path, StorePath):
@@ -160,8 +160,9 @@ def storage_error(error: OSError, path: Path) -> StorageError:
 
 @contextlib.contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path`, which is created if necessary; `what` names what is locked in errors.
+    """Hold an exclusive lock on the file `path`, which is created if necessary.
 
+    `what` names the locked thing in messages.
     The system releases the lock when the process ends, in whatever way.
 
     Raises:
@@ -181,7 +182,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
             handle.seek(0)
             holder = handle.read().strip()
             by = f" (process {holder})" if holder else ""
-            raise RunError(f"{what} is in use by another isobudget{by}. Wait for it to end, or stop it.") from None
+            used = f"{what} is in use by another isobudget{by}"
+            raise RunError(f"{used}. Wait for that process to end, or stop it.") from None
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()

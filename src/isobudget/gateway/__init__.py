@@ -2,7 +2,7 @@
 
 One request goes this way:
 
-    connections    timeouts on the first byte and the headers, and a limit on connections; uvicorn has neither
+    connections    timeouts on the first byte and the headers, and a limit on connections, as uvicorn has neither
     web            routes, limits on requests, errors in OpenAI's form; shared by the gateway and the judge service
     keys           finds the account; keys are stored as hashes, with their budgets
     asked          reads the request's body once: messages, tests, budget, policy

@@ -28,7 +28,7 @@ _ROUNDING = 1e-6
 
 
 class Amounts(NamedTuple):
-    """The actual or maximum cost of a call, in steps of each unit; None where not known."""
+    """The actual or maximum cost of a call, in steps of each unit; None for a unit in which the cost is not known."""
 
     usd: int | None = None
     flops: int | None = None
@@ -50,7 +50,7 @@ class Amounts(NamedTuple):
         return self._asdict()
 
     def plus(self, other: Amounts) -> Amounts:
-        """The sum; unknown in a unit where either is unknown."""
+        """The sum of both amounts. It is unknown in a unit in which either of them is unknown."""
         pairs = zip(self, other, strict=True)
         return Amounts(*(None if a is None or b is None else a + b for a, b in pairs))
 

@@ -151,7 +151,12 @@ class Gateway:
         param = "model" if asked.options.policy is None else "isobudget.policy"
         schedule = self._of_one(asked) if name is None else self.offer.schedule(name, random.random(), param)
         if asked.prompt is None:
-            raise bad_request(f"{asked.model} accepts only messages of text here, without tools", "messages")
+            raise bad_request(
+                f"{asked.model} accepts only messages of text in this request. Tools, and messages without text, can "
+                "be sent only to a model behind a server, in a request without tests and without isobudget.samples, "
+                "isobudget.ranker and isobudget.return",
+                "messages",
+            )
         for arm in schedule.arms:
             if wrong := self.offer.model(arm).refuses(asked.prompt):
                 raise bad_request(f"{arm}: the prompt is {wrong}", "messages" if asked.chat else "prompt")
@@ -213,7 +218,7 @@ class Gateway:
     # a single model -------------------------------------------------------------------------------------------------
 
     def _passed(self, asked: GatewayRequest, payer: Payer) -> Passed | None:
-        """The request to forward to a server; None if a policy is to be played, or if the model runs here."""
+        """The request to forward to a server. None if a policy is played, or if the model runs in this process."""
         options = asked.options
         plain = options.samples is None and options.return_ == "first_pass" and options.ranker is None
         if asked.policy is not None or asked.problem is not None or not plain:

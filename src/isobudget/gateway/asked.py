@@ -92,7 +92,7 @@ class GatewayRequest:
     Attributes:
         chat: whether it is a chat request; else a completions request.
         model: the model as named in the request.
-        prompt: text or conversation; None if only a server can interpret it (tools).
+        prompt: text or conversation; None if only a server can interpret the messages, such as those with tools.
         sampling, seed: sampling settings.
         stream, include_usage: whether the answer is streamed, and whether it ends with the usage.
         options: the field `isobudget`.
@@ -149,7 +149,8 @@ def read_request(body: Any, *, chat: bool, settings: ServeSettings) -> GatewayRe
     tests = _tests(options, prompt, settings)
     if options.require_verified and tests is None:
         raise bad_request(
-            "require_verified needs tests: isobudget.tests, or a block marked tests in the last message",
+            "require_verified needs tests: state them in isobudget.tests, or in a block marked 'tests' in the last "
+            "message",
             "isobudget.require_verified",
         )
     choices = _whole(body, "n", 1, 1, settings.samples)
@@ -208,12 +209,14 @@ def _check_fields(body: Mapping[str, Any], chat: bool, is_policy: bool, more: Se
     known = shared | _OF_MODELS | (_OF_CHAT if chat else _OF_COMPLETIONS) | set(more)
     for name in body:
         if name not in known:
-            raise bad_request(f"the field {str(name)[:80]!r} is not accepted here", str(name)[:80], "unknown_parameter")
+            said = f"the field {str(name)[:80]!r} is not accepted by this endpoint"
+            raise bad_request(said, str(name)[:80], "unknown_parameter")
         if is_policy and name not in shared and body[name] not in (None, False, [], {}):
             raise bad_request(f"{name} is accepted for a single model, not for a policy", name, "unsupported_parameter")
     tools = [] if body.get("tools") is None else body["tools"]
     if not isinstance(tools, list) or not all(isinstance(one, dict) and one.get("type") in _TOOLS for one in tools):
-        raise bad_request(f"tools must be a list of tools of type {' or '.join(_TOOLS)}; others cost extra", "tools")
+        types = " or ".join(map(repr, _TOOLS))
+        raise bad_request(f"tools must be a list of tools of type {types}, because others cost extra", "tools")
 
 
 def check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -> None:
@@ -221,7 +224,7 @@ def check_known(value: Mapping[str, Any], known: AbstractSet[str], place: str) -
     for name in value:
         if name not in known and value[name] not in _IDLE:
             where = f"{place}.{str(name)[:80]}"
-            raise bad_request(f"the field {where!r} is not accepted here", where, "unknown_parameter")
+            raise bad_request(f"the field {where!r} is not accepted by this endpoint", where, "unknown_parameter")
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
@@ -278,7 +281,7 @@ def _messages(body: Mapping[str, Any], more: Sequence[str]) -> Chat | None:
     """The conversation; None if it contains parts that only a server can interpret."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
-        raise bad_request("messages must be a non-empty list of objects with role and content", "messages")
+        raise bad_request("messages must be a non-empty list of objects with 'role' and 'content'", "messages")
     read = [_message(one, f"messages.{at}", more) for at, one in enumerate(messages)]
     plain = [one for one in read if one is not None]
     return Chat(tuple(plain)) if len(plain) == len(read) and not body.get("tools") else None

@@ -117,11 +117,13 @@ def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget
         raise InputError(f"{text!r}: the period of a budget is one of {', '.join(Period)}; write {written}") from None
     budget = parse_budget(amount, written)
     if budget.samples or budget.unit is None:
-        raise InputError(f"{text!r}: a budget needs a unit here, one of {', '.join(_UNITS)}; write {written}")
+        raise InputError(
+            f"{text!r}: the budget of a key or request needs a unit, one of {', '.join(_UNITS)}; write {written}"
+        )
     if budget.unit not in _UNITS:
         raise InputError(
-            f"{text!r}: the {budget.unit} of a call are not known before it, so a budget cannot be in {budget.unit}; "
-            f"write {written}"
+            f"{text!r}: the {budget.unit} of a call are not known before the call, so a budget cannot be in "
+            f"{budget.unit}; write {written}"
         )
     limit = int(min(budget.amount * STEPS[budget.unit], 2.0 * MOST) + _ROUNDING)
     if limit > MOST:

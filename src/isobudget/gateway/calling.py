@@ -1,7 +1,7 @@
 """Calls a model: each call is reserved, made and settled, and retried after a failure if that may help.
 
-Every attempt has a reservation of its own. An attempt that was certainly not served is settled at zero. One that may
-have been served, but whose cost is not known, is settled at the reserved amount.
+Every attempt has a reservation of its own. An attempt that was certainly not served is settled at zero. An
+attempt that may have been served, but whose cost is not known, is settled at the reserved amount.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Payer:
     """The account that pays for a request, and its limits.
 
     Attributes:
-        ledger, account, limits: see their types.
+        ledger: where the cost of calls is recorded.
+        account: the account that pays.
+        limits: budgets of the request.
         request: the request's name in the ledger.
         deadline: time on the monotonic clock.
         attempts: maximum number of tries of a call.
@@ -77,7 +79,7 @@ class Payer:
         return self.deadline - time.monotonic()
 
     def most(self, amounts: Mapping[str, float]) -> Amounts:
-        """The maximum cost of a call: its amounts by unit, and at most the remaining seconds."""
+        """The maximum cost of a call: these amounts by unit, and all seconds that remain until the deadline."""
         return Amounts.of({**amounts, Unit.SECONDS: max(0.0, self.left_seconds)})
 
 
@@ -144,7 +146,11 @@ class OpenCall:
 
 @contextlib.asynccontextmanager
 async def open_call(payer: Payer, upstream: Upstream, most: CallBill) -> AsyncIterator[OpenCall]:
-    """Reserve a call, and ensure that it is settled: by the caller, or else at the reserved amount."""
+    """Reserve a call, and ensure that it is settled.
+
+    A call that the caller does not settle is settled at zero if it was certainly not served, else at the reserved
+    amount.
+    """
     async with upstream.gate.place(payer.account.id):
         reservation = await payer.ledger.reserve(
             payer.account, payer.request, upstream.name, payer.most(most.amounts), payer.limits

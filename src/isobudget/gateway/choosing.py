@@ -1,11 +1,12 @@
 """Chooses the sample to return: by its tests, or by a ranker if there are no tests.
 
-- `tests`: the first that passed; else the one that passed most tests; in a tie the earliest.
-- `votes`: the program (or text) that most samples share, ignoring spaces and comments; in a tie the most likely.
-- `likelihood`: the highest mean log-probability per token under its own model.
-- `order`: the first.
+- `tests`: the first sample that passed. If no sample passed, the sample that passed most tests; in a tie the earliest.
+- `votes`: the program (or text) that most samples share, ignoring spaces and comments. In a tie, the sample with the
+  highest likelihood.
+- `likelihood`: the sample with the highest mean log-probability per token under its own model.
+- `order`: the first sample. It also takes the place of `likelihood` if no sample has log-probabilities.
 
-Without tests `votes` is the default. Agreement of returned values needs inputs, and is not available here.
+Without tests `votes` is the default. The ranker `agreement` is not available, because it needs inputs for the programs.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _likelihood(sample: RequestSample) -> float:
 
 
 def _likeness(sample: RequestSample) -> str:
-    """A form that equal answers share: the syntax tree of their code, else their words."""
+    """A text that is the same for equal answers: the syntax tree of the code; if it cannot be parsed, the words."""
     text = sample.generation.text
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.M | re.S)
     tree = parsed(blocks[-1] if blocks else text)

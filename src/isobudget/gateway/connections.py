@@ -1,8 +1,8 @@
 """Connections: a timeout until a request's headers have arrived, and a limit on their number.
 
-uvicorn closes a connection that is idle after an answer, but waits forever for the first byte of a new one and for the
-rest of a request's headers. At the maximum number of connections, the one that has been silent longest is closed to
-make room for a new one; if all are being served, the new one is answered with 503.
+uvicorn closes a connection that is idle after an answer. But it waits forever for the first byte of a new connection,
+and for the rest of a request's headers. At the maximum number of connections, the connection that has been silent
+longest is closed to make room for a new one. If no connection is silent, the new one is answered with 503.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ class _Connection(H11Protocol):
         self.transport.abort()
 
     def _watch(self) -> None:
-        """Run the timer while a request's headers are incomplete; between requests uvicorn has its own timer."""
+        """Run the timer while a request's headers are incomplete.
+
+        Between requests the timer does not run, because uvicorn has its own for that.
+        """
         if (self.cycle is not None and not self.cycle.response_complete) or self.transport.is_closing():
             self._stop()
         elif self.cycle is not None and not self.conn.trailing_data[0]:

@@ -157,7 +157,7 @@ class Judges:
         unsafe: judge even if samples cannot be confined.
 
     Raises:
-        JudgeError: samples cannot be confined here.
+        JudgeError: samples cannot be confined on this machine.
     """
 
     def __init__(self, workers: int | None = None, limits: Limits | None = None, *, unsafe: bool = False) -> None:
@@ -210,7 +210,7 @@ class Judges:
         return verdicts
 
     def _serve(self, judge: Judge, core: int, ready: Future[None]) -> None:
-        """Body of a thread: serve one key after another, on one core that the judge's worker shares."""
+        """Body of a thread: serve one key after another. The thread and the judge's worker share one core."""
         os.sched_setaffinity(0, {core})
         while not self.jobs.closed:
             try:
@@ -241,7 +241,10 @@ class Judges:
             job = self.jobs.take_of(job.key, until, IDLE_SECONDS)
 
     def _put_back(self, taken: Iterable[Job]) -> None:
-        """Put back the jobs that ran beside one that was ended, if somebody waits for them."""
+        """Put these jobs back into the queue, except those whose verdict nobody waits for.
+
+        They were with the judge when it ended a program, and have no verdict yet.
+        """
         for job in taken:
             if not job.waiting.is_over:
                 try:

@@ -76,7 +76,7 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
     Raises:
         InputError: a policy draws from a model that is not served, or needs labels or counts of passed tests; or two
             policies have the same name.
-        ModelError, MissingExtraError: a model, or an extra that it needs, is not installed here.
+        ModelError, MissingExtraError: a model, or an extra that a model needs, is not installed on this machine.
     """
     policies: dict[str, Schedule] = {}
     for place in settings.policies:
@@ -102,7 +102,8 @@ def _schedule(place: str) -> Schedule:
     policy = read_policy(path)
     if policy.labelled or label:
         raise InputError(
-            f"{place}: the policy depends on labels of problems, which requests do not have; name one without labels"
+            f"{place}: the policy depends on labels of problems, which requests do not have; name a policy without "
+            "labels"
         )
     if policy.by_case:
         raise InputError(
@@ -113,7 +114,7 @@ def _schedule(place: str) -> Schedule:
 
 
 def _model_names(settings: ServeSettings, schedules: Sequence[Schedule]) -> tuple[str, ...]:
-    """The models in the settings, else those of the policies; empty means those of the models file."""
+    """The models in the settings; without any, those that the policies draw from. Empty if there are no policies."""
     if settings.models:
         return settings.models
     arms = [arm for schedule in schedules for arm in schedule.arms]

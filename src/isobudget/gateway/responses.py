@@ -37,15 +37,15 @@ def as_chat(body: Any) -> dict[str, Any]:
     """The body of an equivalent chat request.
 
     Raises:
-        RefusedRequestError: the body is not an object, or has a field that is not accepted here. Most values are
-            checked later, when the chat is read.
+        RefusedRequestError: the body is not an object, or has a field that this API does not accept. Most
+            values are checked later, when the chat is read.
     """
     if not isinstance(body, dict):
         raise bad_request("the body must be a JSON object")
     for name, value in body.items():
         idle = value is None or value in _IDLE.get(name, ())
         if not idle and name not in (*_SAME, *_RENAMED, "instructions"):
-            said = f"{str(name)[:80]} is not accepted by /v1/responses here; use /v1/chat/completions"
+            said = f"the field {str(name)[:80]!r} is not accepted by /v1/responses; use /v1/chat/completions"
             raise bad_request(said, str(name)[:80], "unsupported_parameter")
     made = {name: body[name] for name in _SAME if body.get(name) is not None}
     if body.get("max_output_tokens") is not None:

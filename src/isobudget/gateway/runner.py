@@ -52,7 +52,7 @@ class RequestSample:
 
     Attributes:
         arm: the model's name.
-        index: its number among the started samples.
+        index: the sample's number among the started samples.
         generation: the model's output.
         program: the judged program; empty without tests.
         verdict: the tests' verdict; None without tests.
@@ -150,7 +150,11 @@ class Play:
         return RequestEnding(move.value) if self.samples else RequestEnding.FAILED
 
     async def _batch(self, move: Draw, stop: Stop) -> tuple[list[RequestSample], RequestEnding | None]:
-        """Draw and judge the samples of a move; returns them, and why the request ends now (None if it does not)."""
+        """Draw and judge the samples of a move.
+
+        Returns:
+            The samples, and why the request ends with them; None if it goes on.
+        """
         begun, waiting = len(self.samples), move.count
         while waiting or self._drawing or self._judging:
             while waiting and (count := self._may_launch(move.arm, waiting)):

@@ -1,14 +1,15 @@
 """Models behind an OpenAI-compatible server, drawn from one sample at a time or several per call.
 
-Several samples are requested in one call (`n`) if the server supports it: the prompt is then paid for once, and a call
-takes the gateway as much time as twenty samples do. The usage in such an answer must cover all its samples, but some
-servers count only one of them. So the first call for several samples requests log-probabilities. If their tokens add up
-to the usage (`answers.count_tokens`), the server's usage is trusted from then on. Otherwise samples are requested one
-at a time from then on, and this first call counts at its maximum, one token per byte of the texts. Every call without a
-usage counts at this maximum, too. Samples are also requested one at a time if a server refuses or ignores `n`, or
-returns the same text for all samples.
+Several samples are requested in one call (`n`) if the server supports `n`. The prompt is then paid for once, and the
+gateway needs less time per sample. The stated usage of such a call must cover all samples, but some servers count only
+one of them. So the first call for several samples requests log-probabilities. If their tokens add up to the usage
+(`answers.count_tokens`), the server's usage is trusted from then on. Otherwise samples are requested one at a time from
+then on. The first call then counts one token per byte of the texts, or the stated usage if that is more. Every call
+whose tokens are not known counts one token per byte, too. Samples are also requested one at a time if a server refuses
+or ignores `n`, or returns the same text for all samples.
 
-A call for several samples does not show the tokens of each sample; they are estimated from the size of its text.
+A call for several samples does not show how many tokens each sample has, so they are estimated from the sizes of the
+texts.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ from isobudget.gateway.upstream import Drawn, Priced, most_tokens
 from isobudget.study.resolve import ResolvedModel
 
 log = logging.getLogger("isobudget.gateway")
+
+_SO_ONE_AT_A_TIME = ", so samples are requested one at a time"
 
 
 class ServerUpstream(Priced):
@@ -130,16 +133,16 @@ class ServerUpstream(Priced):
         self._counts_all |= counts is not None and stated is not None
         if self._counts_all and stated is not None:
             return stated
-        self._traits.refuse(Feature.SAMPLES, "does not count the tokens of several samples: asked for one at a time")
+        self._traits.refuse(Feature.SAMPLES, f"does not count the tokens of several samples{_SO_ONE_AT_A_TIME}")
         return max(stated or 0, sum(counts or at_most))
 
     def _kept(self, answer: ServerAnswer, sampling: Sampling, asked: int) -> tuple[Choice, ...]:
         """The choices that are valid samples; the others are requested again, one at a time."""
         given = len(answer.choices)
         if given < asked:
-            self._traits.refuse(Feature.SAMPLES, f"gave {given} of {asked} samples: asked for one at a time")
+            self._traits.refuse(Feature.SAMPLES, f"gave {given} of {asked} samples{_SO_ONE_AT_A_TIME}")
         if look_alike(answer, sampling.temperature):
-            self._traits.refuse(Feature.SAMPLES, "gave one text for several samples; one is asked for at a time")
+            self._traits.refuse(Feature.SAMPLES, f"gave one text for several samples{_SO_ONE_AT_A_TIME}")
             return answer.choices[:1]
         return answer.choices[:asked]
 

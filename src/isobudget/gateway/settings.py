@@ -27,19 +27,21 @@ class ServeSettings(BaseModel):
 
     Attributes:
         host, port: address to listen on; port 0 means any free port.
-        models: names of models, cheapest first; empty means those of the policies, else those of the models file, else
-            the embedded ones.
+        models: names of models, cheapest first. If empty, the models of the policies are served; without policies,
+            those of the models file; without a models file, the embedded models.
         policies: policy files, the first of which is `isobudget/auto`.
         budget: budget of all keys together, such as `5usd/day`.
         ledger: file of keys and rows; None means the user's own.
-        max_tokens, most_tokens: token limit of a sample by default, and the largest limit that a request may state.
+        max_tokens: token limit of a sample if the request states none.
+        most_tokens: largest token limit that a request may state.
         overhead_tokens: maximum number of tokens that a model's template adds to a prompt.
         samples: maximum number of samples of one request.
         wall_seconds: maximum duration of one request.
         body_kb, tests_kb: maximum size of a request's body and of its tests, in KiB.
         requests: maximum number of simultaneous requests; further ones are refused.
         connections: maximum number of open connections; the longest silent one is closed for a new one.
-        first_byte_seconds: timeout until a request's headers are complete, from the connection or the first byte.
+        first_byte_seconds: timeout until a request's headers are complete. It begins with the connection, and for
+            later requests on the same connection with their first byte.
         body_seconds: maximum pause in receiving a request's body.
         heartbeat_seconds: time between the comments that keep a stream open.
         attempts: maximum number of tries of a call to a model.

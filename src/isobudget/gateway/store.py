@@ -110,7 +110,7 @@ class Store(Protocol):
     """
 
     def write(self, rows: Sequence[LedgerRow | KeyEvent]) -> None:
-        """Add all rows or none; when it returns, they survive a loss of power. Raises `StorageError` otherwise."""
+        """Add all rows, which then survive a loss of power. Raises `StorageError` if none could be added."""
 
     def last_id(self) -> int:
         """The highest number of an entry; 0 if there is none."""
@@ -157,7 +157,7 @@ class SqliteStore:
     Raises:
         StorageError: the file cannot be opened, is not a ledger, or has several names (hard links): SQLite stores
             recent writes beside the name, so one name would not see those of another.
-        InputError: the path is a folder, or the file does not exist and is to be opened for reading.
+        InputError: the path is a folder, or `read_only` is set and the file does not exist.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -167,7 +167,9 @@ class SqliteStore:
         if read_only and not path.exists():
             raise InputError(f"{path}: no such ledger; `isobudget serve` and `isobudget serve key new` create one")
         if not read_only and path.exists() and path.stat().st_nlink > 1:
-            raise StorageError(f"{path}: has several names (hard links), and SQLite keeps a log for each; use a copy")
+            raise StorageError(
+                f"{path}: has several names (hard links), and SQLite keeps a log for each name; use a copy"
+            )
         try:
             self._connection = self._opened(read_only)
             self._prepare(read_only)

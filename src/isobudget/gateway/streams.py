@@ -31,7 +31,7 @@ class Stream(Response):
 
     Attributes:
         outcome: `GONE` until the stream has been sent completely; then 200, or the status of its refusal.
-        refusal: the error that ended the stream early, and that its last chunk states; None if there was none.
+        refusal: the error that ended the stream early, which the last chunk states; None if there was no error.
     """
 
     def __init__(

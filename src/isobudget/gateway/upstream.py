@@ -64,7 +64,7 @@ class Upstream(Protocol):
     async def draw(self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], *, scored: bool = False) -> Drawn:
         """Draw one sample per seed, with log-probabilities if `scored` and available.
 
-        Raises `BackendError` if none came.
+        Raises `BackendError` if no sample came.
         """
 
     async def forward(self, chat: bool, body: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Upstream(Protocol):
 
 
 def most_tokens(prompt: Prompt, overhead: int) -> int:
-    """The most tokens that a prompt may have: one per byte, plus those of a template."""
+    """The most tokens that a prompt may have: one per byte, some around each message, `overhead` for the template."""
     return overhead + sum(len(text.encode(errors="replace")) + _AROUND_MESSAGE for text in texts_of(prompt))
 
 

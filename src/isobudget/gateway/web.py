@@ -48,8 +48,10 @@ class Web:
     """The routes of a server, with keys, limits and metrics.
 
     Attributes:
-        settings, keys, metrics: see their types.
-        ready: returns why the server is not ready; empty if it is.
+        settings: settings of the server.
+        keys: finds the account of a request.
+        metrics: counters of the server.
+        ready: returns why the server is not ready; an empty text if it is ready.
     """
 
     settings: ServeSettings

@@ -42,7 +42,7 @@ class Importer(Protocol):
     Attributes:
         name: name of the format for `--from`.
         help: the tool and its files, in one line.
-        suite: name of the test suite of its verdicts, if the format has several suites; else empty.
+        suite: name of the test suite to which `Sample.passed` belongs, if the format has several suites; else empty.
     """
 
     @property

@@ -27,10 +27,13 @@ class ModelCounts:
         task_ids: the problems, in the order in which the file first names them under any model of the benchmark: models
             with the same problems have equal `task_ids`, whatever the order of their own lines.
         n, c: int64 arrays of shape (problems,).
-        passed, completion_tokens: one entry per problem, None if its line has none.
+        passed, completion_tokens: one entry per problem, with a value for each sample; None if the problem's line has
+            no such list.
         stated: the model's name in its source, if `model` also names the source.
-        prompt_tokens, seconds, usd: one entry per problem: tokens of its prompt, and the cost of each sample; None if
-            not known. Empty if not known for any problem.
+        prompt_tokens: one entry per problem, the tokens of its prompt; None if not known. Empty if not known for any
+            problem.
+        seconds, usd: one entry per problem, the cost of each sample; None if not known. Empty if not known for any
+            problem.
     """
 
     benchmark: str
@@ -59,7 +62,7 @@ class ModelCounts:
     def select(self, task_ids: Iterable[str]) -> ModelCounts:
         """The same model on a subset of its problems, in the given order.
 
-        Raises `InputError` for a problem it lacks.
+        Raises `InputError` for a problem that the model lacks.
         """
         place = {task: at for at, task in enumerate(self.task_ids)}
         chosen = tuple(task_ids)

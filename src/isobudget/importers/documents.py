@@ -119,11 +119,11 @@ class PaperSamples:
         for number, (task, entry) in enumerate(source.first.items(), start=1):
             where = f"{source.path}, {shown(task)}"
             if not isinstance(entry, dict) or not task.isprintable():
-                raise InputError(f"{where}: must be an object with prompt and samples")
+                raise InputError(f"{where}: must be an object with `prompt` and `samples`")
             prompt = entry.get("prompt")
             for at, sample in enumerate(_list(entry.get("samples"), where)):
                 if not isinstance(sample, dict) or not isinstance(sample.get("generation", ""), str):
-                    raise InputError(f"{where}, sample {at}: must be an object with pass_at_1 and generation")
+                    raise InputError(f"{where}, sample {at}: must be an object with `pass_at_1` and `generation`")
                 passed = verdict_of(sample.get("pass_at_1"), "pass_at_1", f"{where}, sample {at}")
                 text = sample.get("generation")
                 given = prompt if isinstance(prompt, str) else None

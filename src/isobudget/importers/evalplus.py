@@ -92,7 +92,7 @@ def _has_status(samples: Any) -> bool:
 def _sample(task: str, sample: Any, at: int, where: str) -> Sample:
     base, plus = (_status(sample, field, where) for field in ("base_status", "plus_status"))
     if base is None:
-        raise InputError(f"{where} has no base_status")
+        raise InputError(f"{where} has no `base_status`")
     solution = sample.get("solution")
     others = () if plus is None else ((PLUS, base and plus),)
     return Sample(
@@ -111,5 +111,5 @@ def _status(sample: Any, field: str, where: str) -> bool | None:
     """Whether a sample passed a suite; None if the suite was not run."""
     status = sample.get(field) if isinstance(sample, dict) else "?"
     if status is not None and status not in _STATUSES:
-        raise InputError(f"{where}: {field} must be one of {', '.join(_STATUSES)} or null, not {status!r}")
+        raise InputError(f"{where}: `{field}` must be one of {', '.join(_STATUSES)} or null, not {status!r}")
     return None if status is None else bool(status == "pass")

@@ -47,7 +47,7 @@ class _Problem:
     prompt_tokens: int | None = None
 
     def row(self, benchmark: str, model: str, condition: str, task_id: str) -> CountRow:
-        """The problem as a row of counts; token counts only if every sample has one."""
+        """The problem as a row of counts. Token counts, seconds and dollars are only kept if every sample has them."""
         passed = tuple(self.passed)
         row = CountRow(
             benchmark, model, condition, task_id, len(passed), sum(passed), passed, _all(self.tokens), self.line
@@ -106,13 +106,13 @@ def _add(groups: _Groups, key: tuple[str, str, str, str], sample: Sample, passed
 
 
 def suite_of(name: str, names: Collection[str]) -> str | None:
-    """The benchmark to which `name` is a further suite, as `suite_benchmark` names it; None if there is none."""
+    """The benchmark among `names` of which `name` is a further suite (see `suite_benchmark`); None if there is none."""
     base = name.removesuffix("+") if name.endswith("+") else name.partition(" [")[0]
     return base if base != name and base in names else None
 
 
 def suite_benchmark(benchmark: str, suite: str) -> str:
-    """The benchmark's name with a further suite: ``humaneval+``, ``humaneval [scorer]``."""
+    """The benchmark's name with a further suite: ``humaneval+``, ``humaneval [scorer]``; `suite` without a name."""
     if not benchmark:
         return suite
     return f"{benchmark}+" if suite == PLUS else f"{benchmark} [{suite}]"

@@ -62,7 +62,7 @@ def _results(folder: Path) -> list[Path]:
 
 def _json(path: Path) -> Any:
     if path.stat().st_size > _MOST_BYTES:
-        raise InputError(f"{path}: larger than {_MOST_BYTES // 2**20} MiB; this is not a trial's result")
+        raise InputError(f"{path}: larger than {_MOST_BYTES // 2**20} MiB, so this is not a trial's result")
     return parse_json(read_text(path), str(path))
 
 

@@ -77,12 +77,12 @@ def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: Import
     if not benchmark.isprintable() or not model.isprintable():
         raise InputError(f"{source.path}: its task or model has characters that cannot be printed")
     if log.get("status") not in ("success", None):
-        tally.note(f"the log's status is {log.get('status')!r}: it holds only the samples that were finished")
+        tally.note(f"the log's status is {log.get('status')!r}, so the log holds only the samples that were finished")
     seen, twice, held = set(), 0, []
     for place, sample in samples:
         where = f"{source.path}, {place}"
         if not isinstance(sample, dict) or "id" not in sample:
-            raise InputError(f"{where}: must be a JSON object with id and epoch")
+            raise InputError(f"{where}: must be a JSON object with `id` and `epoch`")
         key = str(sample["id"]), sample.get("epoch", 1)
         if key in seen:
             twice += 1
@@ -98,7 +98,7 @@ def _samples(log: Mapping[str, Any], samples: Any, source: Source, tally: Import
 def _sample(sample: dict[str, Any], benchmark: str, model: str, where: str, tally: ImportTally) -> Sample:
     epoch = sample.get("epoch", 1)
     if not is_whole(epoch, 1) or not str(sample["id"]).isprintable() or sample["id"] == "":
-        raise InputError(f"{where}: its id or epoch is not valid")
+        raise InputError(f"{where}: its `id` or `epoch` is not valid")
     output = sample.get("output") if isinstance(sample.get("output"), dict) else {}
     assert isinstance(output, dict)
     choices = output.get("choices")
@@ -131,7 +131,7 @@ def _form(sample: dict[str, Any]) -> str:
 
 
 def _scores(scores: Any) -> list[tuple[str, float | None]]:
-    """Each scorer's number by its name, None if it is not a number; a scorer with several keys gives several."""
+    """Each scorer's name and number; None if the score is not a number. A scorer with keys has a number per key."""
     numbers: list[tuple[str, float | None]] = []
     for name, score in scores.items() if isinstance(scores, dict) else ():
         value = score.get("value") if isinstance(score, dict) else score
@@ -149,13 +149,13 @@ def _number(value: Any) -> float | None:
 
 
 def _judged(samples: list[tuple[Sample, list[tuple[str, float | None]]]], tally: ImportTally) -> Iterator[Sample]:
-    """The samples with their verdicts; a scorer with any number outside 0 to 1 gives none."""
+    """The samples with their verdicts; a scorer with any number outside 0 to 1 gives no verdicts."""
     beyond: dict[str, float] = {}
     for name, value in itertools.chain.from_iterable(scores for _, scores in samples):
         if value is not None and not 0 <= value <= 1:
             beyond.setdefault(name, value)
     for name, value in beyond.items():
-        tally.note(f"scores of {name!r} lie outside 0 to 1 (such as {shown(value)}): they are not taken as verdicts")
+        tally.note(f"scores of {name!r} lie outside 0 to 1 (such as {shown(value)}), so they are not taken as verdicts")
     for sample, scores in samples:
         verdicts = [(name, None if name in beyond else _passed(value, tally)) for name, value in scores]
         sample.passed = verdicts[0][1] if verdicts else None

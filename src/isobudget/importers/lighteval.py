@@ -43,7 +43,7 @@ class LightEval:
             where = source.where(number)
             doc, response = row.get("doc"), row.get("model_response")
             if not isinstance(doc, dict) or not isinstance(response, dict):
-                raise InputError(f"{where}: doc and model_response must be structs")
+                raise InputError(f"{where}: `doc` and `model_response` must be structs")
             task = str(doc["id"]) if isinstance(doc.get("id"), str | int) and doc["id"] != "" else str(number - 1)
             yield from _row(row, response, Sample(task, None, number, model=model, benchmark=benchmark), where, tally)
 

@@ -2,9 +2,9 @@
 
     [{"question_id": "3000", "output_list": [...], "code_list": [...], "graded_list": [true, false, ...], ...}, ...]
 
-Both are lists with one entry per problem. `code_list` has the extracted programs, `graded_list` their verdicts; without
-`graded_list` nothing is judged. The model is the folder's name if the file's name begins with `Scenario`, else the
-file's name.
+Both are lists with one entry per problem. `code_list` has the extracted programs, and `graded_list` has the verdicts on
+them. Without `graded_list` nothing is judged. The model is the folder's name if the file's name begins with `Scenario`,
+else the file's name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _samples(entry: dict[str, Any], about: Sample, where: str, tally: ImportTall
         raise wrong(where, "graded_list", "must be a list of verdicts")
     codes = texts(entry["code_list"], "code_list", where) if entry.get("code_list") is not None else None
     if codes is not None and graded is not None and len(codes) != len(graded):
-        raise wrong(where, "graded_list", f"has {len(graded)} verdicts, but code_list has {len(codes)} programs")
+        raise wrong(where, "graded_list", f"has {len(graded)} verdicts, but `code_list` has {len(codes)} programs")
     if not codes and not graded:
         tally.leave("problems without samples")
     for at in range(len(graded or codes or [])):

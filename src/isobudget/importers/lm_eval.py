@@ -72,7 +72,7 @@ def _row(record: dict[str, Any], about: Sample, where: str, tally: ImportTally) 
     n = len(answers)
     c = round(n * share)
     if abs(c - n * share) > 1e-6 * n:
-        raise InputError(f"{where}: {share} is not a multiple of 1/{n}; the metric is not a mean of verdicts")
+        raise InputError(f"{where}: {share} is not a multiple of 1/{n}, so the metric is not a mean of verdicts")
     if 0 < c < n:
         tally.note("rows say how many responses passed, not which: counts are imported, and texts are left out")
         yield CountRow(about.benchmark, about.model, "", about.task_id, n, c, None, None, about.line)
@@ -83,7 +83,7 @@ def _row(record: dict[str, Any], about: Sample, where: str, tally: ImportTally) 
 
 
 def _answers(resps: Any, where: str) -> list[str]:
-    """The responses in a row; there may be one request, or several with one response each."""
+    """The responses in a row: those of its only request, or of several requests with one response each."""
     if isinstance(resps, list) and len(resps) == 1 and isinstance(resps[0], list):
         resps = resps[0]
     if not isinstance(resps, list) or not resps or not all(isinstance(one, str) for one in resps):

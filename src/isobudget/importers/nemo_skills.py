@@ -2,10 +2,11 @@
 
     {"task_id": "HumanEval/0", "generation": "...", "num_generated_tokens": 444, "is_correct": true, ...}
 
-The verdict is `is_correct` (with `is_correct-plus` as a second suite), the first of `graded_list`, or `status`. Lines
-without an id are identified by their position: the files of one folder have the same problems in the same order, and
-files of unequal length are refused. A folder is read as one source; the model is the name of the folder that contains
-`eval-results`, the benchmark that of the folder itself. `-async` files are unfinished and skipped.
+The verdict is `is_correct` (with `is_correct-plus` as a second suite), the only entry of `graded_list`, or `status`.
+Lines without an id are identified by their position, because the files of one folder have the same problems in the same
+order. So files of unequal length are refused. A folder is read as one source. The model has the name of the folder that
+contains `eval-results`. The benchmark has the name of the folder with the files. `-async` files are unfinished and
+skipped.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ class NemoSkills:
         entries = sorted(source.path.iterdir())
         unfinished = [entry.name for entry in entries if _UNFINISHED.fullmatch(entry.name)]
         if unfinished:
-            tally.note(f"{', '.join(unfinished[:3])}: unfinished, left out")
+            tally.note(f"{', '.join(unfinished[:3])}: unfinished, so left out")
         files = sorted((int(match[1] or -1), path) for path in entries if (match := _FILE.fullmatch(path.name)))
         seeded = [one for one in files if one[0] >= 0] or files  # output.jsonl beside them is greedy or merged
         if len(seeded) < len(files):
-            tally.note("output.jsonl is left out: next to files with seeds it holds other settings")
+            tally.note("output.jsonl is left out, because next to files with seeds it holds samples of other settings")
         lengths: dict[int, Path] = {}
         for seed, (_, path) in enumerate(seeded):
             lines = 0
@@ -67,7 +68,8 @@ class NemoSkills:
             lengths.setdefault(lines, path)
             if len(lengths) > 1:
                 lengths_text = ", ".join(f"{path.name} has {number}" for number, path in lengths.items())
-                raise InputError(f"{source.path}: files of unequal length ({lengths_text} lines); a seed is unfinished")
+                what = f"files of unequal length ({lengths_text} lines)"
+                raise InputError(f"{source.path}: {what}, so a seed is unfinished")
 
 
 def _file(source: Source, seed: int, tally: ImportTally) -> Iterator[Sample]:
@@ -82,7 +84,7 @@ def _file(source: Source, seed: int, tally: ImportTally) -> Iterator[Sample]:
         task_id = str(number - 1) if key is None else str(record[key])
         passed, others = _verdicts(record, where)
         if passed is None and "generation" not in record:
-            raise InputError(f"{where}: has neither is_correct, graded_list nor generation")
+            raise InputError(f"{where}: has neither `is_correct`, `graded_list` nor `generation`")
         yield _sample(
             record,
             Sample(task_id, passed, number, model=model, benchmark=benchmark, number=seed, others=others),
@@ -108,7 +110,7 @@ def _verdicts(record: dict[str, Any], where: str) -> tuple[bool | None, tuple[tu
     graded = record.get("graded_list")
     if graded is not None:
         if not isinstance(graded, list) or len(graded) != 1:
-            raise InputError(f"{where}: graded_list must have one verdict, got {shown(graded)}")
+            raise InputError(f"{where}: `graded_list` must have one verdict, got {shown(graded)}")
         return verdict_of(graded[0], "graded_list", where), ()
     if record.get("status") in ("pass", "fail", "timeout"):
         return record["status"] == "pass", ()

@@ -15,7 +15,7 @@ _MOST = 3
 
 
 class Counted(NamedTuple):
-    """How many samples a model has for a problem, and the line or entry of its file where it first occurs."""
+    """How many samples a model has for a problem, and the line or entry of the file where the problem first occurs."""
 
     benchmark: str
     model: str

@@ -269,7 +269,7 @@ def _matches(source: Any) -> list[Any]:
     name, equals, file = str(source).partition("=")
     if equals and file and not path.exists() and place(file).exists():
         raise InputError(
-            f"{source}: a source is a path, without a model's name. The name comes from the field model of its "
+            f"{source}: a source is a path, without a model's name. The name comes from the field `model` of its "
             f"records, else from the file's name: rename the file to {name}{place(file).suffix}, or add the field"
         )
     return [path]
@@ -300,10 +300,7 @@ def _expanded(named: Any, forced: Importer | None, notes: list[str]) -> list[tup
 def _in_folder(
     folder: Path, forced: Importer | None, notes: list[str], depth: int
 ) -> Iterator[tuple[Source, Importer]]:
-    """The sources in a folder: the folder itself if it is one, else its files and subfolders.
-
-    Other files are skipped.
-    """
+    """The sources in a folder: the folder itself if it is a source, else its files and subfolders that are sources."""
     source = Source(folder)
     try:
         whole = next((one for one in ((forced,) if forced else IMPORTERS) if one.recognises(source)), None)

@@ -24,17 +24,18 @@ class Sample:
 
     Attributes:
         task_id: the problem's name in the source.
-        passed: the source's verdict by its first test suite; None if it has none.
+        passed: the source's verdict by its first test suite; None if the sample has no verdict.
         line: line, row or entry of its file, from 1; 0 if there is none.
-        text, form: the model's text, and its kind (`COMPLETION`, `SOLUTION`, `OUTPUT`); None if not kept.
+        text: the model's text; None if the source lacks it.
+        form: the kind of the text: `COMPLETION`, `SOLUTION` or `OUTPUT`.
         model, benchmark, condition: empty if the source does not state them.
         outcome: the source's own word for the verdict, or why there is none.
         others: verdicts by further suites, by name, in the importer's order.
         number: the sample's number within its problem, if the source has one.
         prompt: the model's prompt, if the source keeps it.
-        prompt_tokens, completion_tokens, seconds, usd: its cost, if the source states it.
-        cut_off: whether it ended at the token limit.
-        greedy: whether it was generated at temperature 0; such outputs are kept separately and not counted.
+        prompt_tokens, completion_tokens, seconds, usd: the sample's cost, if the source states it.
+        cut_off: whether the text ended at the token limit.
+        greedy: whether the sample was generated at temperature 0. Greedy samples are kept separately and not counted.
         fields: further fields of the source, kept for later readers of the samples.
         placed: true if the source does not name problems; `task_id` is then the index, from 0, in the benchmark's
             order.
@@ -69,10 +70,11 @@ class CountRow:
     Attributes:
         benchmark, condition: empty if the line does not state them.
         model, task_id: as in the file; a number is kept as text.
-        n, c: samples generated, and how many of them passed. 0 <= c <= n, 1 <= n.
+        n: number of samples, at least 1.
+        c: number of samples that passed, from 0 to n.
         passed: the outcome of each sample in the file's order, or None if the file only has counts.
         completion_tokens: tokens of each sample in the same order, or None.
-        line: line of the file, from 1; if each sample has its own line, that of the first.
+        line: line of the file, from 1; if each sample has its own line, the line of the first sample.
         stated: the model's name in its source, if `model` also names the source.
         prompt_tokens: tokens of the problem's prompt, if the source states them.
         seconds, usd: cost of each sample, if the source states it for all.

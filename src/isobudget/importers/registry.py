@@ -67,7 +67,8 @@ def recognised(source: Source) -> Importer | None:
     importer = next((one for one in IMPORTERS if one.recognises(source)), None)
     if (importer is None or importer.name in BY_RECORD) and _is_problem(source.first):
         raise InputError(
-            f"{source.path}: holds problems, not results; to import samples of them, pass it with --problems"
+            f"{source.path}: holds problems, not results; to import samples of these problems, pass the file with "
+            "--problems"
         )
     return importer
 

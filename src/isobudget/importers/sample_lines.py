@@ -3,9 +3,9 @@
     {"task_id": "HumanEval/0", "completion": "...", "result": "passed", "passed": true}
 
 The text is `completion` (which follows the prompt), `solution` (a whole program) or `output` (an answer that contains
-the program). The verdict is `passed`; a line without it is an unjudged sample, and so is one whose judge failed
-(`verdict` is `invalid`). `model`, `benchmark`, `condition` and the token counts are optional. A JSON list, CSV, Parquet
-or a data frame with these fields is read in the same way.
+the program). The verdict is `passed`. A line without `passed` is an unjudged sample, and so is a line whose judge
+failed (`verdict` is `invalid`). `model`, `benchmark`, `condition` and the token counts are optional. A JSON list, CSV,
+Parquet or a data frame with these fields is read in the same way.
 """
 
 from __future__ import annotations

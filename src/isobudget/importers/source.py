@@ -65,7 +65,7 @@ class Source:
     """A file, folder or data frame; it is read on demand.
 
     Attributes:
-        path: its path; for a data frame, its name in messages.
+        path: the path of the file or folder; for a data frame, the name that messages use.
     """
 
     def __init__(self, path: Path | str, table: pa.Table | None = None) -> None:
@@ -98,7 +98,7 @@ class Source:
         if _is_csv_heading(first):
             return Shape.CSV
         if first and is_text_table(self.path):
-            raise InputError(f"{self.path}, line 1: no column is called task_id; the first line is {first[:80]!r}")
+            raise InputError(f"{self.path}, line 1: no column is called `task_id`; the first line is {first[:80]!r}")
         return Shape.LINES
 
     @cached_property
@@ -118,7 +118,7 @@ class Source:
 
     @cached_property
     def document(self) -> Any:
-        """The value of a JSON document; None if the source has another shape.
+        """The value of a JSON document; of JSON lines, the first record. None if the source has another shape.
 
         Raises:
             InputError: the source is not JSON, not UTF-8, too large, or damaged compressed data.
@@ -264,12 +264,13 @@ def _delimiter(heading: str) -> str:
 
 
 def _cell(name: str, text: str, ours: bool) -> Any:
-    """A cell as the JSON value it stands for.
+    """A cell as the JSON value for which it stands.
 
-    An empty cell is absent; only known columns become numbers, truth values, lists.
+    An empty cell is an empty text in the columns of samples' texts (`TEXT_COLUMNS`), else None. Only in known columns
+    cells become numbers, truth values or lists.
 
-    The guard character against spreadsheet formulas is removed from names. From texts it is removed only if isobudget
-    wrote the table (`ours`): in other tables a program may begin with `'='`.
+    The guard character against spreadsheet formulas is removed. In the columns of samples' texts it is removed only if
+    isobudget wrote the table (`ours`), because in other tables a program may begin with `'='`.
     """
     if text == "":
         return text if name in TEXT_COLUMNS else None
@@ -290,7 +291,7 @@ def _without_nulls(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _whole(name: str, value: Any) -> Any:
-    """A cell of an integer column as an integer: pandas makes a column with gaps one of floats, with 10.0 for 10."""
+    """A cell of an integer column as an integer: if the column has gaps, pandas stores floats, with 10.0 for 10."""
     if isinstance(value, list):
         return [_whole(name, one) for one in value]
     return int(value) if name in _COUNTED and isinstance(value, float) and value.is_integer() else value

@@ -19,21 +19,21 @@ _PROBLEMS = "PROBLEMS"
 def unjudged_remedy(read: Sequence[tuple[Source, Iterable[Record]]]) -> str:
     """The advice on how to get verdicts for the samples of sources with these records, none of which is judged.
 
-    It names the problems if the task ids show them, and `isobudget judge` if that command can read the file.
+    The advice names the problems if the task ids show them, and `isobudget judge` if that command can read the file.
     """
     sources = [source for source, _ in read]
     firsts = [sample for _, records in read if (sample := _first(records)) is not None]
     if not any(sample.text is not None for sample in firsts):
-        return "They have no texts that could be judged: name results that have verdicts."
+        return "The samples have no texts that could be judged: name results that have verdicts."
     benchmarks = {benchmark_by(sample.task_id) for sample in firsts}
     problems = next((name for name in benchmarks if len(benchmarks) == 1 and name in benchmark_names()), _PROBLEMS)
     paths = [one.path for one in sources]
     named = all(path.exists() for path in paths) and len(paths) <= _NAMED
     files = " ".join(shlex.quote(str(path)) for path in paths) if named else "FILE..."
-    remedy = f"Run the tests on them with: isobudget import {files} --rejudge --problems {problems}"
+    remedy = f"Run the tests on the samples with: isobudget import {files} --rejudge --problems {problems}"
     if len(sources) == 1 and _judge_reads(sources[0]):
         remedy += f", or isobudget judge {files} --problems {problems} -o verdicts.jsonl"
-    what = "; PROBLEMS is their benchmark, or a JSONL file with their tests" if problems == _PROBLEMS else ""
+    what = "; PROBLEMS is the samples' benchmark, or a JSONL file with the tests" if problems == _PROBLEMS else ""
     return remedy + what
 
 

@@ -35,7 +35,7 @@ class ZipMembers:
         self._file, self._archive = file, archive
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
-            raise InputError(f"{path}: {len(members):,} members; a log has at most {MAX_MEMBERS:,}")
+            raise InputError(f"{path}: {len(members):,} members, but a log has at most {MAX_MEMBERS:,}")
         self._members = {one.filename: one for one in members}
         size = sum(one.compress_size for one in members)
         self._left = max(_ALWAYS_BYTES, _MOST_TIMES * size)
@@ -71,7 +71,7 @@ class ZipMembers:
         ) as error:
             raise InputError(f"{where}: is damaged or packed in an unknown way ({error})") from error
         if len(data) > most:
-            raise InputError(f"{where}: unpacks to more than {most // 2**20:,} MiB; this is not a log")
+            raise InputError(f"{where}: unpacks to more than {most // 2**20:,} MiB, so this is not a log")
         self._left -= len(data)
         return data
 

@@ -12,11 +12,11 @@ class AttemptRow(OfSample):
     """One sample of a task: its place in the schedule, and the file that was tested.
 
     Attributes:
-        place: its number among all samples of the task, in the order in which they were started.
-        step: number of the schedule's move that requested it.
-        explored: whether it was sampled regardless of the other samples' verdicts.
+        place: the sample's number among all samples of the task, in the order in which they were started.
+        step: number of the schedule's move that requested the sample.
+        explored: whether the sample was drawn regardless of the other samples' verdicts.
         code: text of the file with the sample; empty if none could be made.
-        parent: the index of the sample that it repairs; None if it was sampled from scratch.
+        parent: the index of the sample that this sample repairs; None if this sample was drawn from scratch.
     """
 
     place: int
@@ -39,7 +39,8 @@ class TaskRow:
         ending: why sampling stopped.
         solved: whether a sample passed.
         samples: number of samples, including abandoned ones.
-        seconds, loading_seconds: wall time from the first sample, and time spent loading models.
+        seconds: wall time from the first sample on.
+        loading_seconds: time spent loading models.
         tokens, flops, usd: amounts spent; null where not known.
         date: when the task ended.
     """

@@ -49,7 +49,8 @@ class Checked:
         format: format version in ``run.toml``.
         tables: number of rows and parts by table.
         bytes: total size of the listed parts.
-        samples, judged: number of samples, and of those with a verdict.
+        samples: number of samples.
+        judged: number of samples with a verdict.
         findings: the faults; empty if the run is complete.
         notes: other information for the user.
         repaired: repairs that were made, one sentence each.
@@ -115,7 +116,7 @@ def check_run(
     run_facts.read_facts(folder)  # says what is not a run, or newer
     done = []
     if take_over and (holder := release_other(folder)):
-        done.append(f"ended the lease of {holder}: anything that it still writes does not count")
+        done.append(f"ended the lease of {holder}: anything that {holder} still writes does not count")
     if repair:
         done += repair_run(folder, progress)
     return _look(folder, tuple(done), progress)
@@ -138,8 +139,8 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
         )
         manifest = _all_parts(folder)
     if unfinished := facts.get(run_facts.UNFINISHED):
-        what = f"its {unfinished} was stopped before its end"
-        findings.append(Finding(folder, "unfinished", what, "run the same command again; it starts over"))
+        what = f"the {unfinished} into this run was stopped before its end"
+        findings.append(Finding(folder, "unfinished", what, f"run the same {unfinished} again, which starts over"))
     progress.start("parts", sum(len(table.parts) for table in manifest.tables.values()))
     for name, table in manifest.tables.items():
         findings += _of_table(folder / name, table, manifest, progress)
@@ -155,7 +156,8 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
         if samples > judged:
             notes.append(f"{samples - judged:,} samples have no verdict; judge them with: isobudget judge {folder}")
     if old := sum(len(numbered_parts(folder / SUPERSEDED / name)) for name in TABLES):
-        notes.append(f"{counted(old, 'part')} in {folder / SUPERSEDED}: no longer needed, you can delete that folder")
+        parts = f"{counted(old, 'part')} in {folder / SUPERSEDED}"
+        notes.append(f"{parts}: no longer needed, so you can delete that folder")
     return Checked(
         folder,
         facts["format"],
@@ -177,8 +179,8 @@ def _size(manifest: Manifest) -> tuple[dict[str, tuple[int, int]], int]:
 
 def _without_manifest(folder: Path, form: int, error: ManifestError, done: tuple[str, ...]) -> Checked:
     """The result for a run whose manifest cannot be used: the contents of its folder."""
-    anew = f"use {REPAIR} to rebuild it from the parts that are there"
-    remedy = anew if error.kind == "damaged" else "use a newer isobudget; this one leaves the run alone"
+    anew = f"use {REPAIR} to rebuild the manifest from the parts in the folder"
+    remedy = anew if error.kind == "damaged" else "use a newer isobudget, because this one does not change the run"
     finding = Finding(folder / FILE_NAME, error.kind, error.what, remedy)
     note = "the manifest cannot say which parts belong to the run: the numbers above count all parts in the folder"
     return Checked(folder, form, *_size(_all_parts(folder)), 0, 0, (finding,), (note,), done)
@@ -202,7 +204,8 @@ def _of_table(folder: Path, table: TableParts, manifest: Manifest, progress: Pro
         yield Finding(folder, "missing", f"all {counted(len(table.parts), 'part')} of the table are gone", _WRITER)
         return
     if table.superseded:
-        yield Finding(folder, "unfinished", "merging its parts was interrupted; nothing is lost", _WRITER)
+        what = "the merging of this table's parts was interrupted, but nothing is lost"
+        yield Finding(folder, "unfinished", what, _WRITER)
     for part in table.parts:
         finding = check_part(folder, part, manifest)
         if finding is not None:
@@ -218,7 +221,8 @@ def _beside(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         for path in paths:
             yield _unlisted(path, newcomers)
     for path in left_over(folder, table):
-        yield Finding(path, "left over", "an interrupted writer left it; it is not needed", f"{REPAIR} moves it")
+        what = "an interrupted writer left this file, which is not needed"
+        yield Finding(path, "left over", what, f"{REPAIR} moves it")
     for path in sorted(folder.glob("*.parquet")):
         if not path.name.startswith(".") and not PART_NAME.fullmatch(path.name):
             what = "its name is not a part's name, so isobudget ignores it; but globs and other tools read it"
@@ -230,16 +234,18 @@ def _unlisted(path: Path, newcomers: Newcomers) -> Finding:
         return Finding(path, "damaged", "it is not a whole Parquet file, and is ignored", f"{REPAIR} moves it")
     why = newcomers.refused(path)
     if why is None:
-        return Finding(path, "unlisted", "it is whole, but its writer was stopped before listing it", _WRITER)
-    remedy = f"nothing; or use {REPAIR} to move it, so that globs do not read it"
-    return Finding(path, why.kind, f"{why.what}, and is ignored", remedy)
+        what = "the part is whole, but the writer was stopped before it listed the part"
+        return Finding(path, "unlisted", what, _WRITER)
+    remedy = f"nothing is necessary, but {REPAIR} moves the part, so that globs do not read it"
+    return Finding(path, why.kind, f"{why.what}. The part is ignored", remedy)
 
 
 def _strange(folder: Path) -> Iterator[Finding]:
     for path in sorted(folder.iterdir()):
         if path.name not in TABLES and not path.name.startswith(".") and path.is_dir() and numbered_parts(path):
             what = "a table that this isobudget does not know"
-            yield Finding(path, "unknown", what, "use the isobudget that wrote it; this one leaves it alone")
+            remedy = "use the isobudget that wrote the table, because this one does not change the table"
+            yield Finding(path, "unknown", what, remedy)
 
 
 def _unstated(
@@ -253,7 +259,7 @@ def _unstated(
         stated = facts.get(f"{kind}s")
         if stated != {} and (unstated := sorted(there - set(stated or ()))):
             named = ", ".join(unstated[:5]) + ", ..." * (len(unstated) > 5)
-            what = f"there are samples of {kind} {named}, which this file does not list; commands leave them out"
+            what = f"there are samples of {kind} {named}, which this file does not list, so commands leave them out"
             remedy = "if the file was edited or cut, put back the original"
             yield Finding(folder / RUN_FILE, "unstated", what, remedy)
 
@@ -264,7 +270,8 @@ def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -
         rows = sum(part.rows for part in manifest.table(name).parts)
         if rows > len(own):
             what = f"{rows - len(own):,} rows occur twice"
-            yield Finding(folder / name, "twice", what, "remove parts that were copied into it, or make the run again")
+            remedy = "remove parts that were copied into the table, or make the run again"
+            yield Finding(folder / name, "twice", what, remedy)
     if lacking := keys["samples"].lacks(keys["verdicts"]):
         what = f"{lacking:,} verdicts are on samples that are missing"
         yield Finding(

@@ -8,9 +8,9 @@ For each table, in this order:
     4. the new parts get their final names
 
 Wherever this is interrupted, the manifest lists a complete table, and the next writer continues with steps 3 and 4
-(`records.recover`). A glob over the folder sees every row once before step 3 and after step 4; in between it may miss
-rows, but it never sees one twice. An object store cannot rename, so there the new parts have their final names from
-step 1 on, and a glob sees rows twice until step 3 is finished.
+(`records.recover`). On a disk, a glob over the folder sees every row once before step 3 and after step 4. Between
+these steps the glob may miss rows, but it never sees a row twice. An object store cannot rename. So the new parts have
+their final names there from step 1 on, and a glob sees rows twice until step 3 is finished.
 """
 
 from __future__ import annotations

@@ -109,7 +109,8 @@ def read_facts(folder: Path) -> dict[str, Any]:
         fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is not a run format"
         raise RunError(f"{path}: {fault}; was the file edited or cut? Put back the original.")
     if stated > FORMAT:
-        raise RunError(f"{path}: isobudget {version('isobudget')} does not support format {stated}; use a newer one")
+        ours = f"isobudget {version('isobudget')}"
+        raise RunError(f"{path}: {ours} does not support format {stated}; use a newer isobudget")
     if wrong := wrong_facts(facts):
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise RunError(f"{path}: {wrong[0][:_LONG_MESSAGE]}{more}; was the file edited? Put back the original value.")
@@ -138,7 +139,7 @@ def rules_note(facts: dict[str, Any]) -> str:
         return ""
     stated = facts.get("judge_rules")
     rules = "rules of an unstated version" if stated is None else f"version {stated} of the rules"
-    return f"the run's verdicts were made by {rules}; this isobudget judges by version {RULES}"
+    return f"the run's verdicts were made by {rules}, but this isobudget judges by version {RULES}"
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -151,11 +152,11 @@ def write_facts(folder: Path, facts: dict[str, Any]) -> None:
 def begin_writing(folder: Path) -> dict[str, Any]:
     """The facts of a run locked for writing, upgraded to the current format so that older versions refuse the run.
 
-    In an object store they are always rewritten, which locks out a writer whose lease has expired.
+    In an object store the facts are always rewritten, which locks out a writer whose lease has expired.
 
     Raises:
         RunError: as `read_facts`, or another writer has taken over.
-        StorageError: they cannot be written.
+        StorageError: the facts cannot be written.
     """
     facts = read_facts(folder)
     if facts["format"] < FORMAT or isinstance(folder, StorePath):
@@ -227,7 +228,7 @@ def _otherwise(folder: Path, field: str, before: Any, now: Any) -> RunMismatchEr
 
 
 def _difference(old: Any, new: Any) -> tuple[str, str]:
-    """Two values for a message; for long lists only the items that the other lacks."""
+    """Two values as texts for a message. Of two long lists, only the items that the other list lacks are shown."""
     if isinstance(old, list) and isinstance(new, list) and len(repr(old)) + len(repr(new)) > _LONG_MESSAGE:
         gone, come = ([one for one in a if one not in b] for a, b in ((old, new), (new, old)))
         return f"[... {gone} ...]", f"[... {come} ...]"

@@ -16,7 +16,7 @@ from isobudget.records.tables import TABLES
 
 #: the option of `isobudget check` that makes the safe repairs
 REPAIR = "--repair"
-_SET_ASIDE = f"put back an intact copy, or use {REPAIR} to set it aside"
+_SET_ASIDE = f"put back an intact copy, or use {REPAIR} to set the file aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Finding:
 
     Attributes:
         where: the file or table.
-        kind: ``missing``, ``damaged``, ``misstated``, ``newer``, ``unlisted``, ``twice``, ``foreign``, ``left over``,
-            ``unfinished``, ``unstated``, ``unknown``.
+        kind: the kind of the fault: ``missing``, ``damaged``, ``misstated``, ``newer``, ``unlisted``, ``twice``,
+            ``foreign``, ``left over``, ``unfinished``, ``unstated``, ``unknown``.
         what: what is wrong, and what is lost because of it.
         remedy: what to do.
     """
@@ -43,10 +43,11 @@ class Finding:
 def check_part(folder: Path, part: Part, manifest: Manifest) -> Finding | None:
     """The fault of one listed part; None if it has none."""
     path = folder / part.name
-    lost = f"{counted(part.rows, 'row')} of {folder.name} are lost unless you put it back"
+    lost = f"{counted(part.rows, 'row')} of {folder.name} are lost unless you put the file back"
     there = next((one for one in places(path) if one.is_file()), None)
     if there is None:
-        return Finding(path, "missing", f"the file is gone: {lost}", f"put it back, or use {REPAIR} to do without it")
+        remedy = f"put the file back, or use {REPAIR} to go on without it"
+        return Finding(path, "missing", f"the file is gone: {lost}", remedy)
     if part.sha256 and hashlib.sha256(there.read_bytes()).hexdigest() != part.sha256:
         return Finding(path, "damaged", f"its content has changed since it was written: {lost}", _SET_ASIDE)
     if (described_part := described(there)) is None:
@@ -74,10 +75,10 @@ def _of_columns(path: Path, columns: Mapping[str, str]) -> Finding | None:
     if schema is None:
         return None
     if less := [one.name for one in schema if not one.nullable and one.name not in columns]:
-        return Finding(path, "damaged", f"it has no column {less[0]}", _SET_ASIDE)
+        return Finding(path, "damaged", f"it has no column {less[0]!r}", _SET_ASIDE)
     if more := [name for name in columns if name not in schema.names]:
-        what = f"a newer isobudget wrote it: this one does not know its column {more[0]}"
-        return Finding(path, "newer", what, "use a newer isobudget; this one reads the other columns")
+        what = f"a newer isobudget wrote the part: this one does not know the column {more[0]!r}"
+        return Finding(path, "newer", what, "use a newer isobudget, because this one reads only the other columns")
     return None
 
 

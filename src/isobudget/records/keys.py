@@ -65,7 +65,7 @@ class SampleKeys(Set[SampleKey]):
         return iter(self._bits)
 
     def lacks(self, other: SampleKeys) -> int:
-        """How many keys of another set are missing here."""
+        """How many keys of another set are missing from this set."""
         return sum((bits & ~self._bits.get(group, 0)).bit_count() for group, bits in other._bits.items())
 
     def __contains__(self, key: object) -> bool:

@@ -6,12 +6,13 @@
                                        "schema": "5b0c..."}],
                             "superseded": []}}}
 
-Readers use the parts that the manifest lists, in that order. It is replaced atomically: by a rename on a disk, by a
-conditional put in an object store. A part counts once it is listed. If a killed writer left complete parts unlisted,
-the next writer adds them (`records.recover`). `superseded` lists parts whose rows are now in other parts, but which
-have not been moved to ``.superseded/`` yet.
+Readers use the parts that the manifest lists, in its order. The manifest is replaced atomically: by a rename on a
+disk, by a conditional put in an object store. A part counts once it is listed. If a killed writer left complete parts
+unlisted, the next writer adds them (`records.recover`). `superseded` lists parts whose rows are now in other parts, but
+which have not been moved to ``.superseded/`` yet.
 
-A run made by an older version has no manifest: all of its parts count. A folder that is not a run has none either.
+A run made by an older version has no manifest: all of its parts count. A folder that is not a run has no manifest
+either.
 """
 
 from __future__ import annotations
@@ -119,7 +120,10 @@ class Manifest:
 
 
 class ManifestError(RunError):
-    """A manifest cannot be used: `what` is the fault, `kind` is ``damaged``, or ``newer`` if from a newer isobudget."""
+    """A manifest cannot be used.
+
+    `what` is the fault. `kind` is ``newer`` if a newer isobudget made the manifest, else ``damaged``.
+    """
 
     def __init__(self, path: Path, what: str, remedy: str, kind: str) -> None:
         super().__init__(f"{path}: {what}{remedy}")
@@ -152,7 +156,7 @@ def read_manifest(run: Path) -> Manifest | None:
 def _checked(path: Path, content: Any) -> Manifest:
     stated = content.get("format") if isinstance(content, dict) else None
     if type(stated) is int and stated > FORMAT:
-        what = f"its format {str(stated)[:20]} is newer than this isobudget knows ({FORMAT})"
+        what = f"format {str(stated)[:20]} of the manifest is newer than this isobudget knows (format {FORMAT})"
         raise ManifestError(path, what, "; use a newer isobudget", "newer")
     try:
         _require(type(stated) is int and stated == FORMAT)
@@ -200,7 +204,7 @@ def _columns(stated: Mapping[str, str]) -> Mapping[str, str]:
 
 def damaged(path: Path, what: str) -> ManifestError:
     """The error for a damaged manifest."""
-    remedy = f"Rebuild the manifest from the parts that are there with: isobudget check {path.parent} --repair"
+    remedy = f"Rebuild the manifest from the parts in the folder with: isobudget check {path.parent} --repair"
     return ManifestError(path, what, f"; was the file edited or cut? {remedy}", "damaged")
 
 

@@ -36,7 +36,10 @@ class NewParts:
         self._listed.append(part)
 
     def put(self, old: Iterable[Part], blocks: Iterator[pa.Table]) -> None:
-        """Write rows as one part that replaces old parts, under a hidden name on a disk. No rows give no part."""
+        """Write rows as one part that replaces old parts. Without rows no part is written.
+
+        On a disk the new part gets its hidden name.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -54,7 +57,7 @@ class NewParts:
             self._schemas[part.schema] = columns
 
     def switch(self) -> None:
-        """List the new parts and no longer the old ones; nothing happens if all parts were kept.
+        """Replace the old parts by the new parts in the manifest. Nothing happens if all parts were kept.
 
         Raises:
             RunError: another writer has taken the run over.

@@ -37,7 +37,7 @@ class Stated:
 
     Attributes:
         benchmarks, models: names of the run's benchmarks and models.
-        tasks: the problems of each benchmark that states any.
+        tasks: task ids by benchmark, for the benchmarks that have recorded problems.
     """
 
     benchmarks: frozenset[str]
@@ -91,13 +91,13 @@ class Newcomers:
         self._rows: dict[tuple[Any, ...], int] = {}
 
     def foreign(self, path: Path) -> Refusal | None:
-        """The refusal if a part belongs to another run. A part that cannot be read is not refused here."""
+        """The refusal if a part belongs to another run. A part that cannot be read is not refused."""
         with contextlib.suppress(RunError):
             return self._foreign(list(_keys(self._folder, path.name)))
         return None
 
     def refused(self, path: Path) -> Refusal | None:
-        """Why a part may not be added. None if it may; the table then counts its rows as present."""
+        """Why a part may not be added. None if it may be added; later parts may then not repeat its rows."""
         for name in self._waiting:  # not before the first newcomer: most tables have none
             with contextlib.suppress(RunError):  # it is damaged or gone; the error is raised when it is read
                 self._have(_rows(_keys(self._folder, name)))
@@ -130,7 +130,9 @@ def _keys(folder: Path, name: str) -> Iterator[pa.Table]:
 
 
 def _rows(blocks: Iterable[pa.Table]) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """Each key without its index, with the indexes that have it as bits of one number; see `SampleKeys`.
+    """Each key without its index, and an integer whose bit i says whether the key occurs with index i.
+
+    Keys of tables without an index have the integer 1.
 
     Raises:
         ValueError: an index is negative.

@@ -4,7 +4,7 @@ A table is a folder of parts, ``part-000001.parquet`` and so on, which are read 
 writes them as one part every few seconds, so a killed process loses only seconds of work and never leaves half a part.
 The interval grows with the age of the run, so that a run of several days does not make a hundred thousand files.
 
-In a run, a part counts once the manifest lists it; that happens right after the part is written.
+In a run, a part counts once the manifest lists it, which happens right after the part is written.
 """
 
 from __future__ import annotations
@@ -40,10 +40,17 @@ class PartWriter:
 
     A context manager; on exit it writes the remaining rows, even after an error.
 
-    `on_part` is called with every part once it is complete and listed. If the first part is to replace others
-    (`recover.replace_all`), `list_first` lists it, with the columns of its schema; the part is then written under its
-    hidden name. Every row is written exactly once even if Ctrl-C interrupts a flush: the next flush leaves out the rows
-    of a part that is already listed.
+    Every row is written exactly once even if Ctrl-C interrupts a flush: the next flush leaves out the rows of a part
+    that is already listed.
+
+    Args:
+        folder: folder of the table.
+        row_type: dataclass of the rows.
+        now: the clock, in seconds.
+        on_part: called with the path of every part once the part is complete and listed.
+        list_first: lists the first part in place of this writer, so that the part can replace other parts
+            (`recover.replace_all`). It gets the part and the columns of the part's schema. The part is then written
+            under its hidden name.
 
     Raises:
         RunError: another writer has taken the run over.

@@ -1,8 +1,8 @@
 """Reads a table's parts one row group at a time, with only the requested columns and rows.
 
-A run's manifest says which parts count (`records.manifest`); in a folder without a manifest all do. Rows are frozen
-dataclasses; their fields are the columns. A field that may be None may be missing from a part that an older version
-wrote: it reads as null.
+A run's manifest says which parts count (`records.manifest`); in a folder without a manifest all parts count. Rows are
+frozen dataclasses, whose fields are the columns. A field that may be None may be missing from a part that an older
+version wrote. The field then reads as null.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ class DamagedPartError(RunError):
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(
-            f"{path}: not a whole part of this run: {what}. Put back an intact copy; or set the part aside, so that "
-            f"the next run regenerates its rows, with: isobudget check {path.parent.parent} --repair"
+            f"{path}: not a whole part of this run: {what}. Put back an intact copy. If you have none, set the part "
+            "aside with the following command; the next run then generates the missing rows again: "
+            f"isobudget check {path.parent.parent} --repair"
         )
         self.what = what
 
@@ -210,12 +211,13 @@ def _opened(path: Path, schema: pa.Schema, names: list[str]) -> Iterator[tuple[d
             there = fragment.physical_schema.names
             for name in names:
                 if name not in there and not schema.field(name).nullable:
-                    raise KeyError(f"no column {name}")
+                    raise KeyError(f"no column {name!r}")
             yield fragment, file
     except FileNotFoundError:
         raise RunError(
-            f"{path}: is missing, but the run's manifest lists it. Put it back; or go on without it, so that the next "
-            f"run regenerates its rows, with: isobudget check {path.parent.parent} --repair"
+            f"{path}: is missing, but the run's manifest lists it. Put the file back. If it is lost, remove it from "
+            "the manifest with the following command; the next run then generates the missing rows again: "
+            f"isobudget check {path.parent.parent} --repair"
         ) from None
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         if isinstance(error, PermissionError):  # nothing is known against the file

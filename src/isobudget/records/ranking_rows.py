@@ -39,8 +39,8 @@ class ScoreRow(OfSample):
         scorer: the scoring model's name.
         value: sum of natural log-probabilities, or log p(right) of a classifier; null for an empty text.
         tokens: number of tokens in the sum, in the scoring model's tokenization.
-        prompt_tokens: number of tokens before them.
-        seconds: its share of the engine time; each copy of a repeated text has the full time.
+        prompt_tokens: number of tokens before those in the sum.
+        seconds: the sample's share of the engine time; each copy of a repeated text has the full time.
         joules: energy; null if it was not measured.
         engine: engine and hardware that ran the scoring model.
     """
@@ -61,9 +61,9 @@ class ObservationRow(OfSample):
 
     Attributes:
         inputs: digest of the inputs and limits; only observations with the same digest are compared.
-        outcome: how the run ended, as in verdicts.
+        outcome: how the execution of the sample ended, as in verdicts.
         observed: one text per input.
-        cpu_seconds: CPU time of the run; equal programs run once, and each of them has the full time.
+        cpu_seconds: CPU time of the execution. Equal programs are executed once, and each has the full time.
     """
 
     inputs: str
@@ -136,7 +136,7 @@ class KeptRows(Generic[Key, Row]):
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """In this context, added rows are written within seconds, and the rest at its end, even after an error.
+        """In this context, added rows are written within seconds, or at the end of the context, even after an error.
 
         Raises:
             StorageError: a part could not be written.

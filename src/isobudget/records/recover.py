@@ -60,7 +60,7 @@ def recover(run: Path) -> Manifest:
 
 
 def check_is_of(run: Path, manifest: Manifest) -> None:
-    """Raise a `ManifestError` if the manifest belongs to another run: parts exist under its names, but none matches.
+    """Raise a `ManifestError` if the manifest belongs to another run: parts have the names in it, but none matches.
 
     If there is only one part and it does not match, the part is assumed to have changed.
     """
@@ -95,7 +95,7 @@ def settle(folder: Path, table: TableParts) -> None:
 
 
 def replace_all(folder: Path, part: Part, columns: Mapping[str, str]) -> None:
-    """Let a part with a hidden name replace all listed parts in one step; then move those away.
+    """Let a part with a hidden name replace all listed parts in one step, then move the replaced parts away.
 
     Raises:
         RunError: another writer has taken the run over.

@@ -1,10 +1,10 @@
 """Makes those repairs of a damaged run folder that are safe. Nothing is deleted: files move to `.superseded/`.
 
-- Work of an interrupted writer is handled as every writer does, see `records.recover`.
+- Work of an interrupted writer is put in order, as every later writer does it, see `records.recover`.
 - A manifest that cannot be read or is of another run is set aside, and rebuilt from the existing parts.
 - Wrong rows or bytes in the manifest are corrected.
 - A damaged or missing part is no longer listed: the next run regenerates what is missing.
-- Rows about missing samples are no longer listed: new samples get new verdicts.
+- Rows about missing samples no longer count, so that samples which are generated again get new verdicts.
 - Parts of other runs or with duplicate rows, and files of interrupted writers, are set aside.
 """
 
@@ -96,11 +96,14 @@ def _set_manifest_aside(folder: Path) -> list[str]:
         aside.write_bytes(path.read_bytes())
     else:
         path.rename(aside)
-    return [f"{path} rebuilt from the parts that are there; the damaged manifest is now {aside}"]
+    return [f"{path} rebuilt from the parts in the folder; the damaged manifest is now {aside}"]
 
 
 def _made_anew(folder: Path, progress: Progress) -> Manifest:
-    """A manifest of all complete parts without duplicate rows; large parts under hidden names come first."""
+    """A manifest of all complete parts. A part with rows that an earlier part has is left out.
+
+    Parts under hidden names come first, because a writer made them to replace other parts.
+    """
     manifest = Manifest()
     parts_by_table = {table: numbered_parts(table) for table in table_folders(folder)}
     progress.start("reading parts", sum(map(len, parts_by_table.values())))
@@ -152,7 +155,7 @@ def _mend_listed(folder: Path, progress: Progress) -> Iterator[str]:
 
 
 def _drop_without_samples(folder: Path, samples: SampleKeys) -> Iterator[str]:
-    """Drop rows about samples that the run does not have; the parts that held them are set aside."""
+    """Drop rows about samples that the run does not have. The parts that held such rows are set aside."""
     manifest = read_manifest(folder.parent) or Manifest()
     new, dropped = NewParts(folder), False
     for part in manifest.table(folder.name).parts:

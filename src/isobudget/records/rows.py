@@ -74,8 +74,9 @@ class PromptRow:
 
     Attributes:
         benchmark, task_id: the problem.
-        format, newline: the format's name, and whether newlines that end the prompt were kept or stripped.
-        chat: whether `prompt` is a conversation: a JSON list of objects with role and content.
+        format: the format's name.
+        newline: whether newlines at the end of the prompt were kept or stripped.
+        chat: whether `prompt` is a conversation: a JSON list of objects with `role` and `content`.
         prompt: the text as the model got it.
         head: source code with which the program to judge begins, see `isobudget.prompts`.
     """
@@ -100,7 +101,7 @@ NO_TEXT = "no text"
 
 @dataclass(frozen=True, slots=True)
 class SampleRow(OfSample):
-    """One sample, with the fields of `Generation`; null if a run is older than the field or the value is not known.
+    """One sample, with the fields of `Generation`. Null means not known, or that the run is older than the field.
 
     Where `prompt_seconds` is null, the prompt's computation is part of `seconds`.
     """
@@ -236,7 +237,7 @@ def same_problem(old: ProblemRow, new: ProblemRow) -> bool:
 def _tests(fields: dict[str, Any]) -> Tests:
     kind = fields.pop("kind")
     if kind not in TEST_KINDS:
-        raise RunError(f"tests of the kind {kind!r} are not known to this isobudget; use a newer one")
+        raise RunError(f"tests of the kind {kind!r} are not known to this isobudget; use a newer isobudget")
     tests: Tests = TEST_KINDS[kind](
         **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
     )

@@ -73,8 +73,8 @@ class Run:
         facts = run_facts.read_facts(place(path))
         if facts.get(run_facts.UNFINISHED):
             raise RunError(
-                f"{path}: its {facts[run_facts.UNFINISHED]} was stopped before its end. Run the same command "
-                "again; it starts over"
+                f"{path}: the {facts[run_facts.UNFINISHED]} into this run was stopped before its end. Run the same "
+                "command again, which starts over"
             )
         return cls(place(path), facts)
 
@@ -105,9 +105,9 @@ class Run:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Run]:
-        """Lock the run for writing. A second writer gets a `RunError`; facts are read again under the lock.
+        """Lock the run for writing. A second writer gets a `RunError`.
 
-        The work of a killed writer is put in order first, see `records.recover`.
+        Under the lock, facts are read again, and the work of a killed writer is put in order (`records.recover`).
         """
         with held(self.path):
             self.facts = run_facts.begin_writing(self.path)
@@ -120,7 +120,7 @@ class Run:
         return read_manifest(self.path) or Manifest()
 
     def state(self, kind: str, name: str, facts: dict[str, Any]) -> None:
-        """State facts about a benchmark or model; they must agree with the existing ones (see facts.merge)."""
+        """State facts about a benchmark or model. They must agree with existing facts about it (see `facts.merge`)."""
         self.facts["format"] = run_facts.FORMAT  # what follows may be samples that older versions would misread
         run_facts.merge(self.facts, kind, name, facts, self.path)
 
@@ -194,8 +194,8 @@ class Run:
     def verdict_writer(self, state: Callable[[], None] | None = None) -> PartWriter:
         """A writer that appends verdicts; use it inside `writing`.
 
-        With `state`, the new verdicts replace the old ones when the first part is written. `state` is called just
-        before that, to state how the new verdicts are made, see `settle_anew`.
+        With `state`, the new verdicts replace the old ones when the first part is written. Just before that, `state` is
+        called; it must state in the facts how the new verdicts are made (see `settle_anew`).
         """
         folder = self.path / "verdicts"
 
