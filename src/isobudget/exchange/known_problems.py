@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 
@@ -110,15 +111,12 @@ def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem
         return there
     begun = set(_FUNCTION.findall(prompt))
     same = {
-        one.task_id: _same_start(one.prompt.strip(), prompt.strip()) for one in problems if one.entry_point in begun
+        one.task_id: len(os.path.commonprefix([one.prompt.strip(), prompt.strip()]))
+        for one in problems
+        if one.entry_point in begun
     }
     closest = [one for one in problems if one.task_id in same and same[one.task_id] == max(same.values())]
     return closest[0] if len(closest) == 1 else there if there in closest else None
-
-
-def _same_start(one: str, other: str) -> int:
-    """The length of the common beginning of two texts; the length of `one` if one text begins with the other."""
-    return next((at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), len(one))
 
 
 def _installed(benchmark: str) -> Benchmark | None:

@@ -148,5 +148,5 @@ def _verdict(passed: object, where: str) -> bool:
     if isinstance(passed, list):
         raise wrong(where, "passed", _ONE_EACH)
     if not isinstance(passed, int) or passed not in (0, 1):
-        raise wrong(where, "passed", f"must be true or false, or a list of 0 and 1, got {shown(passed)}")
+        raise wrong(where, "passed", f"must be true or false, got {shown(passed)}")
     return bool(passed)
