@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 
@@ -111,12 +110,16 @@ def _placed(problems: Sequence[Problem], at: int, prompt: str | None) -> Problem
         return there
     begun = set(_FUNCTION.findall(prompt))
     same = {
-        one.task_id: len(os.path.commonprefix([one.prompt.strip(), prompt.strip()]))
-        for one in problems
-        if one.entry_point in begun
+        one.task_id: _same_start(one.prompt.strip(), prompt.strip()) for one in problems if one.entry_point in begun
     }
     closest = [one for one in problems if one.task_id in same and same[one.task_id] == max(same.values())]
     return closest[0] if len(closest) == 1 else there if there in closest else None
+
+
+def _same_start(one: str, other: str) -> int:
+    """The length of the common beginning of two texts."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _installed(benchmark: str) -> Benchmark | None:
