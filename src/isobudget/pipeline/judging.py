@@ -203,8 +203,8 @@ class Judging:
                 problem = self.problems[sample.benchmark, sample.task_id]
                 if isinstance(problem.tests, NoTests):
                     raise RunError(
-                        f"{self.run.path}: the tests of {sample.benchmark} are not known here, only verdicts that came "
-                        "with its samples. Import them again with --problems BENCHMARK to judge them"
+                        f"{self.run.path}: has no tests of {sample.benchmark}, only verdicts that were imported with "
+                        "the samples. To judge the samples, import them again with --problems BENCHMARK"
                     )
                 yield sample.key, problem, self._programs.program(problem, sample.model, sample.text)
 
