@@ -53,10 +53,10 @@ class Published:
     Attributes:
         name: the benchmark's name.
         title: what messages call the published set, with its version.
-        usual: its usual paths in the data folder; in a folder that the user names, only their file names count.
+        usual: usual paths of the data in the data folder; in a folder that the user names, only their file names count.
         checksums: sha256 of published files -> their name and version.
-        hub: the repository that holds it, if one does.
-        elsewhere: where else it is published, for messages.
+        hub: the repository on the hub that holds the data, if one does.
+        elsewhere: where else the data is published, for messages.
         repair: what to do if the file that a package has installed is missing or wrong.
     """
 
@@ -83,7 +83,7 @@ class Data:
         return self.paths[0]
 
     def inner(self, path: Path) -> Data:
-        """The same data, narrowed to one file of it."""
+        """The same data, narrowed to one of its files."""
         return Data((path,), self.way, self.published)
 
 
