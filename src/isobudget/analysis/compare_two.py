@@ -77,7 +77,8 @@ class Compared(Shown):
         benchmark: name of the benchmark, empty if not stated.
         problems: number of problems for which both sides have samples.
         one, other: the sides.
-        difference, low, high: success of the first less the other's, with its paired interval.
+        difference: success of `one` minus success of `other`.
+        low, high: paired interval of the difference.
         p_value: two-sided p-value of no difference.
         power: what such a comparison can detect.
         notes: what was left out.
