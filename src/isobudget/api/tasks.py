@@ -127,14 +127,14 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
 
 @contextmanager
 def _kept(solution: Solution) -> Iterator[None]:
-    """In this context, the error of a solution that cannot be written says where it is recorded, or contains it."""
+    """In this context, if a solution cannot be written, the error says where it is recorded, or contains its diff."""
     try:
         yield
     except IsobudgetError as error:
         again = f"isobudget show {shlex.quote(str(solution.run))} {shlex.quote(solution.task_id)} --passed"
-        kept = f"What passed is kept; this prints it: {again}"
+        kept = f"The program that passed is recorded. To print it: {again}"
         if not _is_recorded(solution):  # on the same full disk, or the folder is gone
-            kept = f"What passed could not be recorded either; this is it:\n{solution.diff}"
+            kept = f"The program that passed could not be recorded either. Its diff is:\n{solution.diff}"
         raise type(error)(f"{error}\n{kept}") from error
 
 

@@ -124,16 +124,16 @@ def _made_by(limits: Limits, extraction: str | None) -> dict[str, Any]:
 
 
 def _check_judgeable(run: Run, again: bool) -> None:
-    """Raise `RunError` if a run's verdicts cannot be made here, or cannot be made `again`."""
+    """Raise `RunError` if the judge cannot run a run's tests or, for `again`, if samples have no texts to judge."""
     if own := next((one for one in run.problems().values() if isinstance(one.tests, ProjectTests)), None):
         raise RunError(
-            f"{run.path}: {own.task_id} has tests of a project, which isobudget solve runs in the project's own tree; "
-            "its verdicts cannot be made here"
+            f"{run.path}: {own.task_id} has tests of a project, so isobudget judge cannot run them. Only isobudget "
+            "solve can, in the project's own tree"
         )
     if again and (without := next(_without_text(run), None)):
         raise RunError(
-            f"{run.path}: {without.model} has samples of {without.task_id} that were imported without texts; their "
-            "verdicts cannot be made again"
+            f"{run.path}: {without.model} has samples of {without.task_id} that were imported without texts, so "
+            "these samples cannot be judged again"
         )
 
 

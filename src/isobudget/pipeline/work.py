@@ -45,7 +45,7 @@ class Work:
 def missing_work(
     study: Study, model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], have: SampleKeys, group: int
 ) -> Iterator[Work]:
-    """The missing samples of one model, in groups of at most `group` samples; those of a problem follow each other."""
+    """The missing samples of one model, at most `group` in a call; samples of a problem follow each other."""
     for benchmark in benchmarks:
         for problem in benchmark.problems:
             yield from _pieces(study, model, benchmark, problem, have, group)
