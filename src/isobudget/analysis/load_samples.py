@@ -327,7 +327,7 @@ def _verdict_columns() -> dict[str, Column]:
 def _poolable(
     run: Run, benchmarks: Sequence[str], places: Places, samples: dict[str, NDArray[Any]], repairs: bool
 ) -> dict[str, NDArray[Any]]:
-    """The samples that may be pooled. For tasks sampled until one passed, only those sampled regardless of verdicts.
+    """The samples that may be pooled. For tasks sampled until one passed, only samples drawn regardless of verdicts.
 
     With `repairs`, only samples that repair others are returned; without it, only the others.
 

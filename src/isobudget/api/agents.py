@@ -1,8 +1,8 @@
 """Tools for coding agents by the Model Context Protocol: `isobudget mcp` serves `solve`, `judge` and `plan` over stdio.
 
 An agent writes tests and leaves the code to cheap models. The returned code has passed the tests, in confinement, and
-its cost is stated. Paths must be below one project's folder; nothing in it is changed unless the server was started
-with `allow_apply`.
+its cost is stated. Paths must be below the folder of one project. Nothing in this folder is changed unless the server
+was started with `allow_apply`.
 """
 
 from __future__ import annotations

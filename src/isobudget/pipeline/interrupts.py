@@ -1,6 +1,6 @@
-"""Delays Ctrl-C until it does no harm: it is allowed while waiting for results, but not while they are recorded.
+"""Delays Ctrl-C until it does no harm: Ctrl-C takes effect while results are awaited, not while they are recorded.
 
-An interrupt may come at any instruction: after a call is started but before that is noted, or while a result is
+An interrupt may come at any instruction: after a call is started but before the call is noted, or while a result is
 recorded. Results that were paid for would then be lost.
 """
 

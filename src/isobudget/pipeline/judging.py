@@ -1,7 +1,7 @@
 """The judging stage: run the tests on every sample of a run that has no verdict yet.
 
-A sample's program is extracted from its text by the rule that the run states, or by another one on request; nothing
-needs to be generated again.
+A sample's program is extracted from its text by the rule that the run states, or on request by another rule.
+Nothing needs to be generated again for that.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A gateway may answer with another model than the requested one. Such an answer i
 answers for two models of a run under the same name, they are the same model. Comparing them would be meaningless, so
 this is an error.
 
-Not covered: servers that state no name, or repeat the requested name whatever they run.
+Not covered: servers that state no name, or that repeat the requested name, whatever model they run.
 """
 
 from __future__ import annotations

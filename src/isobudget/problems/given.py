@@ -1,4 +1,4 @@
-"""Problems from tests that a caller passes one at a time, such as a training loop, a harness or a service.
+"""Problems from tests that a caller (a training loop, a harness, a service) passes one at a time.
 
 Tests are source, or a mapping with the fields of a line of your own problems (`isobudget.problems.own.tests`). The
 kind of tests in source is read from its top level: a `check` function is called with the entry point, functions

@@ -171,7 +171,7 @@ class _Rest:
     Args:
         text: the answer.
         blocks: the parts of the answer that hold code.
-        entry_point: the function that is wanted; code that defines it again, calls it or reads input is not used.
+        entry_point: the function that is wanted. Code that defines or calls this function, or reads input, is not used.
     """
 
     def __init__(self, text: str, blocks: Sequence[Block], entry_point: str) -> None:
