@@ -234,8 +234,8 @@ def _same_models(
     if not chosen:
         held = "; ".join(f"{source} has {_held(one)}" for source, one in zip(sources, (before, after), strict=True))
         raise InputError(
-            f"{' and '.join(map(str, sources))} have no model and benchmark in common: {held}. Give them the same "
-            "names (fields model and benchmark), or name two models of one benchmark, such as 7b@5 34b@1"
+            f"{' and '.join(map(str, sources))} have no model and benchmark in common: {held}. Give the models the "
+            "same names (fields 'model' and 'benchmark'), or name two models of one benchmark, such as 7b@5 34b@1"
         )
     return [
         ((one, k, f"{one.counts.name}@{k} ({sources[0]})"), (other, k, f"{other.counts.name}@{k} ({sources[1]})"))

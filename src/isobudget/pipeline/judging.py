@@ -235,7 +235,7 @@ def chosen_limits(run: Run, limits: Limits | None, again: bool = False) -> Limit
             described = ", ".join(f"{name} = {value}" for name, value in first._asdict().items())
             raise RunError(
                 f"{run.path}: its verdicts were made under other limits ({described}). "
-                f"Judge with the same ones, or re-judge everything with: isobudget judge {run.path} --again"
+                f"Judge with the same limits, or re-judge everything with: isobudget judge {run.path} --again"
             )
         return first
     return limits or Limits()

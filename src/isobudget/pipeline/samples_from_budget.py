@@ -164,7 +164,7 @@ def sample_price(
         )
     if model.architecture is None:
         raise InputError(
-            f"the shape of {model.name} is not known, so neither are its flops: state its architecture (a known name, "
-            "a config.json or a GGUF file), or n"
+            f"the shape of {model.name} is not known, so its flops are not known either: state the model's "
+            "'architecture' (a known name, a config.json or a GGUF file), or 'n'"
         )
     return flops_cost(model.architecture, use)

@@ -55,7 +55,7 @@ def _of_fields(fields: Mapping[str, Any], entry_point: str, where: str) -> Tests
         raise InputError(f"{where}: must be source or an object with fields, not {type(fields).__name__}")
     record = {**fields, "entry_point": entry_point or None}
     if not KINDS.keys().isdisjoint(fields) and needs_entry_point(record, Form.TEXT) and not entry_point:
-        raise InputError(f"{where}: set entry_point to the function that they call")
+        raise InputError(f"{where}: set entry_point to the function that the tests call")
     return read_tests(record, where, "", entry_point)
 
 
