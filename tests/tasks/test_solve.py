@@ -249,7 +249,7 @@ def test_what_cannot_be_written_says_where_it_is_kept(project: Path) -> None:
         done = run(SLUG, "--tests", SLUG_TESTS, "--models", "small", "--budget", "2samples", "--apply")
     assert done.returncode == 2
     assert "has changed since it was read, so nothing was written; run the command again" in done.stderr
-    words = done.stderr.partition("this prints it: isobudget show ")[2].split()
+    words = done.stderr.partition("To print it: isobudget show ")[2].split()
     assert RIGHT in str(api.show(words[0], words[1], passed=True))
 
 
