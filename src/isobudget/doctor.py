@@ -52,7 +52,7 @@ class Check:
     """The result of one check.
 
     Attributes:
-        area: part of the system: machine, extras, judge, models.
+        area: part of the system: `machine`, `extras`, `judge` or `models`.
         name: what was checked.
         ok: whether it is available; None for plain information.
         found: what was found.
@@ -97,7 +97,7 @@ def _extras() -> list[Check]:
 
 
 def needed_packages() -> dict[str, list[str]]:
-    """The packages of each extra, including those of extras in it; extras for developers are left out."""
+    """The packages of each extra, with the packages of other extras that it includes. Not for developers' extras."""
     stated = importlib.metadata.requires("isobudget") or []
     direct: dict[str, list[str]] = {}
     for requirement in stated:

@@ -8,7 +8,7 @@ fault of isobudget itself and keeps its traceback.
 from __future__ import annotations
 
 #: the last sentences of errors that interrupt resumable work
-RESUME = "Finished work is saved; run the same command to resume (a file of samples: with --resume)."
+RESUME = "Finished work is saved; run the same command to resume (for a file of samples, add --resume)."
 _NUMBER = "a number"
 _JSON_KINDS = {
     dict: "an object",

@@ -99,9 +99,9 @@ def column_widths(grid: Grid, width: int) -> list[int] | None:
 
 
 def amount(value: float) -> str:
-    """A number in three significant digits, or whole from 1,000; `-` for NaN.
+    """A number in three significant digits, or as a whole number from 1,000 on; `-` for NaN.
 
-    Numbers below 0.01 or from 100,000 have a power of ten: `1.23e6`.
+    Numbers below 0.01, except 0, and numbers from 100,000 on have a power of ten: `1.23e6`.
     """
     if math.isnan(value):
         return "-"
@@ -111,7 +111,7 @@ def amount(value: float) -> str:
 
 
 def with_unit(value: float, unit: str) -> str:
-    """An amount with its unit, a `Unit` or its name: `13.5 Tflops`, `0.395 s`, `$0.0018`; `-` for NaN."""
+    """An amount in a unit (a `Unit` or its name), as text: `13.5 Tflops`, `0.395 s`, `$0.0018`; `-` for NaN."""
     if math.isnan(value):
         return "-"
     if unit == "flops":
@@ -123,7 +123,7 @@ def with_unit(value: float, unit: str) -> str:
 
 
 def usd(value: float) -> str:
-    """Dollars in three significant digits, or whole from 100: `$0.0000312`, `$0.42`, `$1,235`; `-` for NaN.
+    """Dollars in three significant digits, or whole dollars from 100 on: `$0.0000312`, `$0.42`, `$1,235`; `-` for NaN.
 
     Amounts below a billionth have an exponent: `$1e-300`.
     """
@@ -156,7 +156,7 @@ def interval(low: float, high: float, dash: str = "-") -> str:
 
 
 def ratio(value: float, digits: str = ".3g") -> str:
-    """A ratio, in three digits by default; `?` for NaN, such as an interval's end that the samples do not reach."""
+    """A ratio, in three digits by default; `?` for NaN, as where the samples do not reach the end of an interval."""
     return "?" if math.isnan(value) else f"{value:{digits}}"
 
 

@@ -12,7 +12,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a package whose names are defined in modules below it.
 
     Args:
-        package: its `__name__`.
+        package: the `__name__` of the package.
         homes: name -> module below the package.
     """
 
@@ -25,9 +25,9 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
 
 def lazy_package(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and the `__dir__` of such a package: `dir` and Tab show its names before they are loaded.
+    """The `__getattr__` and the `__dir__` of a package whose names are loaded when they are first used.
 
-    The arguments are those of `lazy_names`.
+    By this `__dir__`, `dir` and Tab also show the names that are not loaded yet. For the arguments see `lazy_names`.
     """
 
     def names() -> list[str]:

@@ -1,7 +1,7 @@
 """The result type of calls in `isobudget.api` that return several results: a tuple with a JSON form and rows.
 
-Every result can be displayed in a notebook: its table, its figure, its rows. The package `report` makes these. It is
-imported by name on demand, because this module may not import packages above its own.
+Every result can be displayed in a notebook: its table, its figure, its rows. The package `report` makes these. This
+module imports `report` by name on demand, because it may not depend on packages above its own.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Results(tuple[T, ...], Shown):
         return self._plain()
 
     def to_records(self) -> Rows:
-        """The results as flat rows, all with the same keys: what the command prints with ``--csv``, if it has that."""
+        """The results as flat rows, all with the same keys: what the command prints with ``--csv``, if it can."""
         return self._rows()
 
     def grids(self) -> list[Grid]:

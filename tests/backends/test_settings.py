@@ -111,14 +111,14 @@ def test_a_gguf_file_is_opened_by_its_path(tmp_path: Path) -> None:
         ({"slots": 0, "threads": 0}, "slots: must be at least 1, not 0; threads: must"),
         (
             {"price": {"input": 1.0}},
-            "price: must be a table with input, output, date and source, which say when and where the price was seen "
-            "(missing: output, date, source), not {'input': 1.0}",
+            "price: must be a table with 'input', 'output', 'date' and 'source'; 'date' and 'source' say when and "
+            "where it was seen (missing: 'output', 'date', 'source'), not {'input': 1.0}",
         ),
         (
             {"price": {"input": "1", "output": 1, "date": "d", "source": "s"}},
             "price: input: must be a number of 0 or more, not '1'",
         ),
-        ({"price": 3}, "price: must be a table with input, output, date and source, not 3"),
+        ({"price": 3}, "price: must be a table with 'input', 'output', 'date' and 'source', not 3"),
     ],
 )
 def test_what_is_wrong_is_named(fields: dict[str, Any], said: str) -> None:

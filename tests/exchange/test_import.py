@@ -182,7 +182,7 @@ def test_the_remedies_for_what_is_not_judged_work(tmp_path: Path, monkeypatch: p
     lines(Path("own.jsonl"), {"task_id": "own/0", "completion": "x"})
     api.import_results("own.jsonl", "run")
     for read in (api.passk, api.curves, api.report):
-        with pytest.raises(RunError, match=r"tests are not known here; import them again .*--problems PROBLEMS"):
+        with pytest.raises(RunError, match=r"does not have the tests; import the samples again .*--problems PROBLEMS"):
             read("run")
 
 

@@ -86,7 +86,7 @@ def test_verdicts_whose_tests_are_not_known_stay(tmp_path: Path) -> None:
     samples = tmp_path / "samples.jsonl"
     samples.write_text('{"task_id": "z", "completion": "x", "passed": true}\n')
     write_run(samples, tmp_path / "run")
-    with pytest.raises(RunError, match="the tests of imported are not known here"):
+    with pytest.raises(RunError, match="has no tests of imported, only verdicts that were imported"):
         judge_run_samples(tmp_path / "run", again=True, workers=1)
     assert [one.passed for one in load_run(tmp_path / "run").verdicts()] == [True]
 

@@ -224,7 +224,7 @@ def test_numbers_of_many_digits_are_kept() -> None:
         ({"inputs": [[1]], "outputs": [], "fn_name": "f"}, "has 1 inputs and 0 outputs"),
         ("{", "input_output.json: is not JSON"),
         ("[" * 100_000, "input_output.json: is not JSON"),
-        ("[1]", "input_output.json: must be an object with inputs and outputs, not a list"),
+        ("[1]", "input_output.json: must be an object with the fields 'inputs' and 'outputs', not a list"),
         ({"inputs": "1", "outputs": ["1"]}, "input_output.json, inputs: must be a list, not a string"),
         ({"inputs": [1], "outputs": ["1"]}, r"input_output.json, inputs\[0\]: must be a string, not a number"),
         (
@@ -253,7 +253,7 @@ def test_wrong_tests_name_the_file(tmp_path: Path, content: object, message: str
         ({"question__txt": None}, r"question\.txt: is missing or empty"),
         ({"question__txt": " "}, r"question\.txt: is missing or empty"),
         ({"metadata__json": None}, r"metadata\.json: is missing; a folder of APPS holds"),
-        ({"metadata__json": "[]"}, r"metadata\.json: must be an object with the field difficulty"),
+        ({"metadata__json": "[]"}, r"metadata\.json: must be an object with the field 'difficulty'"),
         ({"metadata__json": "{}"}, r"metadata\.json, difficulty: must be a string, not null"),
         ({"metadata__json": "{"}, r"metadata\.json: is not JSON"),
         ({"solutions__json": "{}"}, r"solutions\.json: must be a JSON list of programs"),

@@ -234,7 +234,7 @@ def test_a_file_that_is_there_meanwhile_is_not_replaced_by_out(project: Path) ->
 
     with answering(answers) as (url, _):
         declare(project.parent / "models.toml", url)
-        with pytest.raises(InputError, match=r"found\.py exists already(.|\n)*What passed is kept"):
+        with pytest.raises(InputError, match=r"found\.py exists already(.|\n)*The program that passed is recorded"):
             solve(out=project / "found.py")
     assert (project / "found.py").read_text() == "mine"
 
@@ -249,7 +249,7 @@ def test_what_cannot_be_written_says_where_it_is_kept(project: Path) -> None:
         done = run(SLUG, "--tests", SLUG_TESTS, "--models", "small", "--budget", "2samples", "--apply")
     assert done.returncode == 2
     assert "has changed since it was read, so nothing was written; run the command again" in done.stderr
-    words = done.stderr.partition("this prints it: isobudget show ")[2].split()
+    words = done.stderr.partition("To print it: isobudget show ")[2].split()
     assert RIGHT in str(api.show(words[0], words[1], passed=True))
 
 
@@ -261,7 +261,7 @@ def test_what_can_neither_be_written_nor_recorded_is_in_the_error(project: Path)
 
     with answering(answers) as (url, _):
         declare(project.parent / "models.toml", url)
-        with pytest.raises(InputError, match="could not be recorded either; this is it:\n--- a/src") as raised:
+        with pytest.raises(InputError, match=r"could not be recorded either\. Its diff is:\n--- a/src") as raised:
             solve(apply=True)
     assert f"+{RIGHT}" in str(raised.value)
 
@@ -357,7 +357,7 @@ def test_what_was_drawn_until_one_passed_is_not_pooled(served: Path) -> None:
     assert samples.problems[0].index.tolist() == list(range(first, first + 5))
     solve("src/pkg/text.py::Counter.add", tests="tests/test_counter.py", explore=3)
     assert api.plan(explored.run, "tokens", budget="4x", replicates=100).rows
-    with pytest.raises(RunError, match="has tests of a project, which isobudget solve runs"):
+    with pytest.raises(RunError, match=r"has tests of a project, so .* Only isobudget solve can"):
         api.judge(explored.run, again=True)
 
 

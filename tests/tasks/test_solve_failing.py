@@ -104,8 +104,8 @@ def test_nothing_to_decide_on_is_told_and_no_success(served: Path) -> None:
     done = command_line(*command("--tests", "tests", "--json"))
     assert (done.returncode, done.stdout) == (2, "")
     assert (
-        "error: src: no function without a body has tests that can decide (1 found); the first: tests: no test imports"
-        in done.stderr
+        "error: src: no function without a body has tests that can decide (found: 1 function); the first: tests: no "
+        "test imports" in done.stderr
     )
     with pytest.raises(InputError, match="--out takes one file, and --failing may write several"):
         api.solve_failing("src", "tests", out="found.py")

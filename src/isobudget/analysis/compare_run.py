@@ -1,6 +1,6 @@
 """From a run's samples and verdicts to curves: what each model solves at each budget, and by its greedy outputs.
 
-Without a costs file a run is priced by what it recorded, sample by sample.
+Without a costs file, each sample has the cost that the run recorded for it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def run_comparison(
             samples cut off at the length limit rank last and still cost.
         stop: `fixed`, or `first-pass`: passing and failing samples are then charged as they were recorded, or all
             alike if a costs file states what a sample costs.
-        budgets: as they were written, per problem; by default powers of two of the cheapest sample.
+        budgets: budgets per problem; by default powers of two times the cheapest sample.
 
     Raises:
         RunError: there is no such run or benchmark, or nothing is judged.

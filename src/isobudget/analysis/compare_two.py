@@ -77,7 +77,8 @@ class Compared(Shown):
         benchmark: name of the benchmark, empty if not stated.
         problems: number of problems for which both sides have samples.
         one, other: the sides.
-        difference, low, high: success of the first less the other's, with its paired interval.
+        difference: success of `one` minus success of `other`.
+        low, high: paired interval of the difference.
         p_value: two-sided p-value of no difference.
         power: what such a comparison can detect.
         notes: what was left out.
@@ -233,8 +234,8 @@ def _same_models(
     if not chosen:
         held = "; ".join(f"{source} has {_held(one)}" for source, one in zip(sources, (before, after), strict=True))
         raise InputError(
-            f"{' and '.join(map(str, sources))} have no model and benchmark in common: {held}. Give them the same "
-            "names (fields model and benchmark), or name two models of one benchmark, such as 7b@5 34b@1"
+            f"{' and '.join(map(str, sources))} have no model and benchmark in common: {held}. Give the models the "
+            "same names (fields 'model' and 'benchmark'), or name two models of one benchmark, such as 7b@5 34b@1"
         )
     return [
         ((one, k, f"{one.counts.name}@{k} ({sources[0]})"), (other, k, f"{other.counts.name}@{k} ({sources[1]})"))

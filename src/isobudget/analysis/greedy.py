@@ -23,7 +23,7 @@ def greedy_of_run(
     """The greedy outputs by model; models that lack a judged one for some compared problem are left out.
 
     Args:
-        run: a run, loaded or its folder.
+        run: a loaded run, or the folder of a run.
         comparisons: comparisons of the run's models on the same problems, one per unit.
         recorded: whether to price outputs as the run recorded them. Otherwise, and in a unit that the run did not
             record, each output costs what one sample of its model does.

@@ -50,12 +50,20 @@ _AS_THEY_ARE = ["passed", "completion_tokens", "tests_passed", *_MEASURED]
 class ProblemSamples:
     """The judged samples of one problem by one model, in the order of their index; all arrays have shape (n,).
 
-    Token counts are -1 if they are not known, and `usd` (what others billed) is NaN if it is not known.
-    `seconds` and `joules` (NaN if not measured) are those of generating a sample, `judge_seconds` the CPU seconds of
-    its tests, `tests_passed` how many tests passed before the first that did not (NaN if not known).
-    `prompt_seconds`, `prompt_joules`, `idle_tokens`, `idle_seconds`, `billed_prompt_tokens` and `cached_tokens` are as
-    in `Generation`, NaN if not known; `analysis.measured` and `costs.bills` compute prices from them. `text` and
-    `token_ids` (None if the backend gave none) are empty unless they were requested.
+    Unless stated otherwise, a value that is not known is NaN.
+
+    Attributes:
+        prompt_tokens, completion_tokens: token counts; -1 if not known.
+        mean_logprob, sum_logprob: log-probability under the model that generated the sample.
+        cut_off: whether the sample ended at the token limit.
+        seconds, joules: of generating the sample.
+        usd: what others billed for the sample.
+        judge_seconds: CPU seconds of the sample's tests.
+        tests_passed: how many tests passed before the first that did not.
+        prompt_seconds, prompt_joules, idle_tokens, idle_seconds, billed_prompt_tokens, cached_tokens: as in
+            `Generation`; `analysis.measured` and `costs.bills` compute prices from them.
+        text: empty unless requested.
+        token_ids: empty unless requested; None for a sample if the backend gave none.
     """
 
     passed: NDArray[np.bool_]
@@ -177,8 +185,8 @@ def judge_remedy(run: Run) -> str:
     """How a run's samples get verdicts: by `isobudget judge`, or by an import if the run does not know the tests."""
     if all(isinstance(one.tests, NoTests) for one in run.problems().values()) and "imported" in run.facts:
         return (
-            "their tests are not known here; import them again with: isobudget import FILE --rejudge --problems "
-            "PROBLEMS (their benchmark, or a JSONL file with their tests)"
+            "the run does not have the tests; import the samples again with: isobudget import FILE --rejudge "
+            "--problems PROBLEMS (the benchmark, or a JSONL file with the tests)"
         )
     return f"judge them with: isobudget judge {run.path}"
 
@@ -324,12 +332,12 @@ def _verdict_columns() -> dict[str, Column]:
 def _poolable(
     run: Run, benchmarks: Sequence[str], places: Places, samples: dict[str, NDArray[Any]], repairs: bool
 ) -> dict[str, NDArray[Any]]:
-    """The samples that may be pooled. For tasks sampled until one passed, only those sampled regardless of verdicts.
+    """The samples that may be pooled. For tasks sampled until one passed, only samples drawn regardless of verdicts.
 
     With `repairs`, only samples that repair others are returned; without it, only the others.
 
     Raises:
-        RunError: there are none, because all were sampled until one passed.
+        RunError: no sample may be pooled, because all tasks were sampled until one sample passed.
     """
     stopped = [name for name in benchmarks if run.facts["benchmarks"][name].get("stopping")]
     if not stopped and not repairs:

@@ -3,12 +3,12 @@
     cost(k) = prompt + k * sample
 
 Where the engine timed prompts apart, a problem's prompt is charged once, as it was computed once, and a sample costs
-its share of the steps that advanced it. Steps with idle slots (a run's last samples, a model with few of them) took
-longer for each sample than full ones; their tokens are priced by the model's full steps,
+its share of the steps that advanced it. A step with idle slots (at the end of a run, or with
+a model that has few samples) took longer for each sample than a full step. So if at least a tenth of all tokens were
+generated in full steps, tokens of steps with idle slots are priced by the model's full steps:
 
     sample = seconds of its full steps + its tokens of idle steps x seconds of a full step's token
-
-if at least a tenth of all tokens were generated in full steps. The source says what could not be separated: the
+ The source says what could not be separated: the
 prompt's time, or the time of idle slots.
 
 Not covered: joules of idle slots, and that a token takes longer the more tokens are before it.

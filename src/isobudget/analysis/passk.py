@@ -1,6 +1,6 @@
 """pass@k of every benchmark and model in a COUNTS file, with intervals: what `isobudget passk` prints.
 
-The estimator is in `isobudget.statistics.pass_at_k`, the interval, over problems, in
+The estimator is in `isobudget.statistics.pass_at_k`. The intervals are over problems, and are computed by
 `isobudget.statistics.intervals`. For costs and comparisons between models see `isobudget.curves`.
 """
 

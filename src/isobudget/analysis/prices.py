@@ -3,8 +3,8 @@
 - A costs file (`costs.costs_file`) decides for the models that it names.
 - `paper`: Table 1 for the Code Llama models; in flops, for other models of the catalogue, the paper's way of counting
   (one pass at 128 tokens).
-- Neither, in flops: a model whose name is in the catalogue is counted by its samples' own `completion_tokens` if the
-  file has them, else in the paper's way. In tokens: by `completion_tokens`.
+- Without either, flops are counted for a model whose name is in the catalogue: from the `completion_tokens` of its
+  samples if the file has them, else in the paper's way. Tokens are counted from `completion_tokens`.
 
 The source of every cost says which of these was used. A model without a cost is an error, not a gap in the table.
 """
@@ -111,7 +111,10 @@ def price_model(
 
 
 def counts_token_use(counts: ModelCounts) -> TokenUse | None:
-    """The token counts of the lines that have completion tokens, with prompts if all have them; None without any."""
+    """The token counts of the lines that have completion tokens; None if no line has them.
+
+    Prompt tokens are included only if every line has both counts.
+    """
     known = [tokens for tokens in counts.completion_tokens if tokens]
     if not known:
         return None

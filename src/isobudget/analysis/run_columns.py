@@ -54,7 +54,7 @@ class Places:
         return cls(_numbered(models), benchmarks, task_ids, tasks)
 
     def keys(self, block: pa.Table) -> tuple[Keys, NDArray[np.bool_] | None]:
-        """The keys of the rows that are of these models and problems, and which rows these are; None if all are."""
+        """The keys of the rows of these models and problems, and a mask of these rows (None if it keeps all rows)."""
         model, benchmark, task_id = (
             codes(block[name], numbers)
             for name, numbers in (
@@ -76,7 +76,7 @@ class Places:
         return ((model * self.tasks.size + task) * 2) << INDEX_BITS
 
     def task_of(self, groups: Keys) -> Keys:
-        """The number of each group's problem; groups are those of `groups_of`."""
+        """The number of each group's problem, for groups that `groups_of` returned."""
         return (groups >> 1) % self.tasks.size
 
 
@@ -95,7 +95,7 @@ def _numbered(texts: Any) -> dict[str, int]:
 
 
 def codes(column: pa.ChunkedArray, places: Mapping[str, int]) -> Keys:
-    """Each text's number; -1 for one that has none."""
+    """Each text's number; -1 for a text without a number."""
     numbers = [np.zeros(0, dtype=np.int64)]
     for chunk in column.chunks:
         table = np.array([places.get(text, -1) for text in chunk.dictionary.to_pylist()] or [-1], dtype=np.int64)

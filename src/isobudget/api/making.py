@@ -76,10 +76,10 @@ def generate(
         n: samples of each problem, for every model.
         problems: only the first N problems.
         backend: how to reach --model: llama.cpp, server (or openai), vllm, transformers; by default server with --url,
-            else llama.cpp, or as declared.
+            else llama.cpp, or as your models file declares.
         url: base URL of a server, such as http://localhost:8000/v1.
         api: API of the server: completions, or chat (prompts are then conversations); by default completions, or as
-            declared.
+            your models file declares.
         key_env: as in `rank`.
         setting: any other setting of the backend, as in a study (docs/studies.md). Repeatable.
         cluster: the Ray cluster to run on, local, auto or HOST:PORT (docs/cluster.md): local starts one here, auto
@@ -225,7 +225,8 @@ def judge(
         again: re-judge every sample, including those that already have a verdict; replaces a file of verdicts.
         extraction: extract code from the outputs with this rule: function, block, program, none. A run: with --again.
         one_process: whether a whole program that leaves nothing behind runs all of its tests in one process.
-        trust: where a file's own tests run: split, shared, or auto for each problem's own way.
+        trust: where function and pytest tests of your own problems run: split (in a process apart from the sample),
+            shared (in the sample's process), or auto (isobudget decides for each problem).
         check: first judge the references of own problems, and a right and a wrong program of every benchmark.
         unsafe: judge even where samples cannot be confined.
         cluster: as in `generate`.

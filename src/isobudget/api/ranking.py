@@ -61,10 +61,10 @@ def rank(
         ranker: names of rankers, see docs/rankers.md. Repeatable.
         model: model that scores the samples or writes tests: a name, a GGUF file.
         backend: how to reach --model: llama.cpp, server (or openai), vllm, transformers; by default server with
-            --url, else llama.cpp, or as declared.
+            --url, else llama.cpp, or as your models file declares.
         url: base URL of a server, such as http://localhost:8000/v1.
         api: API of the server: completions, or chat, which can only write tests (--ranker tests); by default
-            completions, or as declared.
+            completions, or as your models file declares.
         key_env: the environment variable with the server's key. api.openai.com gets OPENAI_API_KEY.
         setting: any other setting of the backend, as in a study (docs/studies.md). Repeatable.
         architecture: architecture of --model, to count flops: a name, a config.json.

@@ -37,7 +37,7 @@ def serve(
     """Serve an OpenAI-compatible gateway until it is stopped. Requests with tests get an answer that passes them.
 
     Args:
-        policy: policy files; a request for isobudget/NAME plays NAME.toml, isobudget/auto the first.
+        policy: policy files; a request for the model isobudget/NAME uses NAME.toml, and isobudget/auto the first file.
         models: models, cheapest first; by default those of the policies, else those of the models file, else the
             embedded ones.
         host: the address to listen on; by default 127.0.0.1, this machine alone.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from isobudget.api.names import Names
 from isobudget.errors import InputError, IsobudgetError
+from isobudget.grid import counted
 
 if TYPE_CHECKING:
     from isobudget.progress import Progress
@@ -60,7 +61,8 @@ def solve(
         also: tests that must still pass; run on samples that pass --tests. Repeatable.
         budget: hard limit; by default 60s. In Python as ``60s``, ``10min``, ``0.02usd``, ``5e13flops``, ``20000tokens``
             or ``20samples``.
-        models: models, cheapest first; by default of the models file, or embedded ones. In Python names, or ``"a,b"``.
+        models: models, cheapest first; by default those of the models file, else embedded
+            ones. In Python names, or ``"a,b"``.
         policy: run this policy instead, see `plan --write`.
         apply: write the passing sample into the file, if nobody has changed the file and the git tree is clean.
         force: apply even on a git tree with uncommitted changes.
@@ -73,7 +75,8 @@ def solve(
         max_tokens: tokens per sample; by default 256.
         temperature: sampling temperature; by default 0.7.
         test_seconds: CPU seconds for one candidate's tests; by default 5.
-        explore: generate N samples of every model, whatever their verdicts. In Python, too, these may be pooled.
+        explore: generate N samples of every model, whatever their verdicts. In Python, too, pass@k counts such
+            samples, because they do not depend on verdicts.
         repair: give a failing sample back to its model up to N times, with its first failing test.
         confirm: go on until N more samples pass, and show inputs on which passing samples differ, each with a test.
         seed: seed of the first sample.
@@ -124,14 +127,14 @@ def _solved(given: Mapping[str, Any], opened: OpenModels | None = None) -> Solut
 
 @contextmanager
 def _kept(solution: Solution) -> Iterator[None]:
-    """In this context, the error of a solution that cannot be written says where it is recorded, or contains it."""
+    """In this context, if a solution cannot be written, the error says where it is recorded, or contains its diff."""
     try:
         yield
     except IsobudgetError as error:
         again = f"isobudget show {shlex.quote(str(solution.run))} {shlex.quote(solution.task_id)} --passed"
-        kept = f"What passed is kept; this prints it: {again}"
+        kept = f"The program that passed is recorded. To print it: {again}"
         if not _is_recorded(solution):  # on the same full disk, or the folder is gone
-            kept = f"What passed could not be recorded either; this is it:\n{solution.diff}"
+            kept = f"The program that passed could not be recorded either. Its diff is:\n{solution.diff}"
         raise type(error)(f"{error}\n{kept}") from error
 
 
@@ -169,7 +172,7 @@ def solve_failing(
         folder: a folder of the project, or a file.
         tests: as in `solve`; for each function, the tests that call it count.
         on_solution: called with every solution as soon as it exists, so that none is lost if a later one fails.
-        options: as in `solve`, except `out`. The budget is that of each function.
+        options: as in `solve`, except `out`. Each function has the whole budget.
 
     Raises:
         IsobudgetError: see `solve`; or no function has tests that can decide.
@@ -200,7 +203,8 @@ def solve_failing(
                 break
             given.arguments["force"] |= given.arguments["apply"]  # the tree was clean: only this changed it
     if refused and not solutions:
-        said = f"no function without a body has tests that can decide ({len(refused)} found); the first"
+        found = f"found: {counted(len(refused), 'function')}"
+        said = f"no function without a body has tests that can decide ({found}); the first"
         raise InputError(f"{folder}: {said}: {refused[0]}")
     return solutions
 

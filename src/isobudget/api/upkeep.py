@@ -20,8 +20,8 @@ def check(
     Args:
         run: a run folder, also s3://BUCKET/RUN. In Python also a run.
         repair: make the safe repairs. Files move to .superseded; nothing is deleted. In Python, too, parts of an
-            interrupted writer are added, damaged or duplicate parts are set aside, and the next run
-            regenerates what is then missing.
+            interrupted writer are added, damaged or duplicate parts are set aside, and the next run regenerates what is
+            then missing.
         take_over: end another writer's lease on a run in an object store.
         progress: shows the progress.
 

@@ -60,8 +60,8 @@ def build_app(only: str | None = None) -> typer.Typer:
     """The Typer application with every command. Command modules import heavy libraries inside their functions.
 
     Args:
-        only: the command that is about to run; only this one is built. If it is another word, all commands are built,
-            but with their help alone and without options. Both save most of the start-up time.
+        only: the command that is about to run: it alone is built. If `only` is not a command, all commands are built,
+            with their help and without their options. Either saves most of the start-up time. None: everything.
     """
     app = typer.Typer(
         name="isobudget",

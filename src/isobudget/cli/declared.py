@@ -1,6 +1,7 @@
 """A command's options, taken from the function of `isobudget.api` that it calls.
 
-Names, types and defaults come from its signature, help texts from the ``Args:`` of its docstring. From a line such as
+Names, types and defaults come from the signature of the function, help texts from ``Args:`` in its docstring. From the
+line
 
     workers: samples judged at once; by default one per core. In Python also 0.
 

@@ -24,8 +24,8 @@ def profile(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Benchmark throughput on this machine, even without the model's weights.
 
     Speed depends on the shape and quantization of weights, not on their values, so an architecture alone is timed with
-    random ones. The profile prices samples in seconds: name it in a costs file (`profile = "FILE"`) and compare with
-    `isobudget curves --unit seconds --costs`.
+    random weights. A profile prices samples in seconds: name the profile in a costs file (`profile = "FILE"`) and
+    compare with `isobudget curves --unit seconds --costs`.
 
     Examples: `isobudget profile smollm2-135m`, or
     `isobudget profile codellama-7b --slots 1,8 --completion-tokens 64`

@@ -50,7 +50,8 @@ def check_references(problems: Iterable[Problem], check: bool, unsafe: bool, pro
 class FirstCheck:
     """Checks the problems of a study before anything is downloaded or generated; see `check_problems`.
 
-    `make_judge` returns a judge that is not entered yet; `layers` are its layers of confinement.
+    `make_judge` returns a judge that is not entered yet. After the check, `layers` are the judge's layers of
+    confinement.
     """
 
     make_judge: Callable[[], Judge]

@@ -1,11 +1,11 @@
 """Computes what a study would generate and spend, without downloading, writing or requesting anything (``--dry-run``).
 
 Numbers of samples are exact. Tokens are estimates with an upper bound (see `lengths`); if the run folder already has
-samples of a model, their mean length is used for completions. Time comes from the seconds recorded in the run folder,
-else from a roofline model if the study names the GPU and the model's shape is known; that is a lower bound. Cost comes
-from the price stated with the model, else from the shipped price tables: per token for servers, per GPU-hour otherwise.
-Unknown values are None, never a guess. Disk space is a rough estimate if nothing is recorded: about 3 bytes per
-completion token.
+samples of a model, their mean length is used for completions. Time comes from the seconds recorded in the run folder.
+Without these, a roofline model gives a lower bound, if the study names the GPU and the model's shape is known. Cost
+comes from the price stated with the model, else from the shipped price tables: per token for servers, per GPU-hour
+otherwise. Unknown values are None, never a guess. Disk space is a rough estimate if nothing is recorded: about 3 bytes
+per completion token.
 """
 
 from __future__ import annotations

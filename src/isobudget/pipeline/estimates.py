@@ -48,10 +48,11 @@ class Expected:
         problems: number of problems of the benchmark.
         n: samples of each problem, without the greedy one.
         samples: total number of samples that the study requests.
-        left: samples that the run folder does not have yet; the other fields are about these.
+        left: samples that the run folder does not have yet. The fields below are about these samples alone.
         prompt_tokens, completion_tokens: estimates.
         prompt_tokens_at_most, completion_tokens_at_most: upper bounds.
-        seconds, usd: estimates, each with its source.
+        seconds, usd: estimates.
+        seconds_source, usd_source: where these estimates come from.
         bytes: estimated bytes on disk.
     """
 
@@ -74,7 +75,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class RecordedMeans:
-    """Means over a run's samples of one model and benchmark; `prompt_seconds` is 0 if it is included in `seconds`."""
+    """Means over a run's samples of one model and benchmark.
+
+    `prompt_seconds` is 0 if `seconds` includes the time of the prompt.
+    """
 
     completion_tokens: float
     seconds: float

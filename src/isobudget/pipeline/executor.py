@@ -64,7 +64,11 @@ class Executor(Protocol):
         beside: Sequence[ResolvedModel] = (),
         **modes: Any,
     ) -> Judge:
-        """A judge, not yet entered. `beside` are the models that generate meanwhile; see the executor for the rest."""
+        """A judge, not yet entered.
+
+        `beside` are the models that generate meanwhile. The other arguments are those of `Judge`; an executor may
+        refuse some of them.
+        """
         ...
 
 

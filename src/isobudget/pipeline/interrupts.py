@@ -1,6 +1,6 @@
-"""Delays Ctrl-C until it does no harm: it is allowed while waiting for results, but not while they are recorded.
+"""Delays Ctrl-C until it does no harm: Ctrl-C takes effect while results are awaited, not while they are recorded.
 
-An interrupt may come at any instruction: after a call is started but before that is noted, or while a result is
+An interrupt may come at any instruction: after a call is started but before the call is noted, or while a result is
 recorded. Results that were paid for would then be lost.
 """
 
@@ -23,7 +23,7 @@ _STEP_SECONDS = 0.2
 
 
 class Interrupts:
-    """Delays interrupts until they are allowed; if another comes while one is waiting, it takes effect at once.
+    """Delays interrupts until they are allowed. A second interrupt, while the first is delayed, takes effect at once.
 
     This covers Python's handlers of SIGINT and SIGTERM, which raise in the main thread.
     """
@@ -35,7 +35,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[None]:
-        """Delay interrupts in this context, except inside `let_in`; one that still waits at the end is raised then."""
+        """Delay interrupts in this context, except inside `let_in`; an interrupt still delayed is raised at the end."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -102,11 +102,11 @@ class Landed:
         future.add_done_callback(lambda _: self._ended.put(None))
 
     def wait(self) -> None:
-        """Wait until a future has finished since the last `forget`; it may be one that was seen already."""
+        """Wait until a watched future has finished since the last `forget`, perhaps one that the caller has handled."""
         get_interruptibly(self._ended, math.inf)
 
     def forget(self) -> None:
-        """Ignore futures that have finished so far; call this before checking which ones have."""
+        """Ignore futures that have finished so far; call this before checking which futures have finished."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._ended.get_nowait()

@@ -41,7 +41,8 @@ class JudgeSummary:
         problems, n_min, n_max: for a file: number of problems, fewest and most samples per problem.
         pass_at_k: for a file: k -> mean over problems, in [0, 1], for every listed k for which all problems have enough
             samples.
-        by_model: for a file whose samples state several models: the same for each model; `pass_at_k` is then empty.
+        by_model: for a file whose samples state several models: for each model, a mapping such as `pass_at_k`, which
+            is then empty.
         trust_shared: for a file: number of samples that ran in one process with their tests.
         problems_in_all: for a file: number of problems of the benchmark.
         invalid: for a file: the first sample that could not be judged, and why; empty if there is none.

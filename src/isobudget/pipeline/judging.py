@@ -1,7 +1,7 @@
 """The judging stage: run the tests on every sample of a run that has no verdict yet.
 
-A sample's program is extracted from its text by the rule that the run states, or by another one on request; nothing
-needs to be generated again.
+A sample's program is extracted from its text by the rule that the run states, or on request by another rule.
+Nothing needs to be generated again for that.
 """
 
 from __future__ import annotations
@@ -124,16 +124,16 @@ def _made_by(limits: Limits, extraction: str | None) -> dict[str, Any]:
 
 
 def _check_judgeable(run: Run, again: bool) -> None:
-    """Raise `RunError` if a run's verdicts cannot be made here, or cannot be made `again`."""
+    """Raise `RunError` if the judge cannot run a run's tests or, for `again`, if samples have no texts to judge."""
     if own := next((one for one in run.problems().values() if isinstance(one.tests, ProjectTests)), None):
         raise RunError(
-            f"{run.path}: {own.task_id} has tests of a project, which isobudget solve runs in the project's own tree; "
-            "its verdicts cannot be made here"
+            f"{run.path}: {own.task_id} has tests of a project, so isobudget judge cannot run them. Only isobudget "
+            "solve can, in the project's own tree"
         )
     if again and (without := next(_without_text(run), None)):
         raise RunError(
-            f"{run.path}: {without.model} has samples of {without.task_id} that were imported without texts; their "
-            "verdicts cannot be made again"
+            f"{run.path}: {without.model} has samples of {without.task_id} that were imported without texts, so "
+            "these samples cannot be judged again"
         )
 
 
@@ -203,8 +203,8 @@ class Judging:
                 problem = self.problems[sample.benchmark, sample.task_id]
                 if isinstance(problem.tests, NoTests):
                     raise RunError(
-                        f"{self.run.path}: the tests of {sample.benchmark} are not known here, only verdicts that came "
-                        "with its samples. Import them again with --problems BENCHMARK to judge them"
+                        f"{self.run.path}: has no tests of {sample.benchmark}, only verdicts that were imported with "
+                        "the samples. To judge the samples, import them again with --problems BENCHMARK"
                     )
                 yield sample.key, problem, self._programs.program(problem, sample.model, sample.text)
 
@@ -235,7 +235,7 @@ def chosen_limits(run: Run, limits: Limits | None, again: bool = False) -> Limit
             described = ", ".join(f"{name} = {value}" for name, value in first._asdict().items())
             raise RunError(
                 f"{run.path}: its verdicts were made under other limits ({described}). "
-                f"Judge with the same ones, or re-judge everything with: isobudget judge {run.path} --again"
+                f"Judge with the same limits, or re-judge everything with: isobudget judge {run.path} --again"
             )
         return first
     return limits or Limits()

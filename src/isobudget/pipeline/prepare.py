@@ -87,7 +87,7 @@ def _filled(settings: LlamaCppSettings, path: Path, samples: int, context_tokens
 
 
 def imported_note(run: Run) -> str:
-    """Why no samples are added to a run of imported results, whose verdicts are another tool's; empty for others."""
+    """Why no samples are added to a run of imported results: its verdicts are another tool's. Empty for other runs."""
     if "imported" not in run.facts or "judge" in run.facts:
         return ""
     return (

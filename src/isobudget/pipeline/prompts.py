@@ -60,7 +60,7 @@ def row_prompt(row: PromptRow) -> Prompt:
     """The prompt stored in a row.
 
     Raises:
-        RunError: it is a conversation that isobudget did not write.
+        RunError: the row holds a conversation that isobudget did not write.
     """
     if not row.chat:
         return row.prompt

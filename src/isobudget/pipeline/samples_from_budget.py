@@ -4,8 +4,9 @@ With an estimated cost, a budget per problem buys
 
     k = max{k' : cost(k') <= budget},        n = 2 k, at least 2
 
-samples. The paper chooses n so that the largest k it reports is n / 2 (section 2.2 has k, its tables n), because pass@k
-depends on few samples when k is close to n. So a study with a budget spends about twice that budget per problem.
+samples. The paper chooses n so that the largest k it reports is n / 2 (section 2.2 states k, and the paper's tables n),
+because pass@k depends on few samples when k is close to n. So a study with a budget spends about twice that budget per
+problem.
 
 In flops and tokens the cost is estimated from the model's shape and the lengths. In seconds, usd and joules it cannot
 be estimated: a costs file or the paper's Table 1 is needed, or, in usd, the price stated in the models file. The
@@ -163,7 +164,7 @@ def sample_price(
         )
     if model.architecture is None:
         raise InputError(
-            f"the shape of {model.name} is not known, so neither are its flops: state its architecture (a known name, "
-            "a config.json or a GGUF file), or n"
+            f"the shape of {model.name} is not known, so its flops are not known either: state the model's "
+            "'architecture' (a known name, a config.json or a GGUF file), or 'n'"
         )
     return flops_cost(model.architecture, use)

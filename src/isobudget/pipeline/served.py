@@ -1,9 +1,10 @@
 """Checks which model answered: against the requested one, and between the models of a run.
 
-A gateway may answer with another model than the requested one; that is reported at once. If one server answers for two
-models of a run under the same name, they are the same model. Comparing them would be meaningless, so this is an error.
+A gateway may answer with another model than the requested one. Such an answer is reported at once. If one server
+answers for two models of a run under the same name, they are the same model. Comparing them would be meaningless, so
+this is an error.
 
-Not covered: servers that state no name, or repeat the requested name whatever they run.
+Not covered: servers that state no name, or that repeat the requested name, whatever model they run.
 """
 
 from __future__ import annotations

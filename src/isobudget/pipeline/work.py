@@ -45,7 +45,7 @@ class Work:
 def missing_work(
     study: Study, model: ResolvedModel, benchmarks: Sequence[ResolvedBenchmark], have: SampleKeys, group: int
 ) -> Iterator[Work]:
-    """The missing samples of one model, in groups of at most `group` samples; those of a problem follow each other."""
+    """The missing samples of one model, at most `group` in a call; samples of a problem follow each other."""
     for benchmark in benchmarks:
         for problem in benchmark.problems:
             yield from _pieces(study, model, benchmark, problem, have, group)
@@ -150,8 +150,8 @@ class Feed:
 def in_parallel(backend: Backend, feed: Feed, pace: Pacing, hold: Callable[[], bool]) -> Generator[Result, None, None]:
     """Run calls on a backend, as many at a time as it can use, and yield results as they finish.
 
-    While `hold` returns true, no new call is started; if it still does when all running calls have finished, the
-    iteration ends.
+    While `hold` returns true, no new call is started; if `hold` still returns true when all running calls have
+    finished, the iteration ends.
 
     After a first Ctrl-C no new call is started and the feed reports it; running calls still finish, then the interrupt
     is raised. A second one exits at once. Interrupts only take effect while results are awaited, so a result that has

@@ -1,4 +1,4 @@
-"""Problems from tests that a caller passes one at a time, such as a training loop, a harness or a service.
+"""Problems from tests that a caller (a training loop, a harness, a service) passes one at a time.
 
 Tests are source, or a mapping with the fields of a line of your own problems (`isobudget.problems.own.tests`). The
 kind of tests in source is read from its top level: a `check` function is called with the entry point, functions
@@ -55,7 +55,7 @@ def _of_fields(fields: Mapping[str, Any], entry_point: str, where: str) -> Tests
         raise InputError(f"{where}: must be source or an object with fields, not {type(fields).__name__}")
     record = {**fields, "entry_point": entry_point or None}
     if not KINDS.keys().isdisjoint(fields) and needs_entry_point(record, Form.TEXT) and not entry_point:
-        raise InputError(f"{where}: set entry_point to the function that they call")
+        raise InputError(f"{where}: set entry_point to the function that the tests call")
     return read_tests(record, where, "", entry_point)
 
 

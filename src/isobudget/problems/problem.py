@@ -25,7 +25,8 @@ class CheckFunction:
     """Tests as HumanEval writes them: source that defines `check(candidate)`, called with the entry point.
 
     `split` says that the tests are known to give the same verdicts when they run in another process than the sample, as
-    those of published benchmarks do. It only decides where the tests run; problems that differ in it alone are equal.
+    those of published benchmarks do. `split` only decides where the tests run, so problems that differ in `split` alone
+    are equal.
     """
 
     kind: ClassVar[str] = "check"
@@ -197,7 +198,7 @@ class Problem:
         starter: code that the task hands out for the answer to begin with; empty if none.
         shown_tests: tests that the prompt may show, as MBPP shows its assert statements.
         visible_tests: number of visible tests, which come first and may be used to choose between samples, such as
-            EvalPlus' base tests; the others are hidden and measure success. None if the tests are not divided so.
+            EvalPlus' base tests; the others are hidden and measure success. None if they are not divided.
         difficulty: the difficulty that its source states, such as ``easy``; empty if none is stated.
     """
 

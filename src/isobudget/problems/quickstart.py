@@ -5,9 +5,9 @@ with special cases, (4) as hard as the harder problems of HumanEval. On them, th
 ranges from "nearly always" to "never". They measure nothing else, and there are no published results to compare with.
 How they were made: docs/problems.md.
 
-demo: 14 of them, chosen from a recorded run of the two embedded models so that the models differ and both still fail
-now and then. That choice flatters any comparison of the two; it is made to show in minutes how stopping and mixing
-work.
+demo: 14 of these problems, chosen from a recorded run of the two embedded models so that the models differ and both
+still fail now and then. That choice flatters any comparison of the two models, because `demo` is there to show in
+minutes how stopping and mixing work.
 """
 
 from __future__ import annotations

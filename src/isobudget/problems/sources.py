@@ -3,7 +3,7 @@
 The data is looked for in three places, in this order: a path that the user gives (``mbpp=PATH``); the folder that
 ``$ISOBUDGET_DATA`` names, under the usual file names; the Hugging Face hub at a fixed revision (extra ``hub``).
 
-The rule: a file whose sha256 is that of the published one is *published*. Another one is accepted only where the
+The rule: a file whose sha256 is that of the published one is *published*. Any other file is accepted only if the
 user gave its path, and `Benchmark.source` then says that it is not the published set. From the other two places it is
 an error. What the hub stores under a fixed revision counts as published; where its checksum is known, it is compared.
 A folder of files has no published checksum: it is accepted where its path is given, and elsewhere if it holds as many
@@ -53,10 +53,10 @@ class Published:
     Attributes:
         name: the benchmark's name.
         title: what messages call the published set, with its version.
-        usual: its usual paths in the data folder; in a folder that the user names, only their file names count.
+        usual: usual paths of the data in the data folder; in a folder that the user names, only their file names count.
         checksums: sha256 of published files -> their name and version.
-        hub: the repository that holds it, if one does.
-        elsewhere: where else it is published, for messages.
+        hub: the repository on the hub that holds the data, if one does.
+        elsewhere: where else the data is published, for messages.
         repair: what to do if the file that a package has installed is missing or wrong.
     """
 
@@ -83,13 +83,13 @@ class Data:
         return self.paths[0]
 
     def inner(self, path: Path) -> Data:
-        """The same data, narrowed to one file of it."""
+        """The same data, narrowed to one of its files."""
         return Data((path,), self.way, self.published)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The identity of a data file: its name, its sha256, and whether that is a published one."""
+    """The identity of a data file: its name, its sha256, and whether the sha256 is that of a published file."""
 
     file: str
     sha256: str

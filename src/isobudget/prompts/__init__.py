@@ -1,6 +1,7 @@
 """Prompts: turn a problem into a model's prompt (`render`), and its answer into the program to judge (`extract`).
 
-Formats are data (`find_format`, `formats`), those that ship and the user's own. See docs/prompts.md.
+Formats are data (`find_format`, `formats`): some ship with isobudget, and users may write their own. See
+docs/prompts.md.
 """
 
 from isobudget.prompts.extraction.extract import Extracted, extract, extraction_by

@@ -196,7 +196,8 @@ def _wrong_together(table: dict[str, Any]) -> list[str]:
     kind = PromptKind(table["kind"])
     takes = (*_COMMON, *_TAKES[kind])
     wrong = [f"{key}: is not a key of formats of kind {kind}" for key in table if key not in takes]
-    wrong += [f"{key}: is missing; kind {kind} needs it" for key in _needed(kind, table) if not table.get(key)]
+    missing = (key for key in _needed(kind, table) if not table.get(key))
+    wrong += [f"{key}: is missing; a format of kind {kind} needs it" for key in missing]
     return wrong
 
 

@@ -92,7 +92,7 @@ def _chat(format: PromptFormat, problem: Problem, solved: Sequence[Problem]) -> 
 
 
 def _places(problem: Problem, *, solved: bool = False) -> dict[str, str]:
-    """The texts of a problem by the names that templates use; its solution only where it is an example."""
+    """The texts of a problem by the names that templates use; the solution is empty unless `solved`."""
     is_source = problem.form is Form.SOURCE
     completion = (problem.reference or "") if solved else ""
     bare = problem.prompt.strip("\r\n")

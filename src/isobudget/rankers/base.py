@@ -48,8 +48,8 @@ class Candidate:
             problems that they do not score.
         cut_off: whether it ended at the token limit.
         completion_tokens: tokens that the model produced, 0 if unknown.
-        sum_logprob, mean_logprob: log-probability under the model that wrote it: its tokens' sum and mean, NaN if
-            unknown.
+        sum_logprob, mean_logprob: sum and mean of the tokens' log-probabilities under the model that wrote the sample,
+            NaN if unknown.
         seconds: time of generating it, NaN if unknown.
         token_ids: the text as token ids of the model that wrote it, empty if unknown.
     """
@@ -169,7 +169,7 @@ class PerSample:
 
     Attributes:
         scores: per problem, shape (n,); higher is better. NaN ranks last.
-        aside: per problem, shape (n,): samples that are set aside, which rank after all others, as those with NaN do.
+        aside: per problem, shape (n,): samples that are set aside. Like samples with NaN, they rank after all others.
     """
 
     scores: tuple[Floats, ...]
@@ -229,11 +229,11 @@ def scored(
         InputError: a sample has no score.
     """
     if len(scores) != len(pool.problems) or any(len(v) != n for v, n in zip(scores, pool.sizes, strict=True)):
-        raise InputError(f"{name}: every sample of {pool.model} needs a score; the numbers of both differ")
+        raise InputError(f"{name}: {pool.model} has another number of samples than of scores; each needs one")
     aside = tuple(np.array([one.cut_off for one in p.samples], dtype=bool) for p in pool.problems)
     return Ranking(name, PerSample(tuple(scores), aside), cost, notes)
 
 
 def added(one: Sequence[Floats], other: Sequence[Floats] | None) -> tuple[Floats, ...]:
-    """Scores added sample by sample, NaN where either is; None adds nothing."""
+    """Scores added sample by sample, NaN where either score is NaN; the first ones unchanged if `other` is None."""
     return tuple(one) if other is None else tuple(a + b for a, b in zip(one, other, strict=True))

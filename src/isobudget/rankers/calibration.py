@@ -43,7 +43,14 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One row of a reliability table: predictions in [low, high), their mean, the share right, and their weight."""
+    """One row of a reliability table.
+
+    Attributes:
+        low, high: the row holds the predictions in [low, high).
+        predicted: mean of these predictions.
+        right: share of the predicted samples that are right.
+        weight: weight of the row.
+    """
 
     low: float
     high: float

@@ -1,10 +1,11 @@
 """Generated tests: samples and tests score each other by dual execution agreement (CodeT).
 
 Chen et al. 2022, "CodeT: Code Generation with Generated Tests", section 2.2: samples that pass the same tests form a
-consensus set with these tests; its score is the number of samples times the number of tests that they pass, and a
-sample is taken from the best set:
+consensus set S with these tests. The score of S is the number of its samples times the number of tests that they pass:
 
     f(S) = |samples of S| x |tests that they pass|
+
+A sample is taken from the set with the highest score.
 
 Their released code also allows other powers of the first factor; here `power` is 1 by default. Samples that pass no
 test score 0 and are chosen only if all drawn samples score 0. Nothing of a test is executed as code: a test is a call
@@ -63,8 +64,8 @@ class MajoritySelector(ScoreSelector):
     Attributes:
         observed: shape (samples, inputs): each output as an integer, equal for equal outputs of an input; -1 for a
             failed call.
-        expected: shape (inputs,): the value stated in the prompt as such an integer, -1 if none is stated, -2 if a
-            value is stated that no sample returns.
+        expected: shape (inputs,): the integer, as in `observed`, of the value that the prompt states for an input; -1
+            if it states none, -2 if it states a value that no sample returns.
         tie_break: shape (n,), or None.
         power: exponent of the number of samples in the score.
     """

@@ -71,7 +71,7 @@ def behind_filter(
 ) -> Ranking:
     """The ranking with dropped samples set aside, after all others; `kept` is per problem, shape (n,).
 
-    The label is unchanged; titles name the filter.
+    The ranking keeps the ranker's name; the filter is named in titles of tables and figures.
     """
     result = ranked.result
     filtered: PerSample | BySet

@@ -100,7 +100,14 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class WrittenTests:
-    """Tests by task_id, most frequent first, what writing them cost if that is known, and where they come from."""
+    """Tests that a model wrote or a file holds.
+
+    Attributes:
+        name: the name of a ranking that uses these tests.
+        tests: by task_id, the most frequent test first.
+        cost: cost of writing the tests, None if not known.
+        source: where the tests come from, in words.
+    """
 
     name: str
     tests: Mapping[str, tuple[Example, ...]]
@@ -123,7 +130,8 @@ class RankerOptions:
 
     Attributes:
         inputs: number of inputs per problem on which samples are compared.
-        examples: the examples used: of the `benchmark`'s prompt, of the prompt as `given` to the model, or `none`.
+        examples: `benchmark`: use the examples in the benchmark's prompt; `given`: those in the prompt as given to the
+            model; `none`: no examples.
         power: exponent of the number of samples in the score of dual agreement.
         seed: seed of inputs and random prefixes.
     """
@@ -210,8 +218,9 @@ class RankerInputs(ABC):
     def of_examples(self) -> tuple[Mapping[str, Sequence[Sequence[str]]] | None, RankerCost | None]:
         """The samples' outputs for the prompt's examples, and their cost unless it is part of `observed`.
 
-        If `observed` is known, its texts are used, which go on after the examples, and the cost is None. Otherwise the
-        samples are run on the examples alone; without any examples, both results are None.
+        If `observed` is known, its texts are returned, with the cost None; the examples come first in each row, and
+        other inputs follow. Otherwise the samples are run on the examples alone. Without any examples, both results
+        are None.
         """
         if "observed" in self.__dict__:
             return self.observed.texts, None

@@ -38,7 +38,7 @@ Task = tuple[str, str]
 def log_probabilities(
     pool: Pool, train: Sequence[Pool] = (), folds: int = FOLDS, table: Sequence[Floats] | None = None
 ) -> list[Floats]:
-    """log p(right) of every sample by a model that has seen none of its problem's samples.
+    """log p(right) of every sample by a model that has seen no sample of the same problem.
 
     Args:
         pool: the samples to score.

@@ -1,10 +1,10 @@
 """A sequence classifier of the Hugging Face hub as a verifier: log p(right | prompt, sample), without execution.
 
 Any model of `AutoModelForSequenceClassification` can be used. A label called `right`, `correct`, `passed`, `positive`
-or `true`, in any case, stands for "right"; without such a label, the last one does, of at most two. A single output is
-a logit. The classifier gets the prompt as first and the sample as second text, cut from the front to the length that it
-takes, at most 4,096 tokens. It must not have been trained on the ranked problems: isobudget cannot check that, and a
-note says so.
+or `true`, in any case, stands for "right". Without such a label, the classifier may have at most two, and the last one
+stands for "right". A single output is a logit. The classifier gets the prompt as first and the sample as second text,
+cut from the front to the length that it takes, at most 4,096 tokens. It must not have been trained on the ranked
+problems: isobudget cannot check that, and a note says so.
 
 Needs `pip install 'isobudget[transformers]'`.
 """
@@ -106,8 +106,8 @@ def _right_label(name: str, config: Any) -> int:
         return named[0]
     if len(labels) > 2:
         raise InputError(
-            f"{name}: none of its labels ({', '.join(labels.values())}) stands for right; use a classifier with two "
-            f"labels, or with one that is called {' or '.join(_RIGHT)}"
+            f"{name}: none of its labels ({', '.join(labels.values())}) stands for 'right'; use a classifier with two "
+            f"labels, or with a label called {' or '.join(map(repr, _RIGHT))}"
         )
     return len(labels) - 1
 

@@ -67,7 +67,7 @@ def check_options(options: RankOptions) -> None:
     _check_names(options)
     if not 1 <= options.inputs <= _MOST_INPUTS or not 2 <= options.orders <= _MOST_ORDERS:
         raise InputError(
-            f"ranking takes 1 to {_MOST_INPUTS:,} inputs a problem and 2 to {_MOST_ORDERS:,} random orders, "
+            f"--inputs must be from 1 to {_MOST_INPUTS:,} and --orders from 2 to {_MOST_ORDERS:,}, "
             f"not {options.inputs} and {options.orders}"
         )
     if not 0 <= options.power <= _LARGEST_POWER:
@@ -83,9 +83,9 @@ def _check_names(options: RankOptions) -> None:
     for name in options.rankers:
         find_ranker(name)
     if options.filter not in (None, "executable", "examples"):
-        raise InputError(f"unknown filter {options.filter!r}; choose executable or examples")
+        raise InputError(f"unknown filter {options.filter!r}; choose 'executable' or 'examples'")
     if options.examples not in ("benchmark", "given", "none"):
-        raise InputError(f"unknown value of --examples: {options.examples!r}; choose benchmark, given or none")
+        raise InputError(f"unknown value of --examples: {options.examples!r}; choose 'benchmark', 'given' or 'none'")
 
 
 def _check_use(options: RankOptions) -> None:

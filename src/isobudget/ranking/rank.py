@@ -73,9 +73,10 @@ def rank(
         options: the rankers and how they are measured.
         from_: the format of the files; None: guessed from their content.
         benchmark: the only benchmark to rank; None: all.
-        problems, verdicts, first, out: for files with programs: their benchmark, a file with verdicts if they have
-            none themselves, how many problems to take, and a folder for computed results. (Those of a run folder are
-            kept in it.)
+        problems: for files with programs: the benchmark of the programs.
+        verdicts: for files with programs but without verdicts: a file with the verdicts.
+        first: for files with programs: how many problems to take; None: all.
+        out: for files with programs: a folder for computed results, such as scores. A run folder keeps its own.
         make_scorer: finds the scoring model.
         progress: shows progress, and notes on what was left out of files.
 
@@ -176,7 +177,7 @@ class _Ranking:
 
 
 def _training(options: RankOptions) -> tuple[Pool, ...]:
-    """The pools of the runs that the verifier learns from; it leaves out the problems that it scores."""
+    """The pools of the runs in `train`; if they have problems that are ranked, the verifier leaves these out."""
     pools: list[Pool] = []
     for path in options.train:
         loaded = load_samples(path, texts=True)

@@ -149,7 +149,7 @@ class _Kept(ComputedInputs):
         return self._scored(KIND, replace(self.scorer, architecture=None))
 
     def run(self, arguments: Mapping[str, Sequence[str]]) -> Observed:
-        """The recorded outputs; no program is parsed if some were not run on these inputs."""
+        """The recorded outputs. If a sample was not run on these inputs, this fails before any program is parsed."""
         pool = self.pool
         kept = kept_observations(pool, arguments, self._table("observations"))
         keys = (pool.key(one, s.index) for one in pool.problems if arguments[one.problem.task_id] for s in one.samples)

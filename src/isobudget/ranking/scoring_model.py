@@ -38,7 +38,7 @@ def state_scorer(
 
 
 def as_recorded(model: StatedModel, models: Mapping[str, Mapping[str, Any]]) -> StatedModel:
-    """The model with the settings that a run recorded, if it is one of the run's, so that its weights are the same.
+    """The stated model. If the run has this model, the recorded settings are added, so that the weights are the same.
 
     Args:
         model: the model as stated; its stated settings take precedence.

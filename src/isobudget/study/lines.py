@@ -21,7 +21,7 @@ _CLOSING = ("", "]", "]]", "]]]", "]}", "]}]", "]]}")
 def line_of(text: str, place: Place) -> int | None:
     """The line, from 1, of a place in a valid TOML text: a key, a header or an array item.
 
-    If the text does not have the place, the line of the table or array to which it would belong; None without any.
+    If the text does not have the place, the line of the nearest table or array around it; None if there is none.
     """
     rows = text.split("\n")
     while place and not _has(_read(rows, len(rows))[1], place):

@@ -31,7 +31,7 @@ class ModelPrompts:
     examples: tuple[Problem, ...]
 
     def render(self, problem: Problem) -> Rendered:
-        """The prompt for a problem, and the head of the program that it stands for."""
+        """The prompt for a problem, and the head: the beginning of the program, which is in the prompt."""
         return render(self.format, problem, self.examples, newline=self.newline)
 
 

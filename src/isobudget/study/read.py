@@ -161,7 +161,7 @@ def _flagged_model(flag: str, known: dict[Any, dict[str, Any]], has_budget: bool
 
 
 def _is_model(name: str, known: Mapping[Any, object]) -> bool:
-    """Whether a name is one of the study, of the catalogue or of a GGUF file."""
+    """Whether a name is known as a model (in the study, the catalogue, or the models file), or names a GGUF file."""
     return name in known or name.endswith(".gguf") or name in load_catalog() or name in declared_models()
 
 

@@ -124,11 +124,12 @@ def _price(value: Any) -> TokenPrice | None:
     """A price per token, as costs files write it."""
     if value is None or isinstance(value, TokenPrice):
         return value
-    form = "must be a table with input, output, date and source"
+    form = "must be a table with 'input', 'output', 'date' and 'source'"
     if not isinstance(value, dict):
         raise ValueError(form)
     if missing := [key for key in ("input", "output", "date", "source") if key not in value]:
-        raise ValueError(f"{form}, which say when and where the price was seen (missing: {', '.join(missing)})")
+        lacks = ", ".join(map(repr, missing))
+        raise ValueError(f"{form}; 'date' and 'source' say when and where it was seen (missing: {lacks})")
     try:
         ((price,), _) = parse_prices({"price": [{"model": "this model", **value}]}, "price")
     except InputError as error:
@@ -237,7 +238,14 @@ class StudyModel(StatedModel):
 
 
 class StudyJudge(BaseModel):
-    """Limits and workers of the judge that replace its defaults."""
+    """How the study's samples are judged. A field that a study leaves out has the judge's own default.
+
+    Attributes:
+        cpu_seconds: CPU seconds per sample, as in `Limits`.
+        wall_seconds: seconds of wall time per sample, as in `Limits`.
+        memory_mb: memory per sample in MiB, as in `Limits`.
+        workers: samples judged at once; None leaves the number to the judge.
+    """
 
     model_config = STRICT
 

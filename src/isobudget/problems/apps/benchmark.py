@@ -160,7 +160,8 @@ def _problem(row: Row, benchmark: str, prefix: str) -> Problem:
 def _shortest(solutions: list[str]) -> str | None:
     """The shortest solution that compiles.
 
-    Some were written for Python 2, and some end by `return`, which APPS allows: it puts programs into a function.
+    Some solutions do not compile, because they were written for Python 2 or have a `return` at the top level. APPS
+    allows that `return`, because it puts programs into a function.
     """
     return next((program for program in sorted(solutions, key=len) if is_python(program)), None)
 

@@ -30,8 +30,8 @@ class Row:
     Attributes:
         number: such as ``0001``.
         difficulty: ``introductory``, ``interview`` or ``competition``.
-        text: one of the texts by its name, with line ends as they are, or None if the problem has none.
-        where: what messages call this text: its file, or file, line and field.
+        text: a function from the name of a text to the text, with line ends as they are; None if the problem lacks it.
+        where: a function from the name of a text to its place for messages: the file, or file, line and field.
     """
 
     number: str
@@ -85,7 +85,7 @@ def _folder_difficulty(path: Path) -> str:
         )
     data = parse_json(read_text(path), str(path))
     if not isinstance(data, dict):
-        raise InputError(f"{path}: must be an object with the field difficulty")
+        raise InputError(f"{path}: must be an object with the field 'difficulty'")
     return checked_text(data.get("difficulty"), f"{path}, difficulty")
 
 

@@ -37,7 +37,8 @@ def parse_tests(text: str, where: str) -> tuple[str, CallTests | ProgramTests]:
     with long_numbers():
         data = parse_json(text, where)
         if not isinstance(data, dict):
-            raise InputError(f"{where}: must be an object with inputs and outputs, not {json_kind(data)}")
+            kind = json_kind(data)
+            raise InputError(f"{where}: must be an object with the fields 'inputs' and 'outputs', not {kind}")
         inputs, outputs = _items(data, "inputs", where), _items(data, "outputs", where)
         if not inputs and not outputs:
             raise NoTestsError(f"{where}: holds no tests, so that the problem cannot be judged")

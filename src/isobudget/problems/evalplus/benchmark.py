@@ -62,7 +62,7 @@ def load_evalplus(published: Published, given: Path | None = None) -> Benchmark:
 
 
 def load_suites(published: Published, given: Path | None = None) -> dict[str, tuple[Problem, Problem | None]]:
-    """For each task, the problem with only its base inputs, and that with only its plus inputs (None without any)."""
+    """For each task, two problems: with its base inputs alone, and with its plus inputs alone (None if it has none)."""
     data = find_data(published, given)
     identify(data)
     with reading.long_numbers():

@@ -1,4 +1,4 @@
-"""Tasks of HumanEval+ and MBPP+ for which a right result may differ from the reference's.
+"""Tasks of HumanEval+ and MBPP+ for which a right result may differ from the result of the reference.
 
 EvalPlus has a rule for each (its ``eval/__init__.py`` and ``eval/_special_oracle.py``, release 0.3.1). Here such a task
 gets tests in HumanEval's form: a `check(candidate)` that runs the reference and applies the rule, in the process of the

@@ -1,6 +1,6 @@
 """Limits on the data that the judge sends between tests and sample.
 
-They are checked when problems are loaded, because a sample is not to blame if its tests exceed them.
+The limits are checked when problems are loaded, because it is not a sample's fault if the tests exceed them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def carried_value(value: object, where: str) -> None:
     if (size := _size(value)) > MOST_VALUE_BYTES:
         raise InputError(
             f"{where}: takes {size / 2**20:.1f} MiB, but the judge accepts at most {MOST_VALUE_BYTES >> 20} MiB; "
-            "generate large data inside tests in Python (test, pytest)"
+            "to use larger data, state the tests in the field 'test' or 'pytest', as Python that generates the data"
         )
 
 

@@ -1,10 +1,11 @@
 """Your own problems as a folder of Python files: ``slugify.py`` beside ``test_slugify.py``.
 
 The first file holds the function to write: signature, docstring, and a body of ``...``, ``pass`` or
-``raise NotImplementedError``. Imports and helpers that it needs come before it. The second file is its pytest file,
-which imports from the module ``slugify``. Each pair is one problem. Its prompt is the first file up to that body; its
-task_id is the benchmark's name and the file's path without ``.py``. Sub-folders may be used; ``__init__.py`` is passed
-over. Nothing is executed here, only parsed. The judge runs the pytest file on its own: no ``conftest.py``, no plugins.
+``raise NotImplementedError``. Imports and helpers that it needs come before it. The second file is the pytest file,
+which imports from the module ``slugify``. Each pair is one problem. The prompt is the first file up to that body. The
+task_id is the benchmark's name and the first file's path without ``.py``. Sub-folders may be used; ``__init__.py`` is
+passed over. Nothing is executed here, only parsed. The judge runs the pytest file on its own: no ``conftest.py``, no
+plugins.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ _TAKEN = frozenset({"isobudget", "pytest", "_pytest", "pluggy"}) | sys.stdlib_mo
 
 
 def load_folder(path: Path, *, reserved: tuple[str, ...] = ()) -> Benchmark:
-    """Read a benchmark from a folder, with the defaults of own problems. The benchmark has the folder's name.
+    """Read a benchmark from a folder, with the defaults of own problems.
 
-    If that is one of the `reserved` names of benchmarks, its name is ``NAME-folder``.
+    The benchmark has the folder's name NAME, or ``NAME-folder`` if NAME is one of the `reserved` names of benchmarks.
 
     Raises:
         InputError: a file lacks its partner, is wrong, or cannot be read; or there is no pair. The message names the

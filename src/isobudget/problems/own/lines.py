@@ -69,7 +69,7 @@ def read_problems(path: Path | str, benchmark: str, content: bytes | None = None
         odd = next(problem for problem in problems if problem.form is not problems[0].form)
         raise InputError(
             f"{path}, field form: {problems[0].task_id!r} is {problems[0].form.value!r} and {odd.task_id!r} is "
-            f"{odd.form.value!r}; a benchmark has one prompt format: put the two forms into separate files"
+            f"{odd.form.value!r}; a benchmark has one prompt format, so put the two forms into separate files"
         )
     return problems
 

@@ -75,7 +75,8 @@ def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests
     """The tests of one line.
 
     Raises:
-        InputError: there are none, more than one kind, or they are wrong; the message that there are none has `hint`.
+        InputError: the line has no tests or more than one kind, or its tests are wrong. If the line has no tests, the
+            message includes `hint`.
     """
     kinds = _stated(record)
     if len(kinds) > 1:
@@ -173,7 +174,7 @@ def _literal_arguments(item: object, where: str) -> str:
 
 
 def visible_tests(record: Record, tests: Tests, shown: tuple[str, ...], where: str) -> int | None:
-    """The number of visible tests: as the line states, else that of the shown tests, if they come first.
+    """The number of visible tests: what the line states, else the number of the shown tests, if these come first.
 
     Raises:
         InputError: the stated number is not a whole number from 1, or leaves no hidden test; or it is stated for tests

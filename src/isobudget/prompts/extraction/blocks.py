@@ -8,7 +8,7 @@ there is no other. An answer without such a block is searched as if it had no fe
 unchanged. In an answer without fences, the runs of statements that parse are the candidates.
 
 Names that the chosen code uses but does not define are taken from the rest of the answer if they are defined there: a
-helper or an import in another block, or before a draft of the function in the same one.
+helper or an import in another block, or before a draft of the function in the same block.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _without_function(head: str, text: str, blocks: Sequence[Block], entry_point
 
 
 def _longest(text: str, blocks: Sequence[Block]) -> Block | None:
-    """The longest block that parses, or else the longest; only of those that name Python, if there are any."""
+    """The longest block that parses, or else the longest block. If some blocks name Python, only these count."""
     named = [block for block in blocks if block.is_python] or list(blocks)
     parsing = [block for block in named if not isinstance(parse(content(text, block).text), Failure)]
     return max(parsing or named, key=lambda one: one.end - one.start, default=None)
@@ -161,7 +161,7 @@ def _program_of(text: str, block: Block) -> CandidateProgram:
 
 
 def _at_column_0(code: str) -> Edited | None:
-    """Code that is indented as a whole, moved to the left; None if it is not."""
+    """Code that begins indented, moved to the left by that indentation; None if its first line is not indented."""
     return all_lines_at(code, 0) if code.lstrip("\r\n")[:1].isspace() else None
 
 
@@ -171,7 +171,7 @@ class _Rest:
     Args:
         text: the answer.
         blocks: the parts of the answer that hold code.
-        entry_point: the function that is wanted; code that defines it again, calls it or reads input is not used.
+        entry_point: the function that is wanted. Code that defines or calls this function, or reads input, is not used.
     """
 
     def __init__(self, text: str, blocks: Sequence[Block], entry_point: str) -> None:

@@ -2,9 +2,9 @@
 
 A prefix of k logical lines is *closable* if it parses once every block that it leaves open is closed by a filler:
 ``pass`` after a colon, ``finally: pass`` after a ``try``. A prefix that contains a wrong line is never closable again.
-So the longest closable prefix ends where the parser reports its error, which two parses check; if the report is
-misleading, it is found by bisection. From there lines are dropped until no filler is needed: an open ``if`` without a
-body, a ``try`` without its handler (as a whole), a decorator without its function.
+So the longest closable prefix ends where the parser reports its error. Two parses check whether it does; if the report
+is misleading, bisection finds the end of the prefix. From there lines are dropped until no filler is needed: an open
+``if`` without a body, a ``try`` without its handler (as a whole), a decorator without its function.
 
 Cost: a few passes of the parser, about log2 of the lines in the worst case; each pass is linear.
 """
@@ -39,7 +39,7 @@ def whole_lines(source: str, lines: Sequence[LogicalLine]) -> int:
 
     Args:
         source: the text that the lines are offsets into.
-        lines: those of one top-level statement.
+        lines: the logical lines of one top-level statement.
     """
     lines = lines[: _too_deep(lines)]
     if not lines:
@@ -91,7 +91,7 @@ def _filler(source: str, lines: Sequence[LogicalLine], opened: Sequence[_Open], 
 
 
 def _waits(source: str, lines: Sequence[LogicalLine], opened: Sequence[_Open], count: int) -> int | None:
-    """How many lines remain after incomplete constructs are dropped; None if there are none."""
+    """How many lines remain after an incomplete construct is dropped; None if no construct is incomplete."""
     if opened[count - 1].tries:
         return opened[count - 1].tries[0]
     last = lines[count - 1]

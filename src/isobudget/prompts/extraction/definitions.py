@@ -1,4 +1,4 @@
-"""Finds definitions of a function in a text, with the code around them and in a head that they need.
+"""Finds definitions of a function in a text, and the code that they need from around them and from a head.
 
 Code before a definition is kept as far back as it parses without a gap. Code after it is kept up to the last top-level
 statement that the definition needs (`isobudget.prompts.extraction.names`), as long as all statements up to there parse

@@ -70,7 +70,8 @@ def changed(nodes: Sequence[ast.stmt], functions: Functions | None = None) -> se
     """Names whose objects statements change: ``f.cache = {}``, ``table[0] = 1``, ``table.append(1)``, ``fill(table)``.
 
     In an assignment only the targets count, because most calls in its value change nothing. In loops, calls and other
-    statements, objects also count whose methods are called or that are passed to a function, and names that are bound.
+    statements, an object also counts if one of its methods is called, or if it is passed to a function. So do names
+    that are bound there.
     """
     roots: set[str] = set()
     for node in nodes:

@@ -130,7 +130,7 @@ def _block(head: str, text: str, wanted: Wanted) -> CandidateProgram:
 
 
 def _in_answer(head: str, answer: MarkedAnswer, wanted: Wanted, *, last: bool) -> CandidateProgram:
-    """Extract from an answer that contains code among other text. A head always ends its line before the answer."""
+    """Extract from an answer that contains code among other text. The answer begins on a new line after the head."""
     if head and not head.endswith(("\n", "\r")):
         head += "\n"
     return find_in_answer(head, answer.text, wanted, last=last).moved(answer.start)

@@ -4,7 +4,8 @@ A fence is a line of three or more backticks or tildes (CommonMark, section 4.5)
 lists, and the last block need not be closed. Code may be glued to a fence, before or after it. A fence within a string
 of triple quotes does not count. A fence that names a language also ends a block that was not closed. Where the answer
 begins with code and its first fence has no language, that fence closes: the opening one was left out, or stands in the
-prompt. In an answer without fences, paragraphs count that are indented as code blocks of Markdown (section 4.4).
+prompt. In an answer without fences, paragraphs that are indented as code blocks of Markdown (section 4.4) count as
+blocks.
 """
 
 from __future__ import annotations

@@ -77,9 +77,9 @@ def scan(source: str, *, resume: bool = False) -> Scan:
 
     Args:
         source: any text.
-        resume: whether to end a line that never ends, because a bracket or triple quotes are left open: before the next
-            definition or import at column 0, or the next line at column 0 after an empty one. This is done at most
-            `MAX_RESUMED` times.
+        resume: whether to cut a line that never ends, because a bracket or triple quotes are left open. The line is cut
+            before the next definition or import at column 0, or the next line at column 0 after an empty one. This is
+            done at most `MAX_RESUMED` times.
     """
     lines: list[LogicalLine] = []
     position = 0
@@ -100,7 +100,7 @@ def _shortened(line: LogicalLine, end: int) -> LogicalLine:
 
 
 def _scan(source: str, position: int) -> tuple[list[LogicalLine], int | None, bool]:
-    """The lines from `position`; where a line begins that never ended, or None; and whether a string was left open."""
+    """The lines from `position`; the start of a last line that never ended, or None; and whether a string is open."""
     lines: list[LogicalLine] = []
     start, first, depth, last_is_colon = position, -1, 0, False
     while position < len(source):

@@ -130,7 +130,7 @@ class _Reader:
     def _close(self, mark: re.Match[str]) -> None:
         """Close the open thought.
 
-        If none is open, all text so far was one; a stray mark after the answer closes nothing.
+        If no thought is open, all text so far was a thought. A stray mark after the answer closes nothing.
         """
         if self._thought is not None:
             self._hide(self._thought.start(), mark.end())
@@ -149,7 +149,7 @@ class _Reader:
         self._start, self._thought = end, None
 
     def _is_opening(self, mark: re.Match[str]) -> bool:
-        """Whether a mark opens a thought even if none closes it: a channel's, or one at the beginning of a line."""
+        """Whether a mark opens a thought even if no mark closes it: a mark of a channel, or one that begins a line."""
         before = self._text[max(self._start, mark.start() - 200) : mark.start()]
         return mark.lastgroup == "channel" or not re.split(r"[\r\n]", before)[-1].strip()
 
