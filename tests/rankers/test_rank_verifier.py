@@ -113,7 +113,7 @@ def test_other_problems_of_the_same_benchmark_are_learned_from_and_counted() -> 
     pool, more, same = pool_of(6), pool_of(12), pool_of(6, flip=True)
     inputs = ComputedInputs(pool, RankOptions(), (more, same), None, None, SILENT)
     ranking = inputs.ranking("verifier-alone")
-    assert ranking.notes == ("verifier: learned from 1 other pools, never on the problems it scores",)
+    assert ranking.notes == ("verifier: learned from 1 other pool, never on the problems it scores",)
     assert isinstance(ranking.result, PerSample)
     for found, row in zip(ranking.result.scores, log_probabilities(pool, (more,)), strict=True):
         assert found == pytest.approx(row)

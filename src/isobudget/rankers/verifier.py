@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isobudget.errors import InputError, MissingExtraError
+from isobudget.grid import counted
 from isobudget.rankers.base import FORWARD, FREE, Floats, Pool, RankerCost, Ranking, added, scored
 from isobudget.rankers.features import feature_table
 from isobudget.rankers.ranker import Ranker, RankerInputs
@@ -100,7 +101,8 @@ class Verifier(Ranker):
         probabilities = log_probabilities(inputs.pool, inputs.train)
         scored_here = _tasks(inputs.pool)
         learned = sum(not _tasks(other) <= scored_here for other in inputs.train)
-        how = f"learned from {learned} other pools" if inputs.train else f"cross-fitted by problem, {FOLDS} folds"
+        others = f"learned from {counted(learned, 'other pool')}"
+        how = others if inputs.train else f"cross-fitted by problem, {FOLDS} folds"
         return scored(
             inputs.pool,
             label,
