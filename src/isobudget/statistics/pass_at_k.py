@@ -10,9 +10,8 @@ Everything follows from one number, the chance that k of the n samples, drawn wi
 
 Each of these estimates is unbiased for every model whose samples are independent draws. The recurrence needs no
 logarithm and never overflows; where it is long, the rounding of its steps is carried along and taken back
-(`compensated`), so that the
-result is good to 1e-14. A cascade is unbiased only over *different* models: if one model's counts
-are used twice, it is biased. k > n is NaN: n samples do not say what more of them would do (see
+(`compensated`), so that the result is good to 1e-14. A cascade is unbiased only over *different* models: if one model's
+counts are used twice, it is biased. k > n is NaN: n samples do not say what more of them would do (see
 `isobudget.statistics.extrapolation` for guesses). Above n/2 a curve is still unbiased, but it hangs on few samples and
 its own error cannot be estimated: see `trusted_k`.
 
