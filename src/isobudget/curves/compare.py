@@ -54,7 +54,7 @@ class Reach:
         return min(reached, key=lambda label: reached[label]) if reached else None
 
     def saving(self, label: str) -> float:
-        """The share of a model's cost that the cheapest model saves, in [0, 1]; NaN if the model does not reach `success`."""
+        """The share of a model's cost that the cheapest model saves, in [0, 1]; NaN if the model's `budget` is NaN."""
         return math.nan if self.cheapest is None else 1 - self.budget[self.cheapest] / self.budget[label]
 
 
