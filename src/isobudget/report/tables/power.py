@@ -78,7 +78,7 @@ def _needed(difference: Difference, problems: int) -> str:
     would_take = f"; detecting {_points(abs(difference.difference))} would take {wanted}"
     times = difference.power.samples
     if math.isnan(times):
-        return f"{would_take}; what more samples would change is not known at k above half of the recorded ones"
+        return f"{would_take}; what more samples would do is not known at k above half of the recorded ones"
     if times > _MOST_TIMES:
         return f"{would_take}; more samples of these {problems:,} would not suffice"
     return f"{would_take}, or {_rough(times):g} times the samples of these {problems:,}" if times > 1 else would_take
