@@ -74,7 +74,7 @@ def test_n_samples_cost_their_bill_exactly(rows: list[tuple[int, float]]) -> Non
 def test_a_cached_price_is_never_ignored_silently(cached: list[float], price: float | None, said: str) -> None:
     assert said in billed_usd([bill([100, 100], cached)], 2.0, price)[2]
     plain = usd_cost(PRICE, TokenUse.of(100, [[10]], share_prompt=True))
-    assert "its cached price not used: it is charged once" in plain.source
+    assert "the cached price not used: the prompt is charged once" in plain.source
 
 
 def test_unknown_prompts_are_left_out_and_said(tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ class Bill:
     """What a server billed for the prompt of one problem's samples: for each sample, in order, shape (n,).
 
     Attributes:
-        prompt: billed tokens: all of the prompt for the first sample of a request, 0 for its other samples.
-        cached: the part of these that came from the server's cache; NaN if not stated.
+        prompt: billed prompt tokens: the whole prompt for the first sample of a request, 0 for the request's other
+            samples.
+        cached: how many of the billed prompt tokens came from the server's cache; NaN if not stated.
     """
 
     prompt: NDArray[np.float64]
@@ -39,7 +40,7 @@ class Bill:
             raise InputError("a bill needs prompt tokens and cached tokens of every sample")
 
     def usd(self, full: float, cached: float) -> tuple[float, float]:
-        """The usd that the samples share, and the usd that each one pays, at these prices per prompt token."""
+        """The usd that the samples share, and the usd that each sample pays, at these prices per prompt token."""
         from_cache = np.nan_to_num(self.cached)
         paid = (self.prompt - from_cache) * full + from_cache * cached
         requests = paid[self.prompt > 0]
@@ -52,7 +53,9 @@ class Bill:
 
 
 def billed_usd(bills: Sequence[Bill], full: float, cached: float | None) -> tuple[float, float, str]:
-    """The mean usd that a problem's samples share, the mean usd that each one pays, and in words how they were billed.
+    """The mean usd that a problem's samples share, the mean usd that each sample pays, and how prompts were billed.
+
+    The last of the three is a text, which becomes part of a price's source.
 
     Args:
         bills: one per problem, at least one.

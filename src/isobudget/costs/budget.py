@@ -5,8 +5,8 @@
 60s, 0.02usd, $0.02   an amount of that unit; 5e13flops and 13.5Tflops, 20000tokens, 300J; 10min and 2h are seconds
 4e13                  an amount of a unit that is stated elsewhere, as by --unit
 
-Amounts are displayed with three digits (`grid.with_unit`). A displayed cost of a sample, typed as a budget, may
-therefore be slightly too small for that sample. So in comparisons and plans, a budget with no more digits than that
+Amounts are displayed with at most three digits (`grid.with_unit`). A displayed cost of a sample, typed as a budget, may
+therefore be slightly too small for that sample. So in comparisons and plans, a budget with no more than three digits
 stands for the largest cost with the same display (`as_shown`). A budget that limits live spending is taken exactly as
 typed.
 """
@@ -66,12 +66,15 @@ class Budget:
     model: str | None = None
 
     def times(self, sample: float, unit: Unit | None = None, prices: Mapping[str, SampleCost] | None = None) -> float:
-        """The budget as an amount of another option's unit; a number of samples is multiplied by a sample's price.
+        """The budget as an amount. A number of samples is multiplied by the price of a sample.
 
-        Samples of a named model are priced from `prices`. Other samples cost `sample`, the cheapest model's price.
+        Args:
+            sample: the price of a sample of the cheapest model, used if the budget names no model.
+            unit: the unit of the result. A budget in any other unit is refused.
+            prices: the price of a sample of each model, used if the budget names a model.
 
         Raises:
-            InputError: the budget is in another unit, names a model that has no price here, or is too large a number.
+            InputError: the budget is in another unit, names a model that is not in `prices`, or is too large a number.
         """
         if self.unit not in (None, unit):
             other = f"--unit {unit}" if unit else "this unit"
@@ -79,8 +82,8 @@ class Budget:
         if self.model is not None:
             if prices is None:
                 raise InputError(
-                    f"a budget cannot be counted in samples of one model ({self.model}) here; write an amount such as "
-                    "60s, or samples of the cheapest model such as 4x"
+                    f"a budget cannot be counted in samples of one model ({self.model!r}) where no model's price is "
+                    "given; write an amount such as 60s, or samples of the cheapest model such as 4x"
                 )
             sample = prices[self._one_of(prices)].cost(1)
         return self._finite(self.amount * sample if self.samples else self.amount)
@@ -104,11 +107,11 @@ class Budget:
 
         Args:
             unit: the unit to count in.
-            prices: what a sample of each model costs in it, by the model's name.
+            prices: what a sample of each model costs in that unit, by the model's name.
             costs: the amounts that the tables show, see `as_shown`.
 
         Raises:
-            InputError: the budget is in another unit, or counts samples of a model that has no price here.
+            InputError: the budget is in another unit, or counts samples of a model that is not in `prices`.
         """
         if not self.samples:
             if self.unit not in (None, unit):
@@ -124,7 +127,7 @@ def parse_budget(text: str, written: str = _WRITTEN) -> Budget:
 
     Args:
         text: the budget as written.
-        written: how a budget is written here, for the message.
+        written: how a budget may be written, for the error message.
 
     Raises:
         InputError: the text is not a budget (the message shows how one is written), or is above `MOST_AMOUNT`.
@@ -172,7 +175,10 @@ def parse_budgets(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The budgets of a comparison as they were written, see `parse_budgets`; None: the comparison chooses them."""
+    """The budgets of a comparison as they were written, see `parse_budgets`.
+
+    If `budgets` is None, the comparison chooses its budgets.
+    """
 
     budgets: str | float | Sequence[str | float] | None
     unit: Unit
@@ -185,7 +191,7 @@ class Written:
         Args:
             cheapest: what a sample of the cheapest model costs.
             costs: what every number of samples of every model costs.
-            prices: what a sample of each model costs, by its name.
+            prices: what a sample of each model costs, by the model's name.
         """
         typed = parse_budgets(self.budgets, cheapest, self.unit, prices)
         taken = None if typed is None else [as_shown(amount, self.unit, costs) for amount in typed]
@@ -214,13 +220,15 @@ def shown_note(typed: Iterable[float], taken: Iterable[float], unit: Unit) -> li
 
 
 def enough(amount: float, unit: Unit) -> str:
-    """An amount as displayed, rounded up, so that a budget of this size covers it."""
+    """An amount as displayed, rounded up, so that the displayed amount as a budget covers the exact one."""
     text = with_unit(amount, unit)
     return text if parse_budget(text).amount >= amount * (1 - 1e-9) else with_unit(amount * _UP, unit)
 
 
 def stated_units(budgets: str | float | Sequence[str | float] | None) -> list[Unit]:
-    """The units named in budgets such as `6s`, without duplicates; numbers, samples and None name none.
+    """The units named in budgets such as `6s`, without duplicates.
+
+    Plain numbers, numbers of samples and None name no unit.
 
     Raises:
         InputError: a part is not a budget.

@@ -1,13 +1,13 @@
 """What choosing a sample costs on top of generating it: running its tests, or scoring it with a ranker.
 
-The paper counts both as free (section 2.2), and so does isobudget by default. Each is an amount per sample, in the unit
-of the budget:
+The paper counts both as free (section 2.2), and so does isobudget by default. Each charge is an amount per
+sample, in the unit of the budget:
 
-- **judging**: CPU seconds of the tests as a run's judge measured them, or what a costs file states.
+- **judging**: the CPU seconds of the tests that a run's judge measured, or the amount that a costs file states.
 - **scoring**: one forward pass of the ranker over prompt and completion, `flops.scoring_flops`; a model's own
   likelihood is known once the sample is generated, and costs nothing more.
 
-If an amount is not known in the unit, charging it is an error; it is never taken for 0.
+If an amount is not known in the unit, charging it is an error. An unknown amount is never taken for 0.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Charges:
         judge: whether to charge running each sample's tests.
         scoring: whether to charge scoring each sample.
         ranker: the model that scores; None for the model that generated the sample.
-        share_prompt: whether the samples of a problem share its prompt, or each pays for it; None means as stated or
-            billed, else shared.
+        share_prompt: True if the samples of a problem share the cost of its prompt, False if each sample pays for the
+            prompt. None means as stated or billed, or else shared.
     """
 
     judge: bool = False
@@ -68,7 +68,7 @@ class Extra:
 
     Attributes:
         per_sample: mean over problems, in the requested unit.
-        source: what it is for and where the figure comes from.
+        source: what the amount is for, and where it comes from.
         by_sample: the amounts of each problem's samples where they were measured one by one, else None.
     """
 
@@ -90,7 +90,9 @@ def parse_charges(names: Sequence[str], ranker: str | None = None, share_prompt:
         if name not in (JUDGE, SCORING):
             raise InputError(f"cannot charge {name!r}; choose {JUDGE} or {SCORING}")
     if ranker is not None and SCORING not in names:
-        raise InputError(f"a ranker's architecture is used only to charge its passes; add --charge {SCORING}")
+        raise InputError(
+            f"a ranker's architecture only serves to charge for the ranker's passes; add --charge {SCORING}"
+        )
     scorer = None if ranker is None else load_architecture(ranker)
     return Charges(JUDGE in names, SCORING in names, scorer, share_prompt)
 
@@ -114,13 +116,15 @@ def extras_of(
     """What is charged on top of one model's samples.
 
     Args:
-        model, unit, charges: the model's name, the unit of the budget, what to charge.
-        entry: the costs file's values for the model; its `judge_UNIT` and `scoring_UNIT` take precedence.
-        use: token counts of its samples, for scoring; without them, a pass is over 128 tokens, as in Table 1.
+        model: the model's name.
+        unit: the unit of the budget.
+        charges: what to charge.
+        entry: the costs file's values for the model. Its `judge_UNIT` and `scoring_UNIT` take precedence.
+        use: token counts of the model's samples, for scoring. Without them, a pass is over 128 tokens, as in Table 1.
         judging: what the run's judge measured, in seconds.
 
     Raises:
-        InputError: something to charge has no amount in that unit.
+        InputError: a charge has no amount in `unit`.
     """
     extras = []
     if charges.judge:

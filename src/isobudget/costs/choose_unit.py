@@ -45,11 +45,12 @@ def in_chosen_unit(
             measured units.
         budgets: as they were written.
         costs: a costs file that has been read, ``paper``, or None.
-        priced: prices all models in a unit; an `InputError` where one has no price.
+        priced: prices all models in a unit; raises `InputError` if a model has no price in that unit.
 
     Raises:
-        InputError: a budget is not valid, a stated price is not valid, or no unit has all prices. In the last case the
-            message gives the reason for the first unit of the costs, else for flops. Other errors take precedence.
+        InputError: a budget is not valid, a stated price is not valid, or no unit has a price for every
+            model. In this last case the message says why the first unit that the costs state has none, or else why
+            flops has none. If flops failed for another reason than a missing price, that reason takes precedence.
     """
     asked = stated_units(budgets)
     if unit is None and len(asked) > 1:
@@ -97,7 +98,7 @@ def units_of_report(costs: CostsFile | str | None) -> tuple[Unit, ...]:
 
 
 def typed_units(costs: CostsFile | str | None) -> list[Unit]:
-    """The units that options state for a report: a model without a price in one of them is an error."""
+    """The units that options state for a report. A model without a price in one of these units is an error."""
     return _by_devices(_units_of_options(costs))
 
 
@@ -111,7 +112,7 @@ def units_of_costs(costs: CostsFile | str | None) -> list[Unit]:
 
 
 def _units_of_options(costs: CostsFile | str | None) -> list[Unit]:
-    """The units that command-line options state, because the user who enters a rate wants to see its effect."""
+    """The units that command-line options state. A user who enters a rate wants to see its effect."""
     return _stated(costs.stated.values()) if isinstance(costs, OneLine) else []
 
 

@@ -120,7 +120,7 @@ class SampleCost:
         return math.floor(self.samples(budget))
 
     def times(self, factor: float, unit: Unit, source: str) -> SampleCost:
-        """This cost converted at a rate: `factor` of another unit for each of this unit."""
+        """This cost converted to `unit`, in which one unit of this cost is `factor`."""
         return replace(
             self,
             unit=unit,

@@ -83,9 +83,10 @@ class CostsFile:
         return InputError(f'{self.path} has no [models."{model}"]; it has: {", ".join(self.models) or "none"}')
 
     def find(self, model: str) -> Entry | None:
-        """The entry of a model: by its exact name, by another spelling of a known architecture, else the defaults.
+        """The entry of a model; None if there is none.
 
-        The defaults alone stand for a model only if the file names no model at all.
+        The entry is found by the model's exact name, or by another spelling of the same known architecture. The
+        defaults alone stand for a model only if the file names no model at all.
         """
         if model in self.models:
             return self.models[model]
@@ -166,7 +167,11 @@ def cost_from_entry(entry: Entry, model: str, unit: Unit, use: TokenUse | None) 
 
 
 def _use(entry: Entry, recorded: TokenUse | None) -> TokenUse | None:
-    """Token counts: recorded completions before stated ones; prompts as stated, as recorded, or a start token."""
+    """The token counts that a price is computed from; None if completions are neither recorded nor stated.
+
+    For completions, recorded counts take precedence over stated ones. A prompt's tokens are those stated, else those
+    recorded, else one start token.
+    """
     values = entry.values
     if recorded is None and "completion_tokens" not in values:
         return None
@@ -304,8 +309,8 @@ def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     if stated := [key for key in BY_TOKEN if key in values]:
         if missing := [key for key in BY_TOKEN[:2] if key not in values]:
             raise InputError(
-                f"{entry.where}: {missing[0]} is missing beside {stated[0]}; a price per token needs both; state "
-                "0 if nothing is charged"
+                f"{entry.where}: {missing[0]} is missing beside {stated[0]}; a price per token needs both, so "
+                "state 0 where nothing is charged"
             )
         read, written, cached = (values.get(key) for key in BY_TOKEN)
         return TokenPrice(model, float(read or 0), float(written or 0), cached, "", entry.source_of(*stated))
@@ -313,7 +318,7 @@ def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     price = valid_at([one for one in entry.prices if one.model == wanted], entry.when, f"{entry.where}: {wanted}")
     if price is None and "price" in values:
         known = ", ".join(price.model for price in entry.prices)
-        raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; prices of: {known}")
+        raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; there are prices of: {known}")
     return price
 
 

@@ -25,7 +25,7 @@ def device_seconds(seconds: SampleCost, devices: int | None, devices_source: str
 
 
 def held(devices: int | None, source: str = "") -> str:
-    """The number of held devices in words, with its source; `devices` is None if it is not known."""
+    """The number of held devices in words, with its source; `devices` is None if the number is not known."""
     if devices is None:
         return "1 device, as it is not stated how many are held"
     return f"{devices} held{f' ({source})' if source else ''}"

@@ -1,7 +1,7 @@
 """Known values about one model's costs, each with its origin: a file's entry, its defaults, or the command line.
 
-A price is often made of several figures, a rate from an option and a length from a file. Each keeps its origin, so that
-the price's source names where every number came from.
+A price is often made of several figures, such as a rate from an option and a length from a file. Each figure keeps its
+origin, so that the price's source names where every number came from.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Entry:
         prices, gpu_hours: prices in the file, then the shipped examples.
         folder: folder for relative paths.
         architecture, seconds: values recorded by a run, used if the file does not state them.
-        devices: GPUs that the model held in the run, 1 for a processor, where `seconds` are the run's.
+        devices: number of GPUs that the model held in the run, 1 for a processor; None if no run states it.
         when: the run's date, for prices of several dates; None for today.
-        origins: by key, where its value was stated, if that differs from `source`.
+        origins: by key, the source of the key's value, if it differs from `source`.
     """
 
     where: str
@@ -48,11 +48,11 @@ class Entry:
 
     @property
     def source(self) -> str:
-        """Where the entry's own figures come from, with their date: in the user's words, else its file."""
+        """Where the entry's own figures come from, with their date: in the user's words, else the name of the file."""
         return origin_of(self.values, self.where)
 
     def source_of(self, *keys: str) -> str:
-        """Where the values of these keys come from: one source for all, or each with the keys that it states."""
+        """Where the values of these keys come from: one source for all, or each source after its keys."""
         by_source: dict[str, list[str]] = {}
         for key in keys:
             by_source.setdefault(self.origins.get(key, self.source), []).append(key)
@@ -66,7 +66,10 @@ class Entry:
 
 
 def origin_of(values: Mapping[str, Any], where: str) -> str:
-    """The source that a table states, with its date; else the file's name, and whether it is its `[defaults]`."""
+    """The source that a table states, else the name of its file, followed by `[defaults]` for that table.
+
+    The table's date is added if it states one.
+    """
     path, _, table = where.partition(", [")
     named = Path(path).name or "not stated"
     source = str(values.get("source", f"{named}, {DEFAULTS}" if f"[{table}" == DEFAULTS else named))

@@ -49,8 +49,8 @@ def paper_flops(architecture: Architecture, tokens: int = PAPER_LENGTH) -> int:
 def calflops_count(architecture: Architecture, tokens: int = PAPER_LENGTH) -> int:
     """Flops of one forward pass over `tokens` tokens as the calflops library counts them, exactly.
 
-    Holds for dense gated models without a window; for others it is the same formula with the active experts. `tokens`
-    is at least 1.
+    The count is exact for dense gated models without a window. For other models it is the same formula, with the active
+    experts. `tokens` is at least 1.
     """
     _at_least("tokens", tokens, 1)
     squared = tokens * tokens
@@ -66,8 +66,8 @@ def prompt_flops(architecture: Architecture, prompt_tokens: IntArray) -> FloatAr
 def prompt_flops(architecture: Architecture, prompt_tokens: int | IntArray) -> float | FloatArray:
     """Flops until the first completion token can be sampled: all prompt tokens, and the output layer once.
 
-    `prompt_tokens` is P >= 1, a number or an array of any shape, which the result has; a start token counts. P = 0 is
-    an `InputError`, because the first completion token is sampled after a prompt token.
+    `prompt_tokens` is P, at least 1: a number or an array. The result has its shape. A start token counts as a prompt
+    token. P = 0 is an `InputError`, because the first completion token is sampled after a prompt token.
     """
     prompt = np.asarray(prompt_tokens)
     _at_least("prompt_tokens", prompt, 1)
@@ -84,10 +84,11 @@ def completion_flops(
 def completion_flops(
     architecture: Architecture, prompt_tokens: int | IntArray, completion_tokens: int | IntArray
 ) -> float | FloatArray:
-    """Flops of the completion tokens after the first, whose scores the prompt's pass already gave.
+    """Flops of the completion tokens after the first one, which is sampled at the end of the prompt's pass.
 
-    `prompt_tokens` is P >= 1 and `completion_tokens` C >= 0, every token that the model generated, an end token
-    included, else an `InputError`. Shapes broadcast, and the result has that shape; it is 0 where C <= 1.
+    `prompt_tokens` is P, at least 1. `completion_tokens` is C, at least 0: every token that the model generated, an end
+    token included. Lower numbers are an `InputError`. The result has the shape to which both arguments broadcast. It is
+    0 where C <= 1.
     """
     prompt, completion = np.asarray(prompt_tokens), np.asarray(completion_tokens)
     _at_least("prompt_tokens", prompt, 1)
@@ -100,8 +101,8 @@ def completion_flops(
 def scoring_flops(architecture: Architecture, prompt_tokens: int, completion_tokens: int) -> float:
     """Flops of scoring a finished completion in one forward pass: the likelihood ranker of the paper (section 4).
 
-    The last completion token is predicted but need not be read, so P + C - 1 tokens pass the layers and C the output
-    layer; P is at least 1.
+    The last completion token is predicted but need not be read, so P + C - 1 tokens pass the layers, and C
+    tokens the output layer. P is at least 1.
     """
     _at_least("prompt_tokens", prompt_tokens, 1)
     _at_least("completion_tokens", completion_tokens, 0)
@@ -126,7 +127,7 @@ def _triangle(n: IntArray) -> IntArray:
 
 
 def _attended(n: IntArray, window: int, chunked: bool) -> IntArray:
-    """The sum of min(t, window) over t = 1 ... n; if `chunked`, the sum of t's place in its chunk of that length."""
+    """The sum of min(t, window) over t = 1 ... n; if `chunked`, the sum of t's places in chunks of `window`."""
     if chunked:
         return np.asarray(n // window * _triangle(np.asarray(window)) + _triangle(n % window))
     inside = np.minimum(n, window)

@@ -2,9 +2,9 @@
 
     --tokens-per-second 7b=2600,34b=480 --completion-tokens 200 --usd-per-gpu-hour 2.0 --gpus 34b=2
 
-A number alone holds for every model. A name means the model of that name, or those whose names contain it as a part:
-`7b` stands for `codellama-7b`. Options override a costs file; recorded token counts override stated ones. The source of
-a price says which figures were stated in this way.
+A number alone holds for every model. A name means the model of that name, or the models whose names contain it as a
+part: `7b` stands for `codellama-7b`. Options override a costs file; recorded token counts override stated ones. The
+source of a price says which figures were stated in this way.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ALL = ""
 
 @dataclass(frozen=True, slots=True)
 class OneLine(CostsFile):
-    """Values stated by options, by the model's name; they override those of a costs file, if there is one."""
+    """The values that options state, by the model's name. They override the values of a costs file, if there is one."""
 
     stated: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     base: CostsFile | None = None
@@ -129,7 +129,7 @@ def one_line_costs(
     gpus: str | int | None = None,
     completion_tokens: str | int | None = None,
 ) -> CostsFile | None:
-    """The costs from options, on top of a costs file; only the file, or None, if no option is given.
+    """The costs from options, on top of a costs file. If no option is given, `base` itself, which may be None.
 
     Raises:
         InputError: a value is not a number, or a part is not ``NAME=NUMBER``.

@@ -51,7 +51,7 @@ class TokenPrice:
     source: str = "not stated"
 
     def usd_of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What a request with this many tokens costs, none of them cached."""
+        """What a request with this many tokens costs, if none of the tokens is cached."""
         paid = prompt_tokens * self.usd_per_million_input + completion_tokens * self.usd_per_million_output
         return paid / 1e6
 
@@ -92,7 +92,10 @@ def usd_cost(price: TokenPrice, use: TokenUse) -> SampleCost:
 
 
 def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
-    """The usd for prompts that samples share and that each one pays, and how they are counted, in words."""
+    """The usd for a prompt that a problem's samples share, the usd that each sample pays, and how prompts are counted.
+
+    The last of the three is a text, which becomes part of the price's source.
+    """
     full, cached = price.usd_per_million_input / _MILLION, price.usd_per_million_cached
     if use.bills is not None:
         shared, each, prompt_note = billed_usd(use.bills, full, None if cached is None else cached / _MILLION)
@@ -101,20 +104,21 @@ def _prompt_usd(price: TokenPrice, use: TokenUse) -> tuple[float, float, str]:
         return 0.0, 0.0, ""
     prompt = use.mean_prompt * price.usd_per_million_input / _MILLION
     if use.share_prompt:
-        unused = ", its cached price not used: it is charged once" if cached is not None else ""
+        unused = ", the cached price not used: the prompt is charged once" if cached is not None else ""
         return prompt, 0.0, f", prompt shared{unused}"
     if cached is None:
         return 0.0, prompt, ", prompt paid by every sample"
     later = use.mean_prompt * cached / _MILLION
     if later > prompt:
-        return 0.0, prompt, ", prompt paid by every sample, its cached price not used: it is above the full one"
+        return 0.0, prompt, ", prompt paid by every sample, the cached price not used: it is above the full price"
     return prompt - later, later, ", prompt paid by every sample, cached after the first"
 
 
 def valid_at(prices: Sequence[Priced], when: date | None, what: str) -> Priced | None:
-    """The price that was valid at a date (by default today): the newest one that is not later.
+    """The price that was valid at a date (by default today): the newest of the prices that are not dated later.
 
-    A single price is valid whatever its date. If all prices are later, the earliest is used. None if there is no price.
+    A single price is valid whatever its date. If all prices are dated later, the earliest is used. None if there is no
+    price.
 
     Raises:
         InputError: there are several prices, and their dates do not tell which is newer.
@@ -140,8 +144,10 @@ def rent_cost(seconds: SampleCost, gpus: int | None, price: GpuHour, gpus_source
     """Usd of a sample on rented GPUs, from its seconds; a cost in another unit is an `InputError`.
 
     Args:
-        seconds, price: of a sample, and of an hour of one GPU.
-        gpus, gpus_source: number of rented GPUs and its source; None if not known, which counts as one.
+        seconds: what a sample costs in seconds.
+        gpus: the number of rented GPUs; None if it is not known, which counts as one.
+        price: what an hour of one GPU costs.
+        gpus_source: where the number of GPUs comes from.
     """
     if seconds.unit is not Unit.SECONDS:
         raise InputError(f"a price per GPU-hour applies to a cost in seconds, not in {seconds.unit} ({seconds.source})")

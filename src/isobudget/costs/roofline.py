@@ -82,8 +82,8 @@ def roofline_seconds(
 ) -> SampleCost:
     """An estimated lower bound on the seconds of one sample's share of the machine; a problem's prompt is shared.
 
-    Tokens are mean lengths: of the prompts >= 1, of the completions > 0. Weights and cache that do not fit the GPUs'
-    memory are an `InputError`.
+    `prompt_tokens` (at least 1) and `completion_tokens` (above 0) are mean lengths. Weights and cache that do not fit
+    the GPUs' memory are an `InputError`.
     """
     batch, gpus, gpu = serving.batch, serving.gpus, serving.gpu
     weights = architecture.params * serving.bytes_per_weight

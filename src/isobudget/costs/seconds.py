@@ -69,7 +69,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class SlotSpeed:
-    """The speed of a model with this many samples generated at the same time.
+    """The speed of a model that generates `slots` samples at the same time.
 
     Attributes:
         slots: samples generated at the same time, each with a prompt of its own.
@@ -91,11 +91,11 @@ class Profile:
     Attributes:
         model: the model's name.
         speeds: one for each number of slots, ascending.
-        prompt_tokens, completion_tokens: lengths that it was timed with, 0 if not stated.
+        prompt_tokens, completion_tokens: lengths that the model was timed with, 0 if not stated.
         repeats: how often each timing was taken.
         weights: which weights, and their number format.
         machine, engine, threads: hardware and software used for timing.
-        date: when it was timed.
+        date: when the model was timed.
     """
 
     model: str
@@ -125,7 +125,8 @@ def profile_seconds(profile: Profile, use: TokenUse, slots: int | None = None) -
     """Seconds of a sample of these lengths, by a throughput profile; the prompt is shared or not, as `use` says.
 
     Args:
-        profile, use: throughput of the model, and token counts.
+        profile: throughput of the model.
+        use: token counts of the samples.
         slots: samples generated at the same time; by default the profiled number at which a sample costs least.
 
     Raises:

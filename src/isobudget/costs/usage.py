@@ -34,11 +34,11 @@ class TokenUse:
         prompt: tokens of each problem's prompt, shape (problems,), each >= 1.
         completions: per problem, tokens of each of its samples, each >= 0; at least one sample a problem.
         share_prompt: whether the samples of a problem share its prompt.
-        label: where the counts of completions come from, and those of prompts if both were recorded; for the cost's
-            source.
-        prompt_label: where the counts of prompts come from, to follow `label` in the cost's source.
+        label: the beginning of the cost's source: where the counts of completions come from, and the counts of prompts
+            if both were recorded.
+        prompt_label: text that follows `label` in the cost's source: where the counts of prompts come from.
         prompt_known: whether `prompt` was recorded or stated; if not, it is a placeholder.
-        bills: what a server billed for each problem's prompts, where it was recorded.
+        bills: what a server billed for each problem's prompts; None if this was not recorded.
     """
 
     prompt: NDArray[np.int64]
@@ -106,7 +106,7 @@ class TokenUse:
 
 
 def mean_over_problems(values: Sequence[Sequence[float] | NDArray[Any]], what: str = "samples") -> float:
-    """The mean over problems of the mean of each one's samples (at least one), so that problems count alike."""
+    """The mean over problems of the mean over a problem's samples (at least one), so that all problems count alike."""
     if not values or any(len(one) == 0 for one in values):
         raise InputError(f"{what}: every problem needs at least one sample")
     return float(np.mean([np.mean(one) for one in values]))

@@ -1,4 +1,4 @@
-"""Success against budget: curves of models, which is best at each budget, and where the winner flips.
+"""Success against budget: curves of models, the best model at each budget, and where the winner flips.
 
 `compare_counts` goes from counts and costs to a `Comparison`; `curve`, `curve_from_matrix` and `compare` are its
 parts, for other ways of choosing a sample. Nothing here reads files.
@@ -66,7 +66,8 @@ def compare_counts(
     """Compare models of one benchmark by pass@k at equal budget, on the problems that all of them have.
 
     Args:
-        models, prices: counts per model, and what a sample of each costs, by `ModelCounts.name`.
+        models: the counts, one entry per model.
+        prices: what a sample of each model costs, by `ModelCounts.name`.
         budgets, bootstrap, notes: see `compare`.
         stop: when sampling stops: `fixed`, or `first-pass`.
         extrapolate: guess pass@k beyond the samples up to this k; see `Comparison.beyond`.
@@ -88,7 +89,7 @@ def compare_counts(
 
 
 def common_counts(models: Sequence[ModelCounts]) -> tuple[list[ModelCounts], tuple[str, ...]]:
-    """The models' counts on the problems that all have, in one order, and a note if problems are left out.
+    """The models' counts on the problems that all models have, in one order, and a note if problems are left out.
 
     Raises:
         InputError: there are no models, or they have no problem in common.

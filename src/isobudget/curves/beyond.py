@@ -30,7 +30,8 @@ class Beyond:
     Attributes:
         label: label of the curve.
         recorded: k_max of the curve, after which the extrapolation begins.
-        k: doublings of `recorded` up to the requested k, and this k; shape (K,), empty if it was recorded.
+        k: doublings of `recorded` below the requested k, then the requested k itself; shape (K,). Empty if so many
+            samples were recorded.
         cost: what k samples of one problem cost, shape (K,).
         guesses: success by both statistical models at these k; None if there is nothing to guess, or no fit.
         reason: why `guesses` is None, else empty.

@@ -39,8 +39,8 @@ class Reach:
 
     Attributes:
         success: the target, in [0, 1].
-        k: label -> fewest samples, None if the recorded ones do not reach it.
-        budget: label -> their cost per problem, NaN if k is None.
+        k: label -> fewest samples that reach the target; None if the recorded samples do not reach it.
+        budget: label -> what these samples cost per problem; NaN if `k` is None.
     """
 
     success: float
@@ -54,7 +54,7 @@ class Reach:
         return min(reached, key=lambda label: reached[label]) if reached else None
 
     def saving(self, label: str) -> float:
-        """The share of a model's cost that the cheapest one saves, in [0, 1]; NaN if the model does not get there."""
+        """The share of a model's cost that the cheapest model saves, in [0, 1]; NaN if the model's `budget` is NaN."""
         return math.nan if self.cheapest is None else 1 - self.budget[self.cheapest] / self.budget[label]
 
 
@@ -153,11 +153,18 @@ class Comparison(Shown):
     def to_dict(self) -> dict[str, Any]:
         """All estimates as plain values for JSON: NaN is None, success is in [0, 1].
 
-        `models` (k, cost, success, low, high), `selection` and `costs` with sources, and the k up to which curves are
-        trustworthy, by label; `best` with `clear_against` (as `simultaneous` says), `clear_at_all_budgets` and
-        `reasons`, one per budget; `recommendation`; `differences` of two models; `flips`; `reach`: what each model
-        needs for a success, and what the cheapest saves; `crossings` of every pair; `unit`, `stop`, `level`, `notes`.
-        Guesses beyond the samples are apart, see `beyond_json`.
+        The keys are:
+
+        - `benchmark`, `unit`, `stop`, `level`, `simultaneous`, `notes`: as in the comparison and its bootstrap;
+        - by label: `models` (k, cost, success, low, high), `selection`, and `costs` (what a sample costs, with its
+          source, and the k up to which the curve is trustworthy);
+        - one entry per budget: `best`, `clear_against` (as `simultaneous` says), `clear_at_all_budgets` and `reasons`;
+        - `recommendation`: which model to use from which budget on;
+        - `differences`: of two models, at every budget;
+        - `flips` and `crossings`: of pairs of models;
+        - `reach`: what each model needs for a success, and what the cheapest model saves.
+
+        Guesses beyond the samples are not among them, see `beyond_json`.
         """
         curves = self.curves
         whole = {

@@ -41,7 +41,10 @@ def find_crossings(one: Curve, other: Curve) -> tuple[Crossing, ...]:
 
 
 def leads(one: Curve, other: Curve) -> Iterator[Lead]:
-    """The leader at each budget at which either affords one more sample, rising, as far as both have samples."""
+    """The leader at each budget at which either model affords one more sample, as far as both have samples.
+
+    The budgets rise.
+    """
     start = max(one.cost[0], other.cost[0])
     end = min(one.cost_of_more, other.cost_of_more)
     budgets = np.unique(np.concatenate([one.cost, other.cost]))

@@ -6,9 +6,9 @@
 What k samples cost depends on when sampling stops, see `stopping`: by default all k are generated and charged.
 
 A curve ends at the smallest n of its problems, because beyond that success@k is not defined for all of them, and at k =
-10,000 at the latest. A model that could afford more samples than were recorded is `capped` there: its value is that of
-all recorded samples, so for selection by tests it can only be higher. Intervals are over problems (paired bootstrap,
-see `intervals`).
+10,000 at the latest. A model that could afford more samples than were recorded is `capped`: its value is the success of
+all recorded samples. If tests choose, the success that this budget buys can only be higher. Intervals are over problems
+(paired bootstrap, see `intervals`).
 """
 
 from __future__ import annotations
@@ -200,9 +200,10 @@ def curve(counts: ModelCounts, price: SampleCost, bootstrap: Bootstrap | None = 
 
     Args:
         counts: n and c of at least one problem. n may differ; the curve ends at the smallest n, or at `DEEPEST`.
-        price, bootstrap: what a sample costs, and how intervals are computed.
-        stop: `fixed` or `first-pass`. With the latter, samples are charged by their own length if the counts list every
-            sample with its tokens and the price depends on them, otherwise at the mean price.
+        price: what a sample costs.
+        bootstrap: how intervals are computed.
+        stop: `fixed` or `first-pass`. With `first-pass`, samples are charged by their own length if the counts list
+            every sample with its tokens and the price depends on the tokens, otherwise at the mean price.
     """
     if not counts.task_ids:
         raise InputError(f"{counts.name} has no problems; there is no curve")
@@ -242,9 +243,11 @@ def curve_from_matrix(
     """A curve from the success of each problem at each k, however the sample is chosen.
 
     Args:
-        model, task_ids: the model's name, and the problems, one per row.
+        model: the model's name.
+        task_ids: the problems, one per row of `matrix`.
         matrix: shape (problems, k_max), in [0, 1], such as each problem's rank-score curve; NaN is an `InputError`.
-        price, bootstrap: what a sample costs, and how intervals are computed.
+        price: what a sample costs.
+        bootstrap: how intervals are computed.
         selection: how the sample is chosen, for the label.
         trusted: k up to which the curve is trustworthy, k_max at most; by default half of k_max.
         charged: how many samples are paid for at each k; by default all of them.

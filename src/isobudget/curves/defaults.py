@@ -13,10 +13,10 @@ _NEAR = 1.05
 
 
 def default_budgets(curves: Sequence[Curve]) -> tuple[float, ...]:
-    """Powers of two of the cheapest sample, and the price of one sample of every model, where the choice widens.
+    """The price of the cheapest sample times powers of two, and the price of one sample of every model.
 
-    The powers end with the largest one at which two models (or the only one) still have samples, but not before one
-    that affords a sample of every model.
+    At the price of a model's sample, the choice widens. The powers end with the largest one for which two models (or
+    the only model) still have recorded samples, but not before a power that affords a sample of every model.
     """
     cheapest = min(curve.price.cost(1) for curve in curves)
     dearest = max(curve.price.cost(1) for curve in curves)

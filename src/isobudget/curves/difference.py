@@ -30,8 +30,8 @@ class Difference:
         k, k_other: samples that the budget pays for.
         difference: in [-1, 1].
         low, high: its paired interval over problems, for this pair and budget alone.
-        power: the difference that such a comparison can detect.
-        capped: whether one of the two has fewer samples than the budget pays for.
+        power: which difference this comparison can detect.
+        capped: whether one of the two models has fewer samples than the budget pays for.
     """
 
     budget: float

@@ -1,14 +1,15 @@
 """The cost ratio at which the winner of two models flips.
 
-For a cheap model A and a dear one B: let k_A be the fewest samples of A with success_A@k_A >= success_B@k_B. A reaches
-B's k_B samples at no more cost while one sample of B costs at least
+For a cheap model A and a dear one B: let k_A be the fewest samples of A with success_A@k_A >= success_B@k_B. These k_A
+samples cost no more than the k_B samples of B as long as one sample of B costs at least
 
     ratio = k_A / k_B
 
 samples of A. Where sampling stops at the first pass, the samples generated on average take the place of k_A and k_B.
 Costs only decide which model is the cheap one and what the present ratio is. If A never reaches that success with its
-recorded samples, the ratio is NaN with a reason. Intervals are over problems, both models' curves moving together
-(paired bootstrap); an upper end of NaN means that A does not reach it in that share of replicates.
+recorded samples, the ratio is NaN with a reason. Intervals are over problems, and the curves of both models move
+together (paired bootstrap). An upper end of NaN means that the recorded samples of A do not reach the success of B in
+so many replicates that the end is not known.
 """
 
 from __future__ import annotations
@@ -38,13 +39,14 @@ class Flip:
     Attributes:
         cheap, dear: labels of the two curves; `dear` costs more a sample now.
         k_dear: samples of the dear model.
-        k_cheap: fewest samples of the cheap one that do as well, None if the recorded ones do not.
-        ratio: k_cheap / k_dear, or that of the samples generated on average until the first pass: the cheap model does
-            as well or better while one dear sample costs at least this many cheap ones.
+        k_cheap: fewest samples of the cheap model that do as well; None if its recorded samples do not.
+        ratio: k_cheap / k_dear. If sampling stops at the first pass, the numbers of samples generated on average are
+            divided instead. The cheap model does as well or better while one dear sample costs at least as much as this
+            many cheap samples.
         low, high: interval of `ratio`; NaN for an end that the samples do not reach.
         now: how many cheap samples the cost of one dear sample buys now, shared prompts counted.
-        winner: who has the higher success at the present cost of k_dear dear samples: a label, `level`, or None if the
-            cheap model's samples run out before that budget and the recorded ones do not decide it.
+        winner: the label of the model with the higher success at the present cost of k_dear dear samples, or `level`.
+            None if the cheap model's recorded samples run out before that budget and do not decide which model wins.
         reason: why `ratio` is NaN, else empty.
     """
 
@@ -63,7 +65,7 @@ class Flip:
 def find_flips(
     curves: Sequence[Curve], bootstrap: Bootstrap, pairs: Sequence[tuple[str, str]] | None = None
 ) -> tuple[Flip, ...]:
-    """The flips of pairs of curves, for every recorded k of the dearer one.
+    """The flips of pairs of curves, for every recorded k of the dearer model.
 
     Args:
         curves: on the same problems in the same order, cheapest sample first.
@@ -114,13 +116,19 @@ def _flip(cheap: Curve, dear: Curve, k_dear: int, k_cheap: int, ends: FloatArray
 
 
 def _affordable_now(cheap: Curve, dear: Curve, k_dear: int) -> float:
-    """How many cheap samples one of k_dear dear samples buys now; if nothing is shared, the ratio of prices."""
+    """How many cheap samples the cost of one of k_dear dear samples buys now.
+
+    If no cost is shared, this is the ratio of prices.
+    """
     budget = float(dear.cost[k_dear - 1]) - cheap.price.per_problem
     return max(0.0, budget) / cheap.price.per_sample / float(dear.charged.samples[k_dear - 1])
 
 
 def _fewest(cheap: FloatArray, dear: FloatArray) -> NDArray[np.int64]:
-    """For each k of the dear curve the fewest samples of the (non-falling) cheap one; its length + 1 if never."""
+    """For each k of the dear curve, the fewest samples with which the (non-falling) cheap curve does as well.
+
+    Where the cheap curve never does, its length + 1.
+    """
     return np.asarray(np.searchsorted(cheap, dear - _ROUNDING, side="left") + 1, dtype=np.int64)
 
 

@@ -34,7 +34,7 @@ def check_models(models: int) -> None:
 
 
 def pairs_that_matter(labels: Sequence[str], best: Iterable[Best]) -> list[tuple[str, str]]:
-    """The pairs among the models that are best at a budget, the first and the last one, in order."""
+    """The pairs among these models, in order: those that are best at a budget, the first and the last."""
     matter = {labels[0], labels[-1], *(one.model for one in best)}
     return list(combinations([label for label in labels if label in matter], 2))
 

@@ -4,12 +4,12 @@ The best model of a row is often best by chance, and its name may change from ro
 few segments as possible, such that each segment has a candidate: a model that is not clearly worse than another at any
 budget of the segment. A new segment begins when no candidate is left. If a segment has several candidates, the one with
 the highest success over its budgets is recommended; in a tie, the one with the smaller total cost. While only one model
-affords a sample, there is no choice, and this does not count against the others.
+affords a sample, there is no choice, and these budgets do not count against the other models.
 
 There are two special cases. A model whose first sample becomes affordable only at a later budget could not be chosen
 before. From there on it is recommended if it is the best for the remaining budgets; the earlier model keeps the budgets
 where it still leads. And a model whose samples are exhausted is not recommended where another model solves more than
-all of them do, although its success with more samples is unknown.
+all these samples do, although the success with more samples is unknown.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Segment:
             takes the lead that becomes clear at the next budget in the table.
         rows: the budgets in the table that belong to the segment.
         first, last: the model at `start` and at the last of the rows.
-        unclear_against: by budget, the models that afford a sample and that it is not clearly better than.
+        unclear_against: by budget, the models that afford a sample and that `model` is not clearly better than.
         ahead: by budget, another model whose success was higher there, though not clearly.
     """
 
@@ -135,7 +135,7 @@ def _give_back(before: tuple[str, list[Best]], after: tuple[str, list[Best]]) ->
 
 
 def _switch(curves: Sequence[Curve], before: tuple[str, list[Best]], after: tuple[str, list[Best]]) -> float:
-    """The exact budget from which the second model is ahead, between the first one's last row and its own first."""
+    """The exact budget from which the second model is ahead: after the first model's last row, by its own first row."""
     low, high = before[1][-1].budget, after[1][0].budget
     one, other = (next(curve for curve in curves if curve.label == label) for label in (before[0], after[0]))
 

@@ -44,8 +44,9 @@ class Sliders:
         k: numbers of samples by label, rising.
         budgets: by unit, per problem, rising.
         rows: by unit, low and high ends of the difference of every pair at each budget, shape (pairs, budgets): the
-            first one's success less the second's, NaN where one affords no sample.
-        anywhere: low and high ends for every pair, shape (numbers of the first, of the second).
+            first model's success less the second's, NaN where one of them affords no sample.
+        anywhere: low and high ends of the same difference for every pair. Each has one row for every number of samples
+            of the first model and one column for every number of the second.
     """
 
     labels: tuple[str, ...]
@@ -86,7 +87,7 @@ def numbers_of_samples(models: int) -> int:
 def _budgets(comparison: Comparison, most: int) -> tuple[float, ...]:
     """At most `most` budgets: those of the comparison, and some at which a model affords one more sample.
 
-    The first and the last of the latter are included.
+    The first and the last budget at which a model affords one more sample are included.
     """
     steps = np.unique(np.concatenate([curve.cost for curve in comparison.curves])).tolist()
     own = {*_spaced(comparison.budgets, most - 2), steps[0], steps[-1]}
@@ -107,7 +108,10 @@ def _spaced(values: Sequence[float], most: int) -> list[float]:
 def _numbers(
     curve: Curve, most: int, comparisons: Mapping[Unit, Comparison], budgets: Mapping[Unit, Sequence[float]]
 ) -> NDArray[np.int64]:
-    """Every k; or, if there are too many, those that the budgets pay for, 1, the trusted k and the last."""
+    """The numbers of samples that are kept for a curve: every k, if there are at most `most`.
+
+    Otherwise 1, the numbers that the budgets pay for, the trusted k, and the last k.
+    """
     if curve.k_max <= most:
         return curve.k
     paid = {comparisons[unit].curve(curve.label).at(budget).k for unit, own in budgets.items() for budget in own}

@@ -47,7 +47,7 @@ class Charged:
         stop: `fixed` or `first-pass`.
         samples: shape (k_max + 1,), not falling, starting at 1. The last entry is for one sample more than recorded;
             infinite if every problem is solved before, so that no further sample would be generated.
-        by_problem: shape (problems, k_max), None where all problems are charged alike.
+        by_problem: the charge of each problem, shape (problems, k_max); None if all problems are charged alike.
     """
 
     stop: str
@@ -65,9 +65,9 @@ class Charged:
 
         Args:
             success: each problem's pass@k for k = 1, 2, ..., shape (problems, k_max).
-            if_passed: mean price of a passing sample of each problem over the model's mean price, shape (problems,) or
-                one number; ignored where no sample passed.
-            if_failed: the same of failing samples; ignored where every sample passed.
+            if_passed: mean price of a passing sample of each problem, divided by the model's mean price; shape
+                (problems,) or one number. Ignored where no sample passed.
+            if_failed: the same for a failing sample. Ignored where every sample passed.
         """
         generated = 1.0 + np.cumsum(1.0 - success, axis=1)
         generated = np.concatenate([np.ones((len(success), 1)), generated], axis=1)
@@ -96,7 +96,7 @@ class Charged:
         """The charge in each bootstrap replicate, in samples of the replicate's own mean price.
 
         Args:
-            spent: the means of `by_problem` in each replicate, shape (replicates, k_max); None where that is None.
+            spent: the means of `by_problem` in each replicate, shape (replicates, k_max); None if `by_problem` is None.
 
         Returns:
             Shape (replicates, k_max), or (1, k_max) where all problems are charged alike.

@@ -4,9 +4,9 @@
 
 Budgets are multiples of one sample of the family's 70B model. Between published k, pass@k is interpolated by a monotone
 cubic of log(-log(1 - pass@k)) in log k, and marked. Beyond the largest published k there is no value. If one published
-k is left out, interpolation misses its value by 0.28 points (root mean square over Tables 2-4). A lead that involves an
-interpolated value and is below twice that error does not count as a lead. The tables have no counts per problem, so
-there are no intervals.
+k is left out, interpolation misses the value at this k by 0.28 points (root mean square over Tables 2-4). A lead that
+involves an interpolated value and is below twice that error does not count as a lead. The tables have no counts per
+problem, so there are no intervals.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class BudgetCell:
         k: number of samples that the budget affords.
         percent: pass@k, NaN if it is not known.
         interpolated: whether k lies between published ones.
-        at_least: if k is above the largest published one, pass@k of the latter; otherwise equal to `percent`.
+        at_least: pass@k at the largest published k if `k` is larger, otherwise equal to `percent`.
         reason: why `percent` is NaN, else empty.
     """
 
@@ -90,9 +90,10 @@ class PaperFlip:
     Attributes:
         cheap, dear: the cheaper and the more expensive model.
         k_dear: samples of the more expensive model, a published k.
-        k_cheap: fewest samples of the cheaper model that do as well; None if it does not up to its largest published k.
-        ratio: k_cheap / k_dear. The cheaper model does as well or better if a sample of the other costs at least this
-            many of its samples. NaN if `k_cheap` is None.
+        k_cheap: fewest samples of the cheaper model that solve at least as much as `k_dear` samples of the more
+            expensive model. None if no k up to the largest published k of the cheaper model does.
+        ratio: k_cheap / k_dear. The cheaper model does as well or better if one sample of the more expensive model
+            costs at least as much as this many samples of the cheaper model. NaN if `k_cheap` is None.
         reason: why `ratio` is NaN, else empty.
     """
 

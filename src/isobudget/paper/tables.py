@@ -56,7 +56,7 @@ class PassTable:
         benchmark: such as `HumanEval` or `APPS interview`.
         table: number of the table in the paper.
         k: the published k, rising.
-        percent: by model, pass@k in percent for the first of these k; larger models have fewer.
+        percent: by model, pass@k in percent at the first of the published k. Larger models have values at fewer k.
     """
 
     benchmark: str
@@ -109,8 +109,8 @@ def paper_cost(model: str, unit: Unit) -> SampleCost | None:
             the wall time on 8 A100s.
 
     Returns:
-        The cost in Table 1. Llama-3 is not in Table 1: its costs are known by the paper's name alone, and their source
-        says that they are assumed or our own.
+        The cost in Table 1. Llama-3 is not in Table 1. Costs of Llama-3 are found only by the paper's name, and their
+        source says that they are assumed or our own count.
     """
     cost, architecture = _data()["cost"], find_named(model)
     by_size = {name.split()[-1].casefold(): (f" ({name})", row) for name, row in cost["model"].items()}

@@ -37,11 +37,14 @@ class Report:
     Attributes:
         run: the run folder; for several runs, or counts alone, the default folder of the report. For imported files,
             the path of a temporary run that no longer exists.
-        page, figures, json: the HTML page, the figures as SVG and as PNG, the comparisons as JSON.
+        page: the file of the HTML page.
+        figures: the files of the figures, each as SVG and as PNG.
+        json: the file of the comparisons as JSON.
         sentences: one for every benchmark and unit: which model to use at which budget.
         summaries: the data of the page, one entry per benchmark.
-        notes: data missing because of damaged files; remarks of the models' backends, such as a server that returns one
-            sample when several are requested; verdicts by another version of the judge's rules.
+        notes: notes for the user. They say which data is missing because of damaged files, what is special about the
+            models' backends (such as a server that returns one sample when several are requested), and whether the
+            verdicts follow another version of the judge's rules.
         texts: the files beside the page with outputs of the models.
     """
 

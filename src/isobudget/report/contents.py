@@ -75,8 +75,8 @@ class PageContent:
 def collect_content(sources: Opened, asked: Asked, progress: Progress = SILENT, *, whole: bool = True) -> PageContent:
     """Collect the content of a page from sources that `sources.check_sources` accepts.
 
-    Learning policies and measuring rankers take time, so they are only done if `whole` is true. If a file that outputs,
-    policies or rankers need is damaged, these are left out, since the comparison does not need them.
+    Learning policies and measuring rankers take time, so they are only done if `whole` is true. If a file that only
+    outputs, policies or rankers need is damaged, that part is left out, since the comparison does not need it.
     """
     if sources.loaded is None:
         return _counts(sources, asked, progress)

@@ -170,7 +170,9 @@ def _in_units(
 def _of_units(
     units: Sequence[Unit], costs: CostsFile | str | None, made: Callable[[Unit], Made]
 ) -> tuple[dict[Unit, Made], list[str]]:
-    """The results of `made` by unit, and a note for each unit without a result. Empty `units`: those of the costs.
+    """The results of `made` by unit, and a note for each unit without a result.
+
+    If `units` is empty, the units of the costs are used.
 
     Raises:
         InputError: no unit has a result. If `units` is empty, also: a unit stated by options has none, or the costs

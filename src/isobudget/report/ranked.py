@@ -2,8 +2,8 @@
 
 For the price of the expensive model's greedy output, the cheap model affords k samples; the one with the highest
 likelihood under the cheap model itself is chosen (rank-score@k, section 2.3 of the paper). The paper found that this
-falls short of the expensive model's greedy output. Both are measured on the same problems, so the interval of the
-difference is paired.
+falls short of the expensive model's greedy output. Both models are measured on the same problems, so the interval of
+the difference is paired.
 """
 
 from __future__ import annotations

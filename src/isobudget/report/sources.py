@@ -2,7 +2,7 @@
 
 Several runs become one in memory; a model that occurs in more than one of them gets the run's name as well. Files of
 results are imported into a temporary run. Counts of many samples, and files named together with a run, are compared
-directly; then there are no outputs, greedy outputs or verdicts to show.
+directly. There are then no outputs, greedy outputs or verdicts to show.
 """
 
 from __future__ import annotations

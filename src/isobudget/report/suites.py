@@ -26,10 +26,11 @@ class TwoSuites:
     Attributes:
         model: its name.
         problems: number of problems with two suites.
-        samples, visible, right: numbers of judged samples, of those that pass the visible tests, and of those that pass
-            all tests.
-        share_visible, share_right: mean over problems of the share that passes the visible tests, and of the share that
-            passes all.
+        samples: number of judged samples.
+        visible: number of samples that pass the visible tests.
+        right: number of samples that pass all tests.
+        share_visible: mean over problems of the share of samples that pass the visible tests.
+        share_right: mean over problems of the share of samples that pass all tests.
     """
 
     model: str

@@ -1,14 +1,15 @@
 """Bootstrap weights for so many problems that the whole matrix does not fit into memory.
 
-The matrix of weights has replicates x problems entries, 10^10 for a million problems. Only weighted means are taken of
-it, so they are computed block by block, in one of two ways, whichever is the faster:
+The matrix of weights has replicates x problems entries, 10^10 for a million problems. Only weighted means of
+this matrix are needed. So the means are computed block by block, in the faster of two ways:
 
 - *by problem*: the same random numbers as the whole matrix, a few replicates at a time;
 - *by kind*: problems that are alike in everything a call looks at, such as those with the same n and c of every model,
   are drawn together: how often each kind is drawn is multinomial. The distribution is the same, the random numbers are
   not.
 
-All columns of one call are drawn together, so that comparisons stay paired. A second call by kind draws new numbers.
+All columns of one call are drawn together, so that comparisons stay paired. Two calls by kind are not paired, unless
+they have the same kinds.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class BlockwiseWeights:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The shape of the matrix that it replaces: (replicates, problems)."""
+        """The shape of the matrix that this object replaces: (replicates, problems)."""
         return self.replicates, self.problems
 
     def __len__(self) -> int:
@@ -84,7 +85,7 @@ class BlockwiseWeights:
         return means
 
     def means_apart(self, values: Floats, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
-        """Like `means`, for columns that are not compared: each may be drawn separately, if that is faster."""
+        """Like `means`, for columns that are not compared: each column may be drawn separately, if this is faster."""
         columns = np.split(values, values.shape[1], axis=1)
         if self.problems > MANY and sum(len(kinds(one)[1]) for one in columns) * _KIND < self.problems:
             return np.concatenate([self.means(one, kind) for one in columns], axis=1)
@@ -106,12 +107,14 @@ def held(problems: int, replicates: int) -> bool:
 
 
 def block_rows(columns: int) -> int:
-    """The number of rows of this many columns that are computed at once."""
+    """The number of rows that are computed at once, if a row has this many columns."""
     return max(_BLOCK // columns, 1)
 
 
 def problem_blocks(problems: int, replicates: int, seed: int, rows: int | None = None) -> Iterator[Ints]:
-    """How often each replicate draws each problem, some replicates at a time; `rows` does not change the numbers.
+    """How often each replicate draws each problem, in blocks of `rows` replicates.
+
+    The numbers do not depend on `rows`. By default, `block_rows` chooses it.
 
     Yields:
         Shape (up to `rows`, problems); every row adds up to `problems`.
@@ -123,7 +126,10 @@ def problem_blocks(problems: int, replicates: int, seed: int, rows: int | None =
 
 
 def kind_blocks(many: Ints, replicates: int, generator: np.random.Generator, rows: int) -> Iterator[Ints]:
-    """How often each replicate draws each kind of problems, of which there are `many`; blocks as `problem_blocks`."""
+    """How often each replicate draws each kind of problems, in blocks of `rows` replicates.
+
+    `many` is the number of problems of each kind.
+    """
     whole = many.sum()
     for start in range(0, replicates, rows):
         yield generator.multinomial(whole, many / whole, size=min(rows, replicates - start))

@@ -35,7 +35,7 @@ def quotient_excess(numerator: Floats, denominator: Floats, rounded: Floats) -> 
 
 
 def product_excess(a: Floats, b: Floats, rounded: Floats) -> Floats:
-    """(rounded - a b) / rounded for the float product of a and b; 0 where it is 0 or too small to be split."""
+    """(rounded - a b) / rounded for the float product of a and b; 0 where `rounded` is 0 or too small to be split."""
     loss = product_loss(a, b, rounded)
     return np.divide(-loss, rounded, out=np.zeros_like(loss), where=np.abs(rounded) > _TINY)
 

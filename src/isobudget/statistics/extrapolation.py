@@ -1,16 +1,16 @@
 """Extrapolations of pass@k beyond n, by two statistical models. They are guesses: both assume how problems behave.
 
-- **Beta-binomial**: each problem has its own chance p to pass, drawn from one Beta(a, b); a and b by maximum likelihood
-  over the counts. Beyond n each problem has, given its own count, the failure
+- **Beta-binomial**: each problem has its own chance p to pass, drawn from one Beta(a, b), fitted to the counts by
+  maximum likelihood. Beyond n, a problem's failure given its own count is
   E[(1-p)^k] = prod_{j<k} (b+n-c+j) / (a+b+n+j). A problem that never passed is taken to be hard, never impossible.
-- **Power law**: -log pass@k falls as s k^-t (Brown et al. 2024, "Large Language Monkeys"); s and t by least squares of
-  log(-log pass@k) on log k over the last doublings that the samples can be trusted for, n/16 to n/2.
+- **Power law**: -log pass@k falls as s k^-t (Brown et al. 2024, "Large Language Monkeys"). s and t are fitted by least
+  squares of log(-log pass@k) on log k, over the last doublings that the samples can be trusted for, n/16 to n/2.
 
-Each has a band from a bootstrap over problems, which assumes that its model holds; since neither does, both are given
-the band that spans the two. On public results this band covered the held-out samples' pass@k in more than 90 % of
-cases. Both models treat a problem that never passed as a hard one. If some problems can never be solved, both guesses
-are too high, and the band does not show this (docs/estimators.md). Nothing else in isobudget uses these numbers: they
-appear only if extrapolation is requested, under `LABEL`.
+Each model has a band from a bootstrap over problems, and this band assumes that the model holds. Since neither model
+does, both guesses are given the band that spans the two bands. On public results this band covered the held-out
+samples' pass@k in more than 90 % of cases. Both models treat a problem that never passed as a hard one. If some
+problems can never be solved, both guesses are too high, and the band does not show this (docs/estimators.md). Nothing
+else in isobudget uses these numbers: they appear only if extrapolation is requested, under `LABEL`.
 """
 
 from __future__ import annotations
@@ -78,10 +78,12 @@ def extrapolate(
         c: samples that passed, shape (problems,).
         k: shape (K,), each at least 1.
         replicates: bootstrap replicates over problems for the bands.
-        level, seed: of the bands.
+        level: confidence level of the bands.
+        seed: seed of the bootstrap.
 
     Raises:
-        InputError: fewer than two problems, no sample or every sample passed, or too few samples to fit (n under 4).
+        InputError: fewer than two problems, no sample or every sample passed, too few samples to fit (n under 4), or a
+            k below 1.
     """
     passed = np.atleast_1d(np.asarray(c, dtype=np.int64))
     samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
@@ -111,10 +113,10 @@ def fit_beta_binomial(n: ArrayLike, c: ArrayLike, weights: ArrayLike | None = No
     Args:
         n: samples per problem, one number or shape (problems,).
         c: samples that passed, shape (problems,).
-        weights: of each problem, shape (problems,); 1 by default.
+        weights: the weight of each problem, shape (problems,); 1 by default.
 
     Returns:
-        The fit. Where all problems look alike the best a and b are infinite; they then stop at 1e8.
+        The fit. Where all problems look alike, the best a and b would be infinite, and 1e8 is taken instead.
     """
     passed = np.atleast_1d(np.asarray(c, dtype=np.int64))
     samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
@@ -127,9 +129,11 @@ def fit_beta_binomial(n: ArrayLike, c: ArrayLike, weights: ArrayLike | None = No
 
 @lru_cache(KEPT)
 def _fitted(mean: float, backwards: bytes) -> BetaFit:
-    """The fit to a mean and to weights above each count, as three rows in bytes, the last count first.
+    """The fit. `mean` is the success of one sample.
 
-    The rows are reversed as views: with such strides `@` adds one by one, so that the last digit depends on no BLAS.
+    `backwards` has three rows, as bytes: for passed, failed and all samples, the weight of the problems whose number of
+    samples exceeds j, with the largest j first. The rows are reversed as views. With the strides of such views, `@`
+    adds one number after the other, so that the last digit does not depend on the BLAS.
     """
     above = np.frombuffer(backwards).reshape(3, -1)[:, ::-1]
     at = _within_reach(np.log([mean + 1e-9, 1.0 - mean + 1e-9]))
@@ -160,8 +164,9 @@ def _within_reach(at: Floats) -> Floats:
 def posterior_failure(n: ArrayLike, c: ArrayLike, fit: BetaFit, k: ArrayLike) -> Floats:
     """Chance that k fresh samples all fail, given each problem's own count and the fit: shape (problems, K).
 
-    E[(1-p)^k] under Beta(a+c, b+n-c), prod_{j<k} (b+n-c+j) / (a+b+n+j), as a quotient of gamma functions: exact to
-    1e-9 as long as a and b stay below a million, which is more than a guess needs, and as fast for any k.
+    E[(1-p)^k] under Beta(a+c, b+n-c), prod_{j<k} (b+n-c+j) / (a+b+n+j), is computed as a quotient of gamma
+    functions, which takes the same time for every k. It is exact to 1e-9 as long as a and b stay below a million, which
+    is exact enough for a guess.
     """
     passed = np.atleast_1d(np.asarray(c, dtype=np.int64))
     samples = np.broadcast_to(np.asarray(n, dtype=np.int64), passed.shape)
@@ -178,7 +183,7 @@ def _log_gamma(values: Floats) -> Floats:
 
 
 def _fit_points(samples: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Up to 16 values of k, evenly spaced in log k, over the last doublings below n/2."""
+    """Up to 16 values of k, evenly spaced in log k, from n/16 to n/2, where n is the smallest number of samples."""
     last = trusted_k(samples)
     if last < 2:
         raise InputError(f"extrapolation needs at least 4 samples of every problem; one has {samples.min()}")
@@ -194,7 +199,7 @@ def _power_law(points: NDArray[np.int64], success: Floats, k: NDArray[np.int64])
 
 
 def _banded(model: str, rows: list[Floats], level: float) -> Guess:
-    """The guess of the first row, the fit to the data, with the band of the other rows, the fits to the replicates."""
+    """A guess with its band. The first row is the fit to the data, the other rows are the fits to the replicates."""
     replicates = np.stack(rows[1:] or rows)
     defined = replicates[~np.isnan(replicates).any(axis=1)]
     if not len(defined):
@@ -220,7 +225,7 @@ def _how_many_from_the_end(counts: NDArray[np.int64], weights: Floats, size: int
 
 
 def _terms(at: Floats, above: Floats) -> Floats:
-    """a + j, b + j and a + b + j at log a, log b, for every j: shape (3, size)."""
+    """a + j, b + j and a + b + j for every j, shape (3, size), where `at` is (log a, log b)."""
     a, b = np.exp(at)
     return np.asarray(np.array([[a], [b], [a + b]]) + np.arange(above.shape[1]))
 

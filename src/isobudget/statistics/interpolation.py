@@ -1,9 +1,9 @@
 """A monotone curve through points: cubic pieces whose slopes never overshoot.
 
-Between neighbours the curve is the cubic with given slopes at both ends. A slope at a point is the weighted harmonic
-mean of the slopes of the two chords that meet there, and 0 where they differ in sign; at the ends it is that of a
-parabola through three points, cut so that the piece stays monotone (Fritsch and Butland 1984, "A method for
-constructing local monotone piecewise cubic interpolants"; the same curve as SciPy's PchipInterpolator).
+Between neighbours the curve is the cubic with given slopes at both ends. At an inner point, the slope is the
+weighted harmonic mean of the slopes of the two chords that meet there, or 0 where these differ in sign. At an end, it
+is the slope of a parabola through three points, limited so that the piece stays monotone (Fritsch and Butland 1984, "A
+method for constructing local monotone piecewise cubic interpolants"; the same curve as SciPy's PchipInterpolator).
 
 Success against the number of samples is nearly straight as log(-log(1 - p)) against log k (`success_between`): if all
 problems had the same chance q per sample, -log(1 - p) would be k times -log(1 - q).
@@ -43,7 +43,9 @@ def success_between(k: ArrayLike, success: ArrayLike, at: ArrayLike) -> Floats:
 
 
 def monotone_cubic(x: ArrayLike, y: ArrayLike, at: ArrayLike) -> Floats:
-    """The curve through (x, y), shape (m,) with rising x, at other places of any shape; NaN outside.
+    """The monotone curve through the points (x, y), at the places `at`.
+
+    `x` and `y` have shape (m,), and `x` rises. `at` may have any shape. The result is NaN outside the range of `x`.
 
     Raises:
         InputError: x does not rise, or the shapes differ.

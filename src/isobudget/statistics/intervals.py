@@ -2,16 +2,17 @@
 
 Two questions have different answers:
 
-- *Would it hold on other problems like these?* A bootstrap over problems answers this. All models share one matrix of
-  weights, so that a difference is judged on the same problems (paired). The interval is the percentile interval, with
-  levels widened for few problems. It holds at each point by itself and is not a band for all budgets at once; see
-  `winners` for statements about several models or budgets together. Where only a few problems decide (nearly all pass,
-  nearly all fail, two models nearly alike: `effective_problems` under `FEW`), a bootstrap cannot see outcomes that did
-  not occur. The interval is then stretched to Wilson's, which is at least long enough. Samples are never resampled with
-  replacement: repeats make k draws look alike, and pass@k comes out too low at large k.
-- *Would it hold on these problems with other samples?* The variance over the samples alone answers this. On average,
-  r_k^2 exceeds the square that it estimates by exactly the variance of r_k, and r_2k is unbiased for that square. So
-  r_k^2 - r_2k is an unbiased estimate of Var(r_k); it needs 2k <= n.
+- *Would the result hold on other problems like these?* A bootstrap over problems answers this. All models share one
+  matrix of weights, so that a difference is judged on the same problems (paired). The interval is the percentile
+  interval, with levels widened for few problems. The interval holds at each point by itself and is not a band for all
+  budgets at once. For statements about several models or budgets together, see `winners`. Where only a few problems
+  decide (nearly all pass, nearly all fail, two models nearly alike: `effective_problems` under `FEW`), a bootstrap
+  cannot see outcomes that did not occur. The interval is then stretched to Wilson's, which is at least long enough.
+  Samples are never resampled with replacement: repeats make k draws look alike, and pass@k comes out too low at large
+  k.
+- *Would the result hold on these problems with other samples?* The variance over the samples alone answers this. On
+  average, r_k^2 exceeds the square of the expected r_k by exactly the variance of r_k, and r_2k is an unbiased estimate
+  of that square. So r_k^2 - r_2k is an unbiased estimate of Var(r_k). It exists only where 2k <= n.
 
 Resampling whole problems carries the noise of their samples along, so that the first kind of interval covers both.
 Neither covers how a prompt, a judge or a sampling temperature was chosen.
@@ -62,7 +63,10 @@ def bootstrap_weights(
 
 
 def weights_of(problems: int, replicates: int = 10_000, seed: int = 0) -> Weights:
-    """`bootstrap_weights`, read-only; for many problems `BlockwiseWeights`, which computes them as needed."""
+    """The weights of `bootstrap_weights`, read-only.
+
+    For many problems, the result is a `BlockwiseWeights`, which computes weights only when they are needed.
+    """
     _check_sizes(problems, replicates)
     if not held(problems, replicates):
         return BlockwiseWeights(problems, replicates, seed)
@@ -86,7 +90,9 @@ def _check_sizes(problems: int, replicates: int) -> None:
 
 
 def bootstrap_curve(curves: ArrayLike, weights: Weights, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval, over problems, of mean success at each point: the percentile one, stretched where few problems decide.
+    """Interval, over problems, of mean success at each point.
+
+    It is the percentile interval, stretched where few problems decide.
 
     Args:
         curves: shape (problems, points): success of each problem at each k or budget, in [0, 1].
@@ -123,7 +129,8 @@ def bootstrap_difference(
     """Paired interval of the mean of `curves - others`: two models on the same problems, column by column.
 
     Each column must be at the same budget for both models. Where few problems tell the models apart, the wins of each
-    model get a Wilson interval, and both are combined by squares (as Newcombe 1998 does with paired proportions).
+    model get a Wilson interval, and the two intervals are combined by squares (as Newcombe 1998 does with paired
+    proportions).
     Shapes and errors are as in `bootstrap_curve`.
     """
     one, other = np.asarray(curves, dtype=np.float64), np.asarray(others, dtype=np.float64)
@@ -255,7 +262,8 @@ def _deviations_of(weights: Weights, *, compared: bool = True) -> _Deviations:
 def effective_problems(values: ArrayLike) -> Floats:
     """The number of problems on which a mean rests: (sum |v|)^2 / sum v^2 per column (Kish); 0 where all are 0.
 
-    For success, it is the number of problems that carry the passes; for 1 - success, the failures.
+    For success, it is the number of problems that carry the passes. For 1 - success, it is the number of those that
+    carry the failures.
 
     Args:
         values: shape (problems, points).
@@ -318,7 +326,7 @@ def fixed_benchmark_interval(n: ArrayLike, c: ArrayLike, k: ArrayLike, level: fl
 
 
 def _wilson(mean: Floats, problems: int, level: float) -> tuple[Floats, Floats]:
-    """Wilson's score interval of a proportion; for values that vary less than 0 and 1, it is rather too long."""
+    """Wilson's score interval of a proportion. It is rather too long for values strictly between 0 and 1."""
     z = -NormalDist().inv_cdf((1 - level) / 2)
     mean = np.clip(mean, 0.0, 1.0)
     centre = (mean + z * z / (2 * problems)) / (1 + z * z / problems)

@@ -5,9 +5,9 @@ with any k of another. So the limit is taken over all of these differences at on
 
     T* = max over pairs and over k_i, k_j of |D*_ij(k_i, k_j) - D_ij(k_i, k_j)| / s_ij(k_i, k_j),
 
-in words: a lead that is clear here stays clear with all comparisons that a reader could make tested together. This test
-is stricter than that of a table's row. As in `winners`, the limit is widened for few problems, and the interval is
-stretched to Newcombe's where few problems decide.
+in words: a lead that is clear by this limit is clear with all comparisons that a reader could make tested together.
+This test is stricter than that of a table's row. As in `winners`, the limit is widened for few problems, and the
+interval is stretched to Newcombe's where few problems decide.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Floats = NDArray[np.float64]
 
 
 def pair_intervals(success: Sequence[Floats], weights: Weights, level: float = 0.95) -> list[tuple[Floats, Floats]]:
-    """The lead of the first model of every pair over the second, at each of their numbers of samples.
+    """Intervals of the lead of each pair's first model over its second one, at every two numbers of samples.
 
     Args:
-        success: for each model, shape (problems, its numbers of samples), the same problems in the same rows.
+        success: for each model, shape (problems, numbers of samples), the same problems in the same rows.
         weights: from `bootstrap_weights`, shape (replicates, problems).
         level: confidence that no clear lead is a false one.
 
     Returns:
-        Low and high ends for each pair as `combinations` gives them, of shape (numbers of the first, of the second);
-        NaN for fewer than two problems.
+        Low and high ends for each pair, in the order of `combinations`. Each has one row for every number of samples of
+        the first model and one column for every number of the second. NaN for fewer than two problems.
     """
     problems, pairs = len(success[0]), list(combinations(range(len(success)), 2))
     if problems < 2:
@@ -64,7 +64,7 @@ def _spread(one: NDArray[np.float32], other: NDArray[np.float32], largest: NDArr
 
 
 def _ends(one: Floats, other: Floats, errors: Floats, limits: Floats) -> tuple[Floats, Floats]:
-    """The ends of every difference of two models; row by row, since problems x numbers x numbers may be large."""
+    """The ends of every difference of two models, computed row by row to save memory."""
     bounds = np.repeat(limits, errors.shape[1], axis=1)
     ends = [difference_ends(one[:, at, np.newaxis] - other, error, bounds) for at, error in enumerate(errors)]
     return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])

@@ -8,11 +8,12 @@ Everything follows from one number, the chance that k of the n samples, drawn wi
     draws         E[N_K] = ((n+1) - (n-K+1) r_K) / (c+1)      stop at the first pass, after K at the latest
     cascade       product over models of their r              each model tried only where all before it failed
 
-Each is unbiased whatever the model, as long as its samples are independent draws. The recurrence needs no logarithm and
-never overflows; where it is long, the rounding of its steps is carried along and taken back (`compensated`), so that it
-is good to 1e-14. A cascade is unbiased only over *different* models: using one model's counts twice is not. k > n is
-NaN: n samples do not say what more of them would do (see `isobudget.statistics.extrapolation` for guesses). Above n/2
-a curve is still unbiased, but it hangs on few samples and its own error cannot be estimated: see `trusted_k`.
+Each of these estimates is unbiased for every model whose samples are independent draws. The recurrence needs no
+logarithm and never overflows; where it is long, the rounding of its steps is carried along and taken back
+(`compensated`), so that the result is good to 1e-14. A cascade is unbiased only over *different* models: if one model's
+counts are used twice, it is biased. k > n is NaN: n samples do not say what more of them would do (see
+`isobudget.statistics.extrapolation` for guesses). Above n/2 a curve is still unbiased, but it hangs on few samples and
+its own error cannot be estimated: see `trusted_k`.
 
 Rank-score@k is in `isobudget.statistics.rank_score` and can be imported from here. Costs in any unit are in
 `isobudget.costs`.
@@ -103,8 +104,10 @@ def _compensated_block(
 
     Args:
         block: shape (rows, problems), to be filled.
-        left_failed, left: of the same shape; the failed samples, and all samples, that are left before each draw.
-        before, excess: shape (problems,); the plain product so far, and its relative error.
+        left_failed: shape (rows, problems); the failed samples that are left before each draw.
+        left: shape (rows, problems); all samples that are left before each draw.
+        before: shape (problems,); the plain product so far.
+        excess: shape (problems,); the relative error of `before`.
 
     Returns:
         The plain product and its relative error after the last row.
@@ -265,8 +268,9 @@ def expected_cost(
 ) -> Floats:
     """Expected cost of drawing until the first pass, at most k, where passing and failing samples cost differently.
 
-    Of the E[N_k] samples drawn, 1 - r_k pass; by symmetry each failing sample is as likely to be drawn as any other, so
-    the means over each kind are all that matters. Exact and unbiased for a random order of the recorded samples.
+    Of the E[N_k] samples drawn, 1 - r_k pass. By symmetry, every failing sample is as likely to be drawn as any other
+    failing one, and the same holds for passing samples. So only the mean cost of each kind matters. Exact and unbiased
+    for a random order of the recorded samples.
 
     Args:
         n, c, k: as in `expected_draws`.

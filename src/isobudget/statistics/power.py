@@ -4,10 +4,11 @@ Each of P problems gives a difference d_i = a_i - b_i of the models' success, wi
 
     S^2 = B + W,      B: the true difference varies between problems,      W: chance of the samples within a problem
 
-and the mean has the standard error sqrt(S^2 / P). More problems lower all of it, more samples only W. The variance of
-1 - r_k over samples is estimated without bias by r_k^2 - r_2k (see `intervals`), so W is known where 2k <= n for both
-models; B is the rest. With m times the samples, W becomes W / m to first order. (In fact it becomes a little less,
-since the higher orders fall faster, so that the stated need is rather too high than too low.)
+and the mean has the standard error sqrt(S^2 / P). More problems lower the error of both parts, more samples only that
+of W. The variance of 1 - r_k over samples is estimated without bias by r_k^2 - r_2k (see `intervals`), so W is known
+where 2k <= n for both models, and B is the rest of S^2. With m times the samples, W becomes W / m to first order. (In
+fact it becomes a little less, since the higher orders fall faster, so that the stated need is rather too high than too
+low.)
 
 A difference is detected with power 1 - beta if it is z_beta standard errors above the limit of the test at its level,
 
@@ -41,13 +42,13 @@ class Power:
     Attributes:
         difference: mean of the first model's success less the second's.
         error: standard error of `difference` over problems and samples.
-        between: variance of the true difference between problems, 0 or more; NaN if `within` is.
+        between: variance of the true difference between problems, 0 or more; NaN if `within` is NaN.
         within: variance of a problem's difference by the chance of its samples; NaN if it cannot be estimated.
         detectable: the smallest true difference that is detected with the requested power.
         problems: how many such problems, with as many samples each, would detect a true difference as large as
-            `difference`; infinite if that is 0.
+            `difference`; infinite if `difference` is 0.
         samples: by what factor the samples of each problem must grow to detect such a difference on these problems; 1
-            or less if the present ones suffice, infinite if no number does, NaN if `within` is.
+            or less if the present ones suffice, infinite if no number does, NaN if `within` is NaN.
     """
 
     difference: float

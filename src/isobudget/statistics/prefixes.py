@@ -28,7 +28,7 @@ class SetSelector(Protocol):
     """Chooses among drawn samples of one problem by looking at all of them together, not by a score per sample."""
 
     def choose(self, drawn: Ints) -> Ints:
-        """The chosen ones among the samples `drawn` (indices, at least one).
+        """The chosen samples among `drawn`. Both are indices of samples, at least one each.
 
         Several chosen samples are a tie, which is broken at random: their mean success counts. The choice must not
         depend on the order of `drawn`.

@@ -40,8 +40,8 @@ class SampleScores:
     Attributes:
         higher_is_better: float64, shape (n,) or (problems, n). Infinities are allowed; NaN only for discarded samples.
 
-    Use `SampleScores.lower_is_better` for losses. There is no way to make one from a selector that looks at the whole
-    set: its choice among k samples is not the best-ranked of k, and rank-score@k of it would be wrong.
+    Use `SampleScores.lower_is_better` for losses. A selector that looks at the whole set has no
+    `SampleScores`: the sample that it chooses from k is not the best-ranked of the k, so rank-score@k would be wrong.
     """
 
     higher_is_better: Floats
@@ -114,8 +114,8 @@ def rank_score_curves(
         n: samples of each problem, shape (problems,); later entries of a row are ignored. By default n_max.
         discarded: same shape; samples that the ranker sets aside (in the paper, those cut off at the length limit).
             They rank after all others, as one tie group: they cost a draw, and are chosen only if nothing else was.
-        drop: leave discarded samples out altogether, as the paper words it: n and k then count kept samples, which
-            flatters a model that is often cut off.
+        drop: leave discarded samples out altogether, as the paper words it. n and k then count kept samples only, so a
+            model that is often cut off looks better than it is.
         k_max: by default n_max.
 
     Returns:
@@ -138,7 +138,7 @@ def rank_score_curves(
 
 
 def pad(lists: Sequence[Sequence[float]]) -> tuple[Floats, NDArray[np.int64]]:
-    """Lists of unequal length as one matrix (rows, longest), filled with 0 after their ends, and their lengths."""
+    """Lists of unequal length as one matrix (rows, longest), filled with 0 after their ends, and the lists' lengths."""
     lengths = np.array([len(row) for row in lists], dtype=np.int64)
     matrix = np.zeros((len(lists), int(lengths.max(initial=0))))
     for row, values in zip(matrix, lists, strict=True):
@@ -171,8 +171,8 @@ def _masks(
     aside = np.zeros(right.shape, dtype=bool) if discarded is None else np.asarray(discarded, dtype=bool)
     if right.ndim != 2 or values.shape != right.shape or aside.shape != right.shape or sizes.shape != right.shape[:1]:
         raise InputError(
-            "passed, scores and discarded must share the shape (problems, n_max), n be (problems,); got "
-            f"{right.shape}, {values.shape}, {aside.shape}, {sizes.shape}"
+            "passed, scores and discarded must have the same shape (problems, n_max), and n must have the shape "
+            f"(problems,); got {right.shape}, {values.shape} and {aside.shape}, and n of shape {sizes.shape}"
         )
     if np.any(sizes > right.shape[1]) or np.any(sizes < 0):
         raise InputError(f"n must lie between 0 and {right.shape[1]}, the width of the matrix")
@@ -186,7 +186,10 @@ def _masks(
 
 
 def _in_rank_order(right: Floats, values: Floats, held: Bools, kept: Bools) -> Floats:
-    """The samples best first, each the mean of its tie group; discarded ones after as one group, then padding."""
+    """The success of the samples, best-ranked first, each as the mean of its tie group.
+
+    Discarded samples follow as one group, then padding.
+    """
     places = np.empty_like(right)
     for start in range(0, len(right), BLOCK):
         rows = slice(start, start + BLOCK)
@@ -202,7 +205,7 @@ def _in_rank_order(right: Floats, values: Floats, held: Bools, kept: Bools) -> F
 
 
 def _tie_means(places: Floats, keys: Floats) -> Floats:
-    """Each entry of a row replaced by the mean over the entries with its key; keys are sorted within rows."""
+    """Each entry of a row replaced by the mean over the entries with the same key; keys are sorted within rows."""
     first = np.ones(keys.shape, dtype=bool)
     np.not_equal(keys[:, 1:], keys[:, :-1], out=first[:, 1:])
     starts = np.flatnonzero(first)
@@ -215,7 +218,7 @@ def _tie_means(places: Floats, keys: Floats) -> Floats:
 def _curves_of_size(places: Floats, k_max: int) -> Floats:
     """Rank-score@1..k_max of problems with equally many samples: (problems, n) to (problems, k_max).
 
-    The places after the first i weigh C(n-i, k) / C(n, k) <= exp(-i k/n) together: at large k few places matter.
+    The places after the first i weigh C(n-i, k) / C(n, k) <= exp(-i k/n) together, so few places matter at large k.
     """
     n = places.shape[1]
     curves = np.empty((len(places), k_max))

@@ -9,8 +9,8 @@ limit is the one that the largest of them stays below in 95 % of the bootstrap's
 
 The maximum is over all pairs, not only those with the best model, because which model is best was read off the same
 results (Tukey's range, by resampling). The replicates are shared by all models and budgets, so that differences that
-move together cost little: the limit lies above Bonferroni's by its Monte Carlo error at most. Taken over the rows of a
-table as well, it holds for every statement about the table.
+move together cost little: the limit lies above Bonferroni's by its Monte Carlo error at most. If the maximum is taken
+over the rows of a table as well, the limit holds for every statement about the table.
 
 The share of replicates is widened for few problems. Where few problems decide a difference, its interval is stretched
 to Newcombe's, at the limit without that widening. Both are as in `intervals`.
@@ -50,8 +50,8 @@ class Winner:
 
     Attributes:
         model: the model with the highest mean success; None if no model can afford a sample.
-        success: its mean success in [0, 1]; NaN if `model` is None.
-        low, high: interval of its success over problems, without regard to the other models.
+        success: mean success of `model` in [0, 1]; NaN if `model` is None.
+        low, high: interval of `success` over problems, without regard to the other models.
         clear_against: models that are clearly worse, all models of this budget judged together.
         unclear_against: models that could be as good.
         clear_in_table: those of `clear_against` that stay clear if all budgets are judged together as well.
@@ -76,15 +76,15 @@ def best_per_budget(
 ) -> tuple[Winner, ...]:
     """The best model at each budget, and against which others the difference is clear.
 
-    Of models with equal success (within 1e-12), the one that spends least wins, or else the first one named; its lead
-    over the others is not clear.
+    Of models with equal success (within 1e-12), the one that spends least wins, or else the first one named. The
+    winner's lead over these other models is not clear.
 
     Args:
         success: model name to shape (problems, budgets), the same problems in the same rows; a column of NaN where the
             model cannot afford one sample or k > n.
         weights: from `bootstrap_weights`, one matrix for all models.
         level: confidence level of every interval, and of the clear leads in a row and in the table.
-        spent: what each model needs for that success at each budget, shape (budgets,) in one unit; 0 by default.
+        spent: what each model spends for its success at each budget, shape (budgets,) in one unit; 0 by default.
 
     Returns:
         One `Winner` per budget, in order.
@@ -148,14 +148,15 @@ def clear_leads(
 def lead_intervals(
     success: Floats, weights: Weights, level: float = 0.95, of: Set[int] | None = None
 ) -> tuple[Floats, Floats]:
-    """Intervals of the lead of each model of every pair over the other, with all pairs tested together.
+    """Intervals of the lead of each pair's first model over its second one, with all pairs tested together.
 
     Arguments are those of `clear_leads`.
 
     Returns:
-        Low and high ends of the first one's success less the second's, each of shape (2, pairs, budgets): with the
-        models of each budget tested together, and with all budgets tested together as well. Pairs are in the order of
-        `combinations`. NaN for fewer than two problems, where a model has no value, and for pairs with none of `of`.
+        Low and high ends of the first model's success less the second's, each of shape (2, pairs, budgets). At index 0,
+        the models of each budget are tested together; at index 1, all budgets are tested together as well. Pairs are in
+        the order of `combinations`. NaN for fewer than two problems, where a model has no value, and for pairs without
+        a model in `of`.
     """
     models, problems, budgets = success.shape
     pairs = list(combinations(range(models), 2))
@@ -204,7 +205,7 @@ def difference_ends(difference: Floats, error: Floats, limits: Floats) -> tuple[
 
     Args:
         difference: of two models' success.
-        error: standard error of its mean, shape (budgets,).
+        error: standard error of the mean of `difference`, shape (budgets,).
         limits: in standard errors, shape (2, budgets): widened for few problems, and not.
     """
     mean = difference.mean(axis=0)

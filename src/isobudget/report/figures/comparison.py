@@ -180,7 +180,7 @@ def _panel(axis: _Axis, shown: ComparisonFigure) -> Panel:
 def _line(curve: Curve, x: Floats, style: Style) -> Line:
     """A curve as a line.
 
-    Beyond the trusted k it is dashed and its markers, which stand at powers of two, are hollow.
+    Markers stand at powers of two. Beyond the trusted k, the line is dashed and its markers are hollow.
     """
     at = np.union1d(thinned(curve.k_max, curve.trusted_k), powers_of_two(curve.k_max))
     before = int(np.searchsorted(at, curve.trusted_k))

@@ -115,7 +115,10 @@ def x_limits(panel: Panel) -> tuple[float, float]:
 
 
 def y_limits(plot: Plot) -> tuple[float, float]:
-    """The ends of the y axis in percent, around everything plotted: a multiple of ten, and 2 above another one."""
+    """The ends of the y axis in percent, around everything plotted.
+
+    The lower end is a multiple of ten, and the upper end is 2 above a multiple of ten.
+    """
     lines = [line for panel in plot.panels for line in panel.lines]
     curves = [values for line in lines for values in (line.y, line.low, line.high) if values is not None]
     values = np.concatenate([*curves, [point.y for panel in plot.panels for point in panel.points]])

@@ -27,7 +27,7 @@ class Picture:
 
     @property
     def caption(self) -> str:
-        """A description of the figure in words; it is also in each file."""
+        """A description of the figure in words; each saved file contains it, too."""
         return self.plot.caption
 
     def save(self, path: str | Path, *, width: str | float | None = None, font: str | None = None) -> Path:
@@ -66,7 +66,7 @@ class PictureTarget:
     look: Look
 
     def save(self, plots: Mapping[str, Plot]) -> tuple[Path, ...]:
-        """Write a single figure to `path`, or several to files named after it and them; return the files.
+        """Write a single figure to `path`, or several figures to files whose names begin like `path`; return the files.
 
         With the path `x.svg`, the figure `a` of several is written to `x-a.svg`.
 
@@ -110,7 +110,9 @@ def target_of(
     look = parse_look(width, font)
     if figure is None:
         if width is not None or font is not None:
-            raise InputError("--width and --font change how a figure looks; they need --figure, which names its file")
+            raise InputError(
+                "--width and --font change how a figure looks, so they need --figure, which names the figure's file"
+            )
         return None
     path = place(figure)
     if not folder:

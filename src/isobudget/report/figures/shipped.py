@@ -1,8 +1,9 @@
 """Prerendered figures of the recorded run, so that its report takes two seconds instead of four.
 
 Plotting takes more than half of the time of a short report. `shipped.zip` holds the files of that run's figures, and
-the content of each; any other plot is rendered. `tools/shipped_figures.py` makes the archive, and a test renders its
-figures again to compare. Figures are never taken from a run's folder, because anybody could have put files there.
+the content of each figure. A plot with any other content is rendered. `tools/shipped_figures.py` makes the archive, and
+a test renders its figures again to compare. Figures are never taken from a run's folder, because anybody could have put
+files there.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The table of styles: the colour and marker of every model, ranker and policy, in all figures and on the page.
 
-The colours are those of Okabe and Ito plus a grey, which colour-blind readers can tell apart; each also has its own
-marker. A model's style is given by the place of its name among the sorted models of the run, with numbers in numeric
-order (7b before 13b), so that it looks the same in every unit and command. The page replaces each colour by one that
-suits its background (see page/svg.py).
+The colours are those of Okabe and Ito plus a grey, which colour-blind readers can tell apart. Each colour also has its
+own marker. A model's style is given by the place of its name among the sorted models of the run, with numbers in
+numeric order (7b before 13b), so that it looks the same in every unit and command. The page replaces each colour by one
+that suits its background (see page/svg.py).
 """
 
 from __future__ import annotations

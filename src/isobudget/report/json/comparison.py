@@ -19,7 +19,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def comparisons_json(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """The JSON of a single comparison; several are under `benchmarks` by name."""
+    """The JSON of a single comparison. Several comparisons are under `benchmarks`, by name."""
     named = {comparison.benchmark: comparison_json(comparison) for comparison in comparisons}
     return named[comparisons[0].benchmark] if len(comparisons) == 1 else {"benchmarks": named}
 

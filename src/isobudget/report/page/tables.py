@@ -140,8 +140,8 @@ def flips(comparisons: Mapping[Unit, Comparison]) -> PageTable | None:
     level = f"{next(iter(comparisons.values())).bootstrap.level:.0%}"
     note = (
         "If one sample of the more expensive model costs more than this number of further samples of the cheaper one, "
-        "the cheaper model does at least as well at equal cost. A shared prompt is left out. With "
-        f"{level} intervals over problems; ? is an end that the recorded samples do not reach. Ratio now: by the "
+        "the cheaper model does at least as well at equal cost. A shared prompt is left out. Intervals: "
+        f"{level}, over problems; ? is an end that the recorded samples do not reach. Ratio now: by the "
         "costs below. " + " ".join(f"By {unit}: {prompt_note(one).lower()}" for unit, one in comparisons.items())
     )
     now = (f"Ratio now, by {unit}" for unit in comparisons)
@@ -172,7 +172,7 @@ def _flip_row(by_unit: Mapping[Unit, Flip], units: Sequence[Unit]) -> list[str |
 
 def _now(flip: Flip | None) -> Cell:
     if flip is None:
-        return Cell("–", "the other is cheaper")
+        return Cell("–", "the other model is cheaper")
     if flip.winner is None:
         return Cell(ratio(flip.now), "not decided: samples run out")
     return Cell(ratio(flip.now), "level" if flip.winner == "level" else f"{flip.winner} wins")
@@ -276,7 +276,7 @@ def cut(table: PageTable, most: int = 200) -> PageTable:
     left = len(table.rows) - most
     if left <= 0:
         return table
-    note = f"{table.note} The first {most:,}; the other {left:,} are on the map above, and all are in report.json."
+    note = f"{table.note} The first {most:,} are shown; the map above has the other {left:,}, and report.json has all."
     return replace(table, rows=table.rows[:most], note=note)
 
 

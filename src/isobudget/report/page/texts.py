@@ -103,10 +103,13 @@ def read_outputs(
 def output_files(
     benchmark: str, stem: str, problems: Mapping[str, str], models: Sequence[str], outputs: Mapping[_Place, Any]
 ) -> Iterator[tuple[str, int, bytes]]:
-    """The files of a benchmark: name, index of the first problem, content; none without outputs.
+    """The files of a benchmark, each with its name, the index of its first problem, and its content.
+
+    There are no files if there are no outputs.
 
     Args:
-        benchmark, stem: its name, and the beginning of its file names.
+        benchmark: the benchmark's name.
+        stem: the beginning of the file names.
         problems: prompts by problem, in the order of the page.
         models: names of the models on the page, in order.
         outputs: result of `read_outputs`.
@@ -130,7 +133,10 @@ def _chosen(run: Run, failures: int | None) -> dict[_Place, list[dict[str, Any]]
 
 
 def _candidates(block: pa.Table, most: int) -> NDArray[np.int64]:
-    """Rows of a block that `_Chosen` could use: greedy, the first that passed, the first of each kind of failure."""
+    """Rows of a block that `_Chosen` could use: greedy, the first that passed, some of each kind of failure.
+
+    Of each kind of failure, these are the first `most` in the block.
+    """
     greedy, passed = block["greedy"].to_numpy(), block["passed"].to_numpy()
     index = block["index"].to_numpy()
     place = _together([_numbers(block[name]) for name in KEY_COLUMNS[:3]])

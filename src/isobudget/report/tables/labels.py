@@ -20,7 +20,7 @@ NO_INTERVAL = "One problem gives no interval."
 
 
 def short_labels(labels: Sequence[str]) -> dict[str, str]:
-    """The labels without the parts with which all begin and end, if they are too long for a heading.
+    """Short labels: if the labels together are too long for a heading, their common beginning and end are left out.
 
     A label that is still too long loses its organisation, and then its last parts, unless two labels become the same.
     """

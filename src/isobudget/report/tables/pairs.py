@@ -21,9 +21,9 @@ NOT_REACHED = {"-": "not reached with the recorded samples"}
 
 
 def reach_table(comparison: Comparison) -> Grid:
-    """For each success rate, the smallest budget of every model that reaches it.
+    """For each success, the smallest budget with which each model reaches it.
 
-    The narrow form shows only the two models that reach it at the lowest budget.
+    The narrow form shows only the two models that reach the success at the lowest budget.
     """
     labels, short = [curve.label for curve in comparison.curves], short_names(comparison)
     reaches = comparison.reach()

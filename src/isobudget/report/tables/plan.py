@@ -36,12 +36,12 @@ _READING = (
 )
 _NO_P95 = "Columns that do not fit here, such as p95, are shown on a wider terminal, in --csv and in --json."
 _TWO_SUITES = (
-    "Success in percent of all problems. The visible tests choose samples and stop sampling. False passes pass them, "
-    "but fail the hidden tests."
+    "Success in percent of all problems. The visible tests choose samples and stop sampling. False passes pass the "
+    "visible tests, but fail the hidden tests."
 )
 _REPAIRS = (
-    "Both stop at the first pass and spend the same on average; the gain is paired over problems. A repair sees the "
-    "first failing test, which a new draw does not. -: the budget does not pay for the first draw, or exceeds what "
+    "Both ways stop at the first pass and spend the same on average. The gain is paired over problems. A repair sees "
+    "the first failing test, which a new draw does not. -: the budget does not pay for the first draw, or exceeds what "
     "was recorded."
 )
 
@@ -137,7 +137,7 @@ def _cells(row: PlanRow, plan: Plan) -> tuple[str, ...]:
 
 
 def gain_cells(row: PlanRow) -> tuple[str, str]:
-    """Gain in points over the best single model with fixed k, and its interval; empty for that rule itself."""
+    """Gain in points over the best single model with fixed k, and the gain's interval; empty for fixed k itself."""
     if math.isnan(row.gain) or row.policy == "fixed_k":
         return "", ""
     return f"{100 * row.gain:+.1f}", _range(row.gain_low, row.gain_high)
@@ -167,7 +167,7 @@ def _until(plan: Plan) -> str:
     """When the recommended schedules stop, as the end of a caption."""
     stops = {schedule.stop != "never" for row in plan.recommended for _, _, schedule in _schedules(row)}
     if stops == {True, False}:
-        return ", until a sample passes; all of them by fixed k"
+        return ", until a sample passes (by fixed k: all of them)"
     return ", until a sample passes" if True in stops else ""
 
 

@@ -50,8 +50,8 @@ def power_line(comparison: Comparison) -> str:
 def detectable_text(power: Power, problems: int, interval: tuple[float, float]) -> str:
     """A clause that states the smallest true difference that this many problems can detect, or why it is not known.
 
-    If few problems tell two models apart, the spread of the differences says too little: their interval would be wider
-    than the difference that it lets us detect.
+    If few problems tell two models apart, the spread of the differences says too little: the interval of their
+    difference would be wider than the difference that the spread says can be detected.
     """
     if power.detectable >= 1:
         return f"{counted(problems, 'problem')} cannot tell any difference from chance in {POWER:.0%} of cases"
@@ -78,7 +78,7 @@ def _needed(difference: Difference, problems: int) -> str:
     would_take = f"; detecting {_points(abs(difference.difference))} would take {wanted}"
     times = difference.power.samples
     if math.isnan(times):
-        return f"{would_take}; what more samples would do is not known at k above half of them"
+        return f"{would_take}; what more samples would do is not known at k above half of the recorded ones"
     if times > _MOST_TIMES:
         return f"{would_take}; more samples of these {problems:,} would not suffice"
     return f"{would_take}, or {_rough(times):g} times the samples of these {problems:,}" if times > 1 else would_take

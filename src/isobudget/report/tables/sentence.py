@@ -108,7 +108,7 @@ def _ahead(segments: Sequence[Segment], comparison: Comparison) -> str:
 
 
 def _at_one(flip: Flip, comparison: Comparison) -> str:
-    """What one sample of the most expensive model solves, and what the cheapest model solves for its price."""
+    """What one sample of the most expensive model solves, and what the cheapest model solves for the same price."""
     short = _said(comparison)
     cheap, dear = comparison.curve(flip.cheap), comparison.curve(flip.dear)
     one, other = (curve.at(dear.price.cost(1)) for curve in (cheap, dear))
@@ -143,10 +143,10 @@ def _nothing(comparison: Comparison) -> str:
     if all(curve.success.max() == 0 for curve in comparison.curves):
         return f"No model solves any of the {problems} with its recorded samples, so none is recommended."
     if any(point.k for best in comparison.best for point in comparison.points(best.budget).values()):
-        return f"No model solves any of the {problems} at the budgets here, so none is recommended."
+        return f"No model solves any of the {problems} at the compared budgets, so none is recommended."
     cheapest = comparison.curves[0]
     price = with_unit(cheapest.price.cost(1), comparison.unit)
-    return f"No budget here affords one sample of any model; the cheapest, of {cheapest.label}, costs {price}."
+    return f"No compared budget affords one sample of any model; the cheapest, of {cheapest.label}, costs {price}."
 
 
 def _segment(segments: Sequence[Segment], at: int, comparison: Comparison) -> str:
