@@ -31,7 +31,15 @@ from isobudget.backends.server.answers import (
 )
 from isobudget.backends.server.calls import Calls, Reply
 from isobudget.backends.server.faults import RefusedError, TransientError
-from isobudget.backends.server.features import Fallback, Feature, fallback, features_of
+from isobudget.backends.server.features import (
+    ALIKE,
+    UNCOUNTED,
+    Fallback,
+    Feature,
+    fallback,
+    features_of,
+    wrong_number,
+)
 from isobudget.backends.server.keys import find_key
 from isobudget.backends.server.requests import PATHS, request_body
 from isobudget.backends.server.settings import ServerSettings
@@ -41,8 +49,6 @@ from isobudget.gateway.upstream import Drawn, Priced, most_tokens
 from isobudget.study.resolve import ResolvedModel
 
 log = logging.getLogger("isobudget.gateway")
-
-_SO_ONE_AT_A_TIME = ", so samples are requested one at a time"
 
 
 class ServerUpstream(Priced):
@@ -133,16 +139,16 @@ class ServerUpstream(Priced):
         self._counts_all |= counts is not None and stated is not None
         if self._counts_all and stated is not None:
             return stated
-        self._traits.refuse(Feature.SAMPLES, f"does not count the tokens of several samples{_SO_ONE_AT_A_TIME}")
+        self._traits.refuse(Feature.SAMPLES, UNCOUNTED)
         return max(stated or 0, sum(counts or at_most))
 
     def _kept(self, answer: ServerAnswer, sampling: Sampling, asked: int) -> tuple[Choice, ...]:
         """The choices that are valid samples; the others are requested again, one at a time."""
         given = len(answer.choices)
         if given < asked:
-            self._traits.refuse(Feature.SAMPLES, f"gave {given} of {asked} samples{_SO_ONE_AT_A_TIME}")
+            self._traits.refuse(Feature.SAMPLES, wrong_number(given, asked))
         if look_alike(answer, sampling.temperature):
-            self._traits.refuse(Feature.SAMPLES, f"gave one text for several samples{_SO_ONE_AT_A_TIME}")
+            self._traits.refuse(Feature.SAMPLES, ALIKE)
             return answer.choices[:1]
         return answer.choices[:asked]
 

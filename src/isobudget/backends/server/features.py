@@ -37,6 +37,17 @@ class Feature(StrEnum):
     MAX_TOKENS = "max_tokens"
 
 
+_ONE_BY_ONE = ": samples are requested one at a time"
+#: why several samples are not requested again, for `Feature.SAMPLES`
+UNCOUNTED = f"does not count the tokens of several samples separately{_ONE_BY_ONE}"
+ALIKE = f"gave one text for several samples{_ONE_BY_ONE}"
+
+
+def wrong_number(given: int, requested: int) -> str:
+    """Why several samples are not requested again: the answer has another number of samples."""
+    return f"gave {given} of {requested} requested samples{_ONE_BY_ONE}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Refusable:
     named: re.Pattern[str]

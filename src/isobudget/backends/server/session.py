@@ -29,7 +29,16 @@ from isobudget.backends.server.answers import (
 from isobudget.backends.server.calls import Calls, Reply
 from isobudget.backends.server.counting import Counting
 from isobudget.backends.server.faults import RefusedError, UnreadableError
-from isobudget.backends.server.features import Fallback, Feature, fallback, features_of, remedy
+from isobudget.backends.server.features import (
+    ALIKE,
+    UNCOUNTED,
+    Fallback,
+    Feature,
+    fallback,
+    features_of,
+    remedy,
+    wrong_number,
+)
 from isobudget.backends.server.loop import together
 from isobudget.backends.server.requests import PATHS, group_seeds, request_body
 from isobudget.backends.server.scoring import CANNOT_SCORE, ServerScorer
@@ -163,18 +172,12 @@ class ServerSession:
         self._note_served(answer.model)
         asked, choices = len(seeds), answer.choices[: len(seeds)]
         if len(answer.choices) != asked:
-            given = len(answer.choices)
-            traits.refuse(
-                Feature.SAMPLES, f"gave {given} of {asked} requested samples: samples are requested one at a time"
-            )
+            traits.refuse(Feature.SAMPLES, wrong_number(len(answer.choices), asked))
         counts = count_tokens(answer)
         if counts is None and len(choices) == 1:
             counts = [await self._counting.completion(choices[0].thought + choices[0].text)]
         elif counts is None:
-            traits.refuse(
-                Feature.SAMPLES,
-                "does not count the tokens of several samples separately: samples are requested one at a time",
-            )
+            traits.refuse(Feature.SAMPLES, UNCOUNTED)
             return [UnreadableError(one.fault) if one.fault and not one.broken_off else None for one in choices]
         elif answer.completion_tokens is None:
             traits.note(
@@ -182,7 +185,7 @@ class ServerSession:
                 "stop text"
             )
         if look_alike(answer, sampling.temperature):
-            traits.refuse(Feature.SAMPLES, "gave one text for several samples: samples are requested one at a time")
+            traits.refuse(Feature.SAMPLES, ALIKE)
             choices = choices[:1]
         shares = share_by_tokens(reply.seconds, counts)
         return [
