@@ -286,7 +286,7 @@ class LlamaCpp:
         """The number of CPU threads.
 
         Raises:
-            ModelError: these are so many that they would only wait for each other.
+            ModelError: the stated threads are so many that they would only wait for each other.
         """
         cores = usable_cores()
         threads = self.settings.cpu_threads

@@ -215,7 +215,7 @@ _KINDS = re.compile(r"F32|F16|BF16|Q[2-6]_K|Q[458]_[01]|IQ4_(NL|XS)")
 
 
 def _not_covered(header: GgufHeader) -> str | None:
-    """Why a model cannot be computed here; None if it can be."""
+    """Why a model cannot be computed in 32 bits by this package; None if it can be."""
     if header.architecture not in _ARCHITECTURES:
         return f"its architecture is {header.architecture!r}, not one of {', '.join(_ARCHITECTURES)}"
     for key, neutral in _NEUTRAL.items():
