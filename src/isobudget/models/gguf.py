@@ -138,7 +138,8 @@ class GgufHeader:
         if isinstance(value, bool) or not isinstance(value, int):
             problem = "is missing" if value is None else f"is {str(value)[:60]!r}, not one whole number for all layers"
             raise ModelError(
-                f"{self.path}: {self.architecture}.{key} {problem}; the architecture cannot be derived from this file"
+                f"{self.path}: {self.architecture}.{key} {problem}, "
+                "so the architecture cannot be derived from this file"
             )
         return value
 

@@ -189,6 +189,6 @@ class TextScorer(abc.ABC):
             if wrong is not None:
                 raise BackendError(
                     f"{self.name}: text {index} has the token id {wrong}, but the model's vocabulary has "
-                    f"{self.vocabulary} tokens; token ids are valid only for the model whose tokenizer made them"
+                    f"{self.vocabulary} tokens. Token ids are valid only for the model whose tokenizer made them"
                 )
         return self._score(tuple(prompt), texts) if any(map(len, texts)) else [np.empty(0) for _ in texts]

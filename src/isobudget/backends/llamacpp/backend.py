@@ -292,8 +292,8 @@ class LlamaCpp:
         threads = self.settings.cpu_threads
         if threads > _MOST_PER_CORE * cores:
             raise ModelError(
-                f"{self.path.name}: threads = {threads:,} is too many for {counted(cores, 'core')}: they would wait "
-                f"for each other without end. State at most {_MOST_PER_CORE * cores}, or leave threads out"
+                f"{self.path.name}: threads = {threads:,} is too many for {counted(cores, 'core')}: threads would "
+                f"wait for each other without end. State at most {_MOST_PER_CORE * cores}, or leave threads out"
             )
         return threads
 

@@ -224,5 +224,5 @@ class Context:
             self.close()
             raise BackendError(
                 f"the embedded engine created a context of {made} (tokens, batch, sequences, threads) instead "
-                f"of {wanted}; install a supported version with: pip install 'isobudget[local]'"
+                f"of {wanted}. Install a supported version with: pip install 'isobudget[local]'"
             )

@@ -105,7 +105,7 @@ def read_answer(data: Any) -> ServerAnswer:
     if any(_read_tokens(one.get("logprobs")) is None and one.get("logprobs") for one in _objects(data["choices"])):
         oddities.append("log-probabilities cannot be read and are recorded as unknown (NaN)")
     if any(one.is_cut for one in choices):
-        oddities.append(f"texts longer than {_MOST_CHARACTERS:,} characters are cut off there")
+        oddities.append(f"texts longer than {_MOST_CHARACTERS:,} characters are cut off at this length")
     model = data.get("model")
     named = mended(model) if isinstance(model, str) else ""
     return ServerAnswer(
