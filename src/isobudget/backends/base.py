@@ -28,7 +28,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to sample. `temperature` 0 is greedy decoding. Nothing else (top-k, min-p, penalties) is applied.
+    """How to sample: temperature and top-p, without top-k, min-p or penalties. `temperature` 0 is greedy decoding.
 
     Raises:
         InputError: with these values no sample can be drawn.
@@ -65,7 +65,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation that the model answers, put into its own template by the backend."""
+    """A conversation that the model answers. The backend puts it into the model's own chat template."""
 
     messages: tuple[Message, ...]
 
@@ -82,7 +82,7 @@ CHARACTERS_PER_TOKEN = 3.2
 
 
 def texts_of(prompt: Prompt) -> list[str]:
-    """The texts of a prompt: a single one, or those of a conversation's messages."""
+    """The texts of a prompt: the prompt itself if it is a text, or the text of each message of a conversation."""
     return [prompt] if isinstance(prompt, str) else [message.content for message in prompt.messages]
 
 
@@ -103,10 +103,10 @@ class Generation:
         sum_logprob: natural-log probability of the kept tokens under the unmodified model, NaN if unknown.
         mean_logprob: mean natural-log probability per kept token under the unmodified model (temperature 1), NaN if
             unknown.
-        seconds: this sample's share of the engine time that its group of samples took; it includes the computation of
-            the prompt only if `prompt_seconds` is NaN.
-        joules: this sample's share of the energy that processors and GPUs used meanwhile, NaN if not measured; shared
-            like `seconds`.
+        seconds: this sample's share of the engine time that its group of samples took. This share includes the
+            computation of the prompt only if `prompt_seconds` is NaN.
+        joules: this sample's share of the energy that processors and GPUs used in that engine time; NaN if not
+            measured. Energy is shared in the same proportions as `seconds`.
         seed: the seed with which it was generated.
         latency_seconds: time from the request to the last token, including other samples' work meanwhile; NaN if
             unknown.
@@ -117,8 +117,9 @@ class Generation:
         cached_tokens: billed prompt tokens that came from the server's cache; None if the server does not say.
         prompt_seconds, prompt_joules: the whole cost of computing the prompt, however many samples use it; NaN if the
             engine does not measure it separately.
-        idle_tokens, idle_seconds: how many of the tokens came, and the part of `seconds` that passed, while the engine
-            had room for more samples; None and NaN if not known.
+        idle_tokens: how many of `completion_tokens` were generated while the engine had room for more samples; None if
+            unknown.
+        idle_seconds: the part of `seconds` in which the engine had room for more samples; NaN if unknown.
     """
 
     text: str
@@ -163,7 +164,7 @@ class Score:
         logprobs: natural-log probability of every token of the text under the unmodified model (temperature 1).
         prompt_tokens: number of prompt tokens, which are not part of `logprobs`.
         seconds: this text's share of the engine time of the call.
-        joules: this text's share of the energy used meanwhile, NaN if not measured.
+        joules: this text's share of the energy used in that time, NaN if not measured.
     """
 
     logprobs: tuple[float, ...]
@@ -193,7 +194,7 @@ class Description:
         repeatable: a sentence that says whether, and under which condition, the same seed on the same engine gives the
             same sample.
         scoring: what scores texts, if it is not the engine.
-        notes: observations since it was opened that affect recorded data or costs, one sentence each.
+        notes: observations since the backend was opened that affect recorded data or costs, one sentence each.
         commit: the commit of the Hub repository that was loaded; empty if the weights come from elsewhere.
     """
 

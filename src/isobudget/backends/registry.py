@@ -1,4 +1,4 @@
-"""The list of backends. A new backend needs a folder here and its settings in `Settings` below."""
+"""The list of backends. A new backend needs a folder in this package, and its settings class in `Settings` below."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The common part of all backends' settings; each backend's own settings are in its folder (`settings.py`).
 
-A backend's settings are the one place that defines what a study, the user's models file and a command may state about
-it, what it needs, how it is opened and kept busy, and what a run records about it. Neither this module nor the settings
-of a backend import an engine.
+A backend's settings class is the one place that defines four things: what a study, the user's models file and a command
+may state about the backend; which packages the backend needs; how the backend is opened and kept busy; and what a run
+records about the backend. Neither this module nor the settings of a backend import an engine.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class Pacing:
     Attributes:
         group: maximum number of samples of one problem in one call.
         by_calls: whether the backend's `concurrency` counts calls, each of which computes its prompt. Otherwise it
-            counts samples, and those of a problem share their prompt.
-        ahead: number of samples or calls in flight, as a multiple of the concurrency: above 1, the backend need not
-            wait for the next call.
-        on_cores: whether it computes on this machine's CPU cores, which the judge then leaves free.
+            counts samples, and the samples of a problem share their prompt.
+        ahead: number of samples or calls in flight, as a multiple of the concurrency. If it is above 1, the next calls
+            are already waiting when the backend has room for them.
+        on_cores: whether the backend computes on this machine's CPU cores. If so, the judge leaves these cores free.
     """
 
     group: int
@@ -81,7 +81,13 @@ class Pacing:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Stated hardware of a model, for estimates: the GPU's name, how many share the model, samples at the same time."""
+    """Stated hardware of a model, for estimates.
+
+    Attributes:
+        gpu: name of the GPU.
+        gpus: number of GPUs that share the model.
+        batch: number of samples generated at the same time.
+    """
 
     gpu: str
     gpus: int
@@ -110,14 +116,16 @@ class BackendSettings(BaseModel, metaclass=_Checked):
 
     Class attributes:
         needs: what must be installed.
-        opens: the backend's class, ``module:name``; its constructor takes the settings and does no work.
+        opens: the backend's class, as ``module:name``. The constructor of this class takes the settings and does no
+            work.
         pace: pacing of the backend, see `pacing`.
-        recorded: settings that affect the samples; a run records those that are given, and they may not change.
+        recorded: names of the settings that affect the samples. A run records those that are given, and they may not
+            change when the run is continued.
         paid_by_token: whether the model is paid per token rather than per GPU-hour.
         runs_elsewhere: whether the model runs behind a network address, wherever its backend is opened.
 
     Attributes:
-        backend: its name in studies.
+        backend: the backend's name in studies.
         model: the model's name for the backend.
     """
 
@@ -196,7 +204,7 @@ class HubSettings(BackendSettings):
 
     Attributes:
         revision: branch, tag or commit of the repository; None means its main branch.
-        gpu: the GPU on which it runs, such as ``a100-80gb``; only used in the estimate of ``--dry-run``.
+        gpu: the GPU on which the model runs, such as ``a100-80gb``; only used in the estimate of ``--dry-run``.
     """
 
     recorded: ClassVar[tuple[str, ...]] = ("revision", "dtype")

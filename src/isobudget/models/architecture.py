@@ -40,12 +40,15 @@ class Architecture:
         active_experts: experts that one token passes through.
         shared_mlp_width: width of an MLP that every token passes through beside the experts (of all shared experts
             together), 0 if none.
-        dense_layers, dense_mlp_width: how many layers of a mixture have one MLP in place of experts, and its width.
+        dense_layers: how many layers of a mixture have one MLP in place of experts.
+        dense_mlp_width: width of the MLP of these dense layers.
         sliding_window: tokens that a token attends to in a windowed layer, itself included; 0 if there is no window.
         windowed_layers: how many of the layers have the window.
-        chunked: whether these layers attend within chunks of that length instead (Llama 4).
-        latent_kv, latent_query: widths of the vectors from which latent attention computes keys and values, and
-            queries; 0 without latent attention. `head_size` is then the size of a key.
+        chunked: whether the windowed layers attend within chunks of `sliding_window` tokens instead (Llama 4).
+        latent_kv: width of the vector from which latent attention computes keys and values (c); 0 without latent
+            attention. With latent attention, `head_size` is the size of a key.
+        latent_query: width of the vector from which latent attention computes queries (r); 0 if there is no such
+            vector.
         rotated_size: the part of a key that all heads share in latent attention.
         value_size: width of a value, if it differs from `head_size`; otherwise 0.
         tied_embeddings: whether the output layer shares its weights with the input embedding.

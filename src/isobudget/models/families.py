@@ -22,8 +22,9 @@ class Family:
     """Properties of a family that its files do not state.
 
     Attributes:
-        configs, ggufs: its names in `model_type` and `general.architecture`.
-        gated: whether its MLP has a gate matrix (for a GGUF file, its tensors decide).
+        configs: the family's names in a configuration's `model_type`.
+        ggufs: the family's names in a GGUF file's `general.architecture`.
+        gated: whether the MLP has a gate matrix. Only for configurations: for a GGUF file, the file's tensors decide.
         tied: whether the output layer shares the embedding's weights unless the configuration says otherwise.
         whole_every: every `whole_every`-th layer attends to all tokens, the others within a window or chunk; 0 if there
             is no such pattern.

@@ -2,9 +2,10 @@
 
 A GGUF file (versions 2 and 3, little endian) is: magic, version, number of tensors, number of metadata entries; the
 entries (key, type, value); per tensor its name, shape, type and offset; padding; the data. A file from elsewhere may
-be cut off, damaged or hostile: every length is compared with what is left of the file before anything is read or
-allocated, and if the type's size is known, the end of each tensor with the end of the file. Checksums are not covered
-here, see `isobudget.models.weights`.
+be cut off, damaged or hostile. So every length is compared with what is left of the file before anything is read or
+allocated. If the size of a tensor's type is known, the tensor's end is compared with the end of the file.
+
+Not covered: checksums, see `isobudget.models.weights`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ STRING, ARRAY = 8, 9
 
 
 class StorageForm(NamedTuple):
-    """How weights are stored: the kind's name, and weights and bytes per block."""
+    """How weights are stored: the kind's name, and the numbers of weights and of bytes per block."""
 
     kind: str
     block: int
@@ -124,10 +125,12 @@ class GgufHeader:
         return self.metadata.get(f"{self.architecture}.{key}", default)
 
     def number(self, key: str, default: int | None = None) -> int:
-        """A whole number among the model's own keys; a list counts as one if its values, one per layer, are equal.
+        """The whole number of one of the model's own keys.
+
+        A list, with one value per layer, counts as a whole number if all its values are equal.
 
         Raises:
-            ModelError: it is missing, is not a whole number, or differs between layers.
+            ModelError: the key is missing, or its value is not a whole number or differs between layers.
         """
         value = self.value(key, default)
         if isinstance(value, tuple) and value and len(set(value)) == 1:
@@ -135,7 +138,8 @@ class GgufHeader:
         if isinstance(value, bool) or not isinstance(value, int):
             problem = "is missing" if value is None else f"is {str(value)[:60]!r}, not one whole number for all layers"
             raise ModelError(
-                f"{self.path}: {self.architecture}.{key} {problem}; the architecture cannot be derived from this file"
+                f"{self.path}: {self.architecture}.{key} {problem}, "
+                "so the architecture cannot be derived from this file"
             )
         return value
 

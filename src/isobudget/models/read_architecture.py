@@ -163,7 +163,11 @@ def _dense_layers(fields: Mapping[str, Any], layers: int) -> int:
 
 
 def _window(fields: Mapping[str, Any], family: Family, layers: int) -> dict[str, Any]:
-    """The window and how many layers have it: by `layer_types`, a pattern (Gemma), Qwen's switch, or all layers."""
+    """The fields of windowed layers; empty if no layer has a window.
+
+    The first of these that is stated says how many layers have the window: `layer_types`, a pattern (Gemma), Qwen's
+    `max_window_layers`. Otherwise all layers have the window.
+    """
     window = fields.get("attention_chunk_size", family.chunk) if family.chunk else fields.get("sliding_window")
     if not window or fields.get("use_sliding_window") is False:
         return {}

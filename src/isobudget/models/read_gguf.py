@@ -84,7 +84,7 @@ def gguf_architecture(header: GgufHeader, name: str | None = None) -> Architectu
 
 
 def _attention(header: GgufHeader, heads: int) -> dict[str, Any]:
-    """The number and widths of key and value heads; for latent attention, also what they are computed from."""
+    """The number and widths of key and value heads, and for latent attention the widths of its vectors."""
     key, value = header.number("attention.key_length", 0), header.number("attention.value_length", 0)
     if latent := header.number("attention.kv_lora_rank", 0):
         return {
@@ -122,7 +122,7 @@ def _mlp(header: GgufHeader, family: Family, layers: int) -> dict[str, Any]:
 
 
 def _has_gate(header: GgufHeader, mlp_width: int) -> bool:
-    """Whether the MLP has a gate: as a matrix of its own, or fused with the up matrix, which is then twice as wide."""
+    """Whether the MLP has a gate: a matrix of its own, or a part of the up matrix, which is then twice as wide."""
     if any(f"blk.0.{name}.weight" in header.tensors for name in ("ffn_gate", "ffn_gate_exps", "ffn_gate_up_exps")):
         return True
     up = header.tensors.get("blk.0.ffn_up.weight")

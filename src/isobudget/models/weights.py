@@ -2,8 +2,8 @@
 
 A file is joined from its parts under a temporary name, and renamed only after its sha256 has been compared with the
 catalog's. Parts are kept until the file is complete, so that an interrupted download can continue. A note in the
-weights folder stores each file's checksum with its size and times, so that a large file is not hashed at every start;
-it is hashed again when its size or times differ.
+weights folder stores each file's checksum with the file's size and times, so that a large file is not hashed at every
+start. A file is hashed again when its size or times differ from the note's.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def local_weights(entry: ModelEntry) -> Path | None:
 
 
 def fetch_weights(entry: ModelEntry, progress: Progress = SILENT) -> Path:
-    """The path of the model's verified file, which is fetched from the first source that works if it is not here yet.
+    """The path of the model's verified file. A file that is not on this machine yet is fetched.
 
-    `progress` receives the number of fetched bytes.
+    Sources are tried in order until one works. `progress` receives the number of fetched bytes.
 
     Raises:
         ModelError: no source worked (the message says why for each), or the checksum is wrong.
@@ -323,7 +323,7 @@ def _adopt(part: Path, entry: ModelEntry, target: Path) -> None:
 
 
 def describe_entry(entry: ModelEntry) -> dict[str, object]:
-    """A model of the catalogue as plain values, with the path of its weights if they are here."""
+    """A model of the catalogue as plain values, with the path of its weights if they are on this machine."""
     here = local_weights(entry)
     return {
         "name": entry.name,

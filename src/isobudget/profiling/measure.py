@@ -99,8 +99,8 @@ def profile(
     if backend == TRANSFORMERS:
         if keep or quantisation is not None:
             raise InputError(
-                "the transformers backend times weights in 16 or 32 bits and writes no file; leave out --quantisation "
-                "and --keep"
+                "the transformers backend times weights in 16 or 32 bits and writes no file, "
+                "so leave out --quantisation and --keep"
             )
         return _written(_by_transformers(_architecture(model, timing), timing, progress), f"{model}-transformers", out)
     if backend != LLAMA_CPP:
@@ -162,7 +162,7 @@ def _weights(
         with random_weights(shape, form, keep, progress) as path:
             yield _Weights(shape.name, path, f"random, {form}", f"{shape.name}-{form}", made=True)
     elif quantisation is not None:
-        raise InputError(f"{model} has its own weights, already quantised; leave --quantisation out")
+        raise InputError(f"{model} has its own weights, already quantised, so leave --quantisation out")
     elif entry is None:
         path = Path(model).expanduser()
         yield _Weights(path.stem, path, path.name, path.stem)
@@ -182,7 +182,7 @@ def _architecture(model: str, timing: Timing) -> Architecture:
     if 0 < shape.sliding_window < context:
         raise InputError(
             f"{shape.name} has a sliding window of {shape.sliding_window} tokens, which cannot be timed with random "
-            f"weights; time at most that many prompt and completion tokens together, not {context}, or give a GGUF "
+            f"weights. Time at most that many prompt and completion tokens together, not {context}, or give a GGUF "
             "file of the model"
         )
     return shape

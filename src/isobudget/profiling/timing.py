@@ -165,8 +165,8 @@ def _speed(slots: int, timing: Timing, first: Sequence[float], whole: Sequence[f
     decoding = [seconds - median(first) for seconds in whole]
     if min(decoding) <= 0:
         raise BackendError(
-            f"with {slots} slots, {timing.completion_tokens} completion tokens took no longer than the first one: too "
-            "few for the noise on this machine; raise --completion-tokens"
+            f"with {slots} slots, {timing.completion_tokens} completion tokens took no longer than the first one. "
+            "So few tokens cannot be timed on this machine: raise --completion-tokens"
         )
     return SlotSpeed(
         slots,

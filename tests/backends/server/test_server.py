@@ -228,7 +228,7 @@ def test_a_missing_key_names_the_variable() -> None:
             ServerBackend(settings(server, key_env="MY_KEY"), Waits()).__enter__()
         with pytest.raises(BackendError, match=r"key_env\. OPENAI_API_KEY is sent to api\.openai\.com alone"):
             ServerBackend(settings(server), Waits()).__enter__()
-        with pytest.raises(BackendError, match="name the environment variable that holds it"):
+        with pytest.raises(BackendError, match=r"environment variable, and name the variable in key_env$"):
             ServerBackend(settings(server, key_env=""), Waits()).__enter__()
 
 

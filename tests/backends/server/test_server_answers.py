@@ -276,4 +276,4 @@ def test_a_text_longer_than_any_sample_is_cut_and_said(form: dict[str, Any]) -> 
     answer = read_answer({"choices": [{"index": 0, "finish_reason": "stop", **form}], "usage": {}})
     (choice,) = answer.choices
     assert (len(choice.text), choice.finish, choice.is_cut) == (2**22, "length", True)
-    assert any("longer than 4,194,304 characters are cut off there" in one for one in answer.oddities)
+    assert any("longer than 4,194,304 characters are cut off at this length" in one for one in answer.oddities)

@@ -1,9 +1,9 @@
 """Energy measured by the machine: processor packages by RAPL, NVIDIA graphics cards by NVML.
 
-Linux's powercap counters (RAPL) count the microjoules of each processor package, NVML (`nvidia-ml-py`) the millijoules
-of each card since its driver was loaded. What other programs use meanwhile is counted too. Where there are no counters,
-or no permission to read them (most virtual machines, most users), there is no meter, and joules are unknown rather than
-0.
+Linux's powercap counters (RAPL) count the microjoules of each processor package. NVML (`nvidia-ml-py`) counts the
+millijoules of each card since the card's driver was loaded. The energy that other programs use at the same time is
+counted too. Where there are no counters, or no permission to read them (most virtual machines, most users), there is no
+meter, and joules are unknown rather than 0.
 
 Not covered: the rest of the machine, other makers' cards.
 """
@@ -81,7 +81,9 @@ class EnergyMeter:
 
 
 def package_counters(root: Path = _ROOT) -> list[Counter]:
-    """The counters of the processor packages below a powercap folder, which include those of the packages' parts.
+    """The counters of the processor packages below a powercap folder.
+
+    The counters of a package's parts, such as its cores, are left out, because the package's counter includes them.
 
     Raises:
         LookupError: a counter does not state its range.
@@ -125,8 +127,8 @@ def card_counters(devices: Sequence[int] | None = None, nvml: Any = None) -> lis
 def find_meter(cards: bool | Sequence[int] = False) -> EnergyMeter | None:
     """A meter for the devices in use; None if their energy cannot be measured.
 
-    Without graphics cards, the processor packages are measured. With them, every card must have a counter; the packages
-    are added if they can be read.
+    Without graphics cards, only the processor packages are measured. With graphics cards, every card must have a
+    counter, and the processor packages are added if their counters can be read.
 
     Args:
         cards: NVML's numbers of the cards that are used; True for all that `CUDA_VISIBLE_DEVICES` leaves, False for
@@ -143,12 +145,15 @@ def find_meter(cards: bool | Sequence[int] = False) -> EnergyMeter | None:
 
 
 def used_cards(*places: int) -> list[int]:
-    """Translate places among the visible cards, as a program counts them, into NVML's numbers."""
+    """Translate a program's numbers of cards into NVML's. A program counts only the visible cards, from 0."""
     visible = visible_cards()
     return [visible[place] if visible is not None and place < len(visible) else place for place in places]
 
 
 def visible_cards() -> list[int] | None:
-    """The cards that `CUDA_VISIBLE_DEVICES` names by number; None (all) if it is not set or names them otherwise."""
+    """The cards that `CUDA_VISIBLE_DEVICES` names by number.
+
+    None means all cards: the variable is not set, or does not name the cards by number.
+    """
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     return [int(number) for number in named] if all(number.strip().isdigit() for number in named) else None

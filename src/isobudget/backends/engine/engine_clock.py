@@ -29,7 +29,8 @@ class Charge:
 
     Attributes:
         seconds, joules: engine time and energy; joules are NaN if not measured.
-        idle_seconds, idle_tokens: the part of `seconds`, and the tokens, while the engine had room for more samples.
+        idle_seconds: the part of `seconds` in which the engine had room for more samples.
+        idle_tokens: the tokens generated while the engine had room for more samples.
     """
 
     seconds: float = 0.0
@@ -98,7 +99,7 @@ class EngineClock(StepClock):
         return ticket
 
     def stop(self, ticket: Ticket) -> None:
-        """Note that the group leaves the engine; its ticket now holds its share of the busy time and energy."""
+        """Note that the group leaves the engine. The ticket then holds the group's share of busy time and energy."""
         with self._lock:
             self._charge_all()
             self._in_flight.remove(ticket)

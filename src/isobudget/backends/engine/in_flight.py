@@ -85,8 +85,9 @@ class SampleInFlight:
         context_tokens: room for prompt and completion; None for no limit.
 
     Attributes:
-        charge, ids: its cost and tokens so far.
-        prompt: the whole cost of computing its prompt; None if that is part of `charge`.
+        charge: the sample's cost so far.
+        ids: the sample's tokens so far.
+        prompt: the whole cost of computing the prompt; None if this cost is part of `charge`.
     """
 
     def __init__(self, unit: SampleOfRequest, decode: Decode, context_tokens: int | None) -> None:
@@ -159,7 +160,11 @@ class SampleInFlight:
 
 
 def take_tokens(samples: Sequence[SampleInFlight], ids: Sequence[int], logprobs: Sequence[float]) -> list[bool]:
-    """Add the next token to each sample; returns which ones leave the engine. Finished samples go to their requests."""
+    """Add the next token to each sample, and give finished samples to their requests.
+
+    Returns:
+        For each sample, whether it leaves the engine: it is finished, or nobody waits for it any more.
+    """
     ended = [sample.take(token, known) for sample, token, known in zip(samples, ids, logprobs, strict=True)]
     for sample, end in zip(samples, ended, strict=True):
         if end and not sample.unwanted:

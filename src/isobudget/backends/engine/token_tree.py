@@ -31,7 +31,7 @@ class Tree:
         tokens: token of each node, parents before children.
         depths: for each node, its position in its texts.
         owners: for each node, the texts that contain it, numbered within the batch.
-        texts: for each text of the batch, its number in the call.
+        texts: for each text of the batch, its index among the call's texts.
         paths: for each text, its nodes.
     """
 
@@ -61,9 +61,10 @@ Branch = tuple[int, Tree]
 
 
 def batches_of(texts: Sequence[Ids], most_tokens: int, most_texts: int, sharing: bool = True) -> Iterator[list[Branch]]:
-    """Divide texts into batches of one tree each, with at most this many tokens and texts; longer texts come in parts.
+    """Divide texts into batches of at most this many tokens and texts; each batch is one tree.
 
-    `sharing` says whether texts may share tokens. The parts of a text that is longer than a batch come alone, in order.
+    A text longer than a batch is divided into parts. They form a batch of their own, which lists the parts in order.
+    `sharing` says whether texts may share tokens.
     """
     tree = Tree()
     before: Ids = ()
@@ -124,7 +125,10 @@ def begin_scores(after_prompt: NDArray[np.floating], texts: Sequence[Ids]) -> li
 
 
 def put_scores(part: Branch, logits: NDArray[np.float32], texts: Sequence[Ids], scores: Sequence[Floats]) -> None:
-    """Store the scores of the tokens that follow those of a part, from its logits of shape (tokens, vocabulary)."""
+    """Store the scores that a part's logits give: each token's logits give the score of the token after it.
+
+    `logits` has the shape (tokens of the part, vocabulary).
+    """
     start, tree = part
     normalizers = log_normalizers(logits)
     for text, path in zip(tree.texts, tree.paths, strict=True):
@@ -185,6 +189,6 @@ class TextScorer(abc.ABC):
             if wrong is not None:
                 raise BackendError(
                     f"{self.name}: text {index} has the token id {wrong}, but the model's vocabulary has "
-                    f"{self.vocabulary} tokens; token ids are valid only for the model whose tokenizer made them"
+                    f"{self.vocabulary} tokens. Token ids are valid only for the model whose tokenizer made them"
                 )
         return self._score(tuple(prompt), texts) if any(map(len, texts)) else [np.empty(0) for _ in texts]

@@ -2,8 +2,8 @@
 
 `generate` is called from many threads, one prompt each. One thread runs the model: it collects waiting requests, puts
 samples of similar prompt length into one batch, whichever problem they belong to, and generates them together. Each
-sample has its own random numbers, which depend on its seed alone; sampling is temperature and top-p, as in the paper,
-and the model's own generation settings are ignored.
+sample has its own random numbers, which depend on its seed alone. Sampling is temperature and top-p, as in the paper.
+The model's own generation settings are ignored.
 
 For each sample, its tokens, their log-probability under the unmodified model, its share of the time of its steps, and
 its latency are recorded.
@@ -190,7 +190,7 @@ def _card(device: str) -> int:
 
 
 def _next(waiting: list[Request | ScoreRequest], room: int) -> ScoreRequest | list[SampleOfRequest]:
-    """The next work: the texts of the oldest request, or its samples together with those of similar prompt length."""
+    """The next work: the oldest request if its texts are to be scored, else the samples of a batch (`choose_units`)."""
     if waiting and isinstance(waiting[0], ScoreRequest):
         return waiting.pop(0)  # type: ignore[return-value]
     requests = [request for request in waiting if isinstance(request, Request)]

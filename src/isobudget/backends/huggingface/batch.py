@@ -3,8 +3,8 @@
 Every prompt is computed once; its part of the cache is then copied for each of its samples. A finished sample leaves
 the batch at once, and its part of the cache is freed.
 
-Not covered: samples that join while the batch runs. It gets smaller towards its end; an engine with continuous
-batching, such as vLLM, is faster for many samples.
+Not covered: samples that join while the batch runs. A batch gets smaller towards its end, so for many samples an engine
+with continuous batching, such as vLLM, is faster.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def choose_units(waiting: list[Request], room: int) -> list[SampleOfRequest]:
-    """Choose samples for a batch from the waiting requests: the oldest one, then those of similar prompt length.
+    """Choose samples for a batch: those of the oldest request, then those of requests with a similar prompt length.
 
     Prompts that differ by more than a factor of two and more than 64 tokens go into another batch, because shorter
     prompts are padded to the longest. A request without remaining samples is removed from the list.
@@ -45,14 +45,15 @@ def choose_units(waiting: list[Request], room: int) -> list[SampleOfRequest]:
 def generate_batch(
     model: LoadedModel, units: Sequence[SampleOfRequest], clock: StepClock, stopped: Callable[[], bool], room: int
 ) -> None:
-    """Generate these samples together and give each to its request as soon as it ends; a batch has `room` places.
+    """Generate these samples together, and give each to its request as soon as it ends.
 
+    `room` is the number of samples for which a batch has room.
     The time for the prompts is charged to each distinct prompt in equal parts, because they are padded to one length.
     If a batch began with room for more samples, its steps count as idle.
 
     Raises:
         BackendError: `stopped` returned true, because the model was closed.
-        torch.OutOfMemoryError: the batch does not fit into the device's memory; finished samples have been delivered.
+        torch.OutOfMemoryError: the batch does not fit into the device's memory. Samples that had ended are delivered.
     """
     import torch
 
@@ -97,7 +98,7 @@ class _Cache:
 
     @classmethod
     def of_prompts(cls, model: LoadedModel, rows: Sequence[SampleInFlight]) -> tuple[_Cache, torch.Tensor]:
-        """Compute the rows' prompts, each distinct one once; returns the cache and the logits after them."""
+        """Compute each distinct prompt once; returns the rows' cache, and each row's logits after its prompt."""
         prompts = list(dict.fromkeys(row.prompt_ids for row in rows))
         ids, mask = pad_left(prompts, model.device)
         cache = cls(model, mask)

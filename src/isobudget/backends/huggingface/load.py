@@ -47,7 +47,7 @@ class LoadedModel:
 
     @property
     def cache_name(self) -> str:
-        """The name of the attention cache, as argument and in the result of the forward pass; empty if it has none."""
+        """The attention cache's name, as argument and result of the forward pass; empty if the model has no cache."""
         return next((name for name in _CACHES if name in self.options), "")
 
 

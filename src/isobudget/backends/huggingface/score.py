@@ -1,9 +1,9 @@
 """Log-probabilities of given texts after a prompt, with `transformers`: plain forward passes, no sampling.
 
-The log-probability of token t of the text is that which the model gives it after prompt and text before t: float32,
-temperature 1, all tokens. The prompt's own tokens are left out.
+The log-probability of token t of the text is the one that the model gives t after the prompt and the text before t:
+float32, temperature 1, all tokens. The prompt's own tokens are not scored.
 
-Not covered: computing the prompt once for all texts; each text's pass computes it again.
+Not covered: computing the prompt once for all texts; each text's pass computes the prompt again.
 """
 
 from __future__ import annotations

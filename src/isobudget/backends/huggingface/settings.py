@@ -28,7 +28,7 @@ class TransformersSettings(HubSettings):
     batch: Positive = 16
 
     def pacing(self) -> Pacing:
-        """The pacing, with groups of a batch's size; a model on a named CUDA device does not occupy the CPU cores."""
+        """The pacing: groups have the size of a batch, and CPU cores are occupied unless a CUDA device is named."""
         return replace(self.pace, group=self.batch, on_cores=not self.device.startswith("cuda"))
 
     def gpus_held(self, there_are: bool) -> int:

@@ -24,7 +24,7 @@ _ANCHOR = "\n"
 
 
 class Tokens:
-    """A tokenizer of `transformers` or vLLM, with a lock; `model` is its model's name in messages."""
+    """A tokenizer of `transformers` or vLLM, with a lock. Messages name the model as `model`."""
 
     def __init__(self, tokenizer: Any, model: str) -> None:
         self._tokenizer = tokenizer
@@ -70,7 +70,7 @@ class Tokens:
         return {special[text] for text in texts if text in special}
 
     def end_ids(self, configs: Iterable[Any]) -> frozenset[int]:
-        """Every token that ends an output, from tokenizer and configurations, each of which names one or a list."""
+        """Every token that ends an output: all end tokens that the tokenizer and the configurations name."""
         named = [getattr(config, "eos_token_id", None) for config in (self._tokenizer, *configs)]
         listed = [one if isinstance(one, list | tuple) else [one] for one in named]
         return frozenset(int(one) for each in listed for one in each if one is not None)

@@ -4,10 +4,10 @@ The package's Python interface is a server. It decides by itself where a sample 
 computed again, and gives no log-probabilities of given text. The same shared object contains llama.cpp's C interface,
 which is called by `ctypes` here. Structures passed by value have a layout that depends on the version of llama.cpp. A
 wrong offset would not fail but give wrong numbers. So `load_api` compares the default values that the library fills in
-with those of the supported version, and refuses any other before a model is loaded. CONTRIBUTING.md describes how to
-move the binding to another version, with `tools/engine_layout.py`.
+with those of the supported version, and refuses any other version before a model is loaded. CONTRIBUTING.md
+describes how to move the binding to another version, with `tools/engine_layout.py`.
 
-Source: llama.cpp's ``include/llama.h``. Not covered: its samplers, embeddings.
+Source: llama.cpp's ``include/llama.h``. Not covered: llama.cpp's samplers, embeddings.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def load_api() -> ctypes.CDLL:
 def say_nothing() -> c_void_p:
     """A C function without side effects, which llama.cpp can call for its log messages.
 
-    In a Python function instead, a Ctrl-C could be raised, and would be lost.
+    A Python function would not do: a Ctrl-C could be raised in it, and would be lost.
     """
     return ctypes.cast(ctypes.pythonapi.Py_IsInitialized, c_void_p)
 

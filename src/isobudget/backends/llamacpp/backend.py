@@ -286,14 +286,14 @@ class LlamaCpp:
         """The number of CPU threads.
 
         Raises:
-            ModelError: these are so many that they would only wait for each other.
+            ModelError: the stated threads are so many that they would only wait for each other.
         """
         cores = usable_cores()
         threads = self.settings.cpu_threads
         if threads > _MOST_PER_CORE * cores:
             raise ModelError(
-                f"{self.path.name}: threads = {threads:,} is too many for {counted(cores, 'core')}: they would wait "
-                f"for each other without end. State at most {_MOST_PER_CORE * cores}, or leave threads out"
+                f"{self.path.name}: threads = {threads:,} is too many for {counted(cores, 'core')}: threads would "
+                f"wait for each other without end. State at most {_MOST_PER_CORE * cores}, or leave threads out"
             )
         return threads
 

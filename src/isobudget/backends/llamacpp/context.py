@@ -124,7 +124,7 @@ class Context:
     def restore(self, sequence: int, state: State) -> bool:
         """Replace a sequence by a saved state; returns whether the engine accepted it. If not, the sequence is empty.
 
-        This happens at once, so a sequence that is still waiting to be copied must not be overwritten.
+        The sequence is replaced at once. So it must not be waiting to be copied (`is_copied`): the copy would be wrong.
         """
         self.forget(sequence)
         if self._api.llama_state_seq_set_data(self._handle, state.ctypes.data, state.size, sequence):
@@ -137,7 +137,7 @@ class Context:
 
         Returns:
             The number of tokens that `target` holds now: 0 if the model cannot drop the end of a sequence (recurrent
-            layers) or no longer has its beginning (sliding windows).
+            layers), or no longer has the beginning of the sequence (sliding windows).
         """
         if tokens and source != target:
             self.copy(source, target)
@@ -197,8 +197,9 @@ class Context:
     def decode_prompt(self, prompt: Sequence[int], sequence: int, known: int = 0) -> Logits:
         """Compute a prompt into a sequence that holds exactly its first `known` tokens, by default none.
 
-        The result is bitwise independent of `known` if the prompt has at least `TILE_TOKENS` tokens, at least as many
-        are left to compute, and the known ones come from such a prompt: then no part is shorter than that.
+        The result is bitwise independent of `known` if no part is shorter than `TILE_TOKENS` tokens. This is so if the
+        prompt has at least that many tokens, at least that many are left to compute, and the known tokens were computed
+        as the beginning of a prompt of at least that many tokens.
 
         Returns:
             The logits after the prompt, of shape (1, vocabulary), as from `decode`.
@@ -223,5 +224,5 @@ class Context:
             self.close()
             raise BackendError(
                 f"the embedded engine created a context of {made} (tokens, batch, sequences, threads) instead "
-                f"of {wanted}; install a supported version with: pip install 'isobudget[local]'"
+                f"of {wanted}. Install a supported version with: pip install 'isobudget[local]'"
             )

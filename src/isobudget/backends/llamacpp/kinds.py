@@ -15,7 +15,7 @@ _EVEN_KINDS = frozenset({"Q4_0", "Q4_1", "Q8_0"})
 def are_even(path: Path) -> bool:
     """Whether the engine multiplies all matrices of a file alike for few samples and for many.
 
-    It is true if the file cannot be read.
+    True also if the file cannot be read.
     """
     try:
         stat = path.stat()

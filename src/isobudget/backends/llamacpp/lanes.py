@@ -122,7 +122,10 @@ class Lanes:
             return True
 
     def expect(self, ids: tuple[int, ...]) -> None:
-        """Note that the calling lane needs this prompt next but could not claim it; it is kept until `release`."""
+        """Note that the calling lane needs this prompt next but could not claim it.
+
+        Until `release`, the prompt is not dropped from the kept ones.
+        """
         with self._changed:
             self._awaited[threading.get_ident()] = ids
 
@@ -135,7 +138,9 @@ class Lanes:
 
     @contextmanager
     def computing(self, ids: tuple[int, ...]) -> Iterator[bool]:
-        """Let the calling lane compute a prompt in this context; unless claimed before, first wait until it may.
+        """Let the calling lane compute a prompt in this context.
+
+        A lane that has not claimed the prompt before first waits until it can.
 
         Yields:
             Whether the lane had to wait.
@@ -151,9 +156,10 @@ class Lanes:
             self.release()
 
     def keep(self, ids: tuple[int, ...], prompt: Callable[[], SavedPrompt]) -> None:
-        """Keep a prompt for other lanes, if there are any. The oldest are dropped, except those that a lane needs next.
+        """Keep a prompt for other lanes, if there are any. Then drop the oldest prompts beyond the number to keep.
 
-        So a lane that is halted between choosing and starting a sample still finds its prompt, however long that takes.
+        Prompts that a lane needs next are not dropped. So a lane that is halted between choosing and starting a sample
+        still finds its prompt, however long that takes.
         """
         if self.count < 2:
             return
@@ -171,7 +177,11 @@ class Lanes:
             return self._prompts.get(ids)
 
     def longest_beginning(self, ids: tuple[int, ...]) -> tuple[int, SavedPrompt | None]:
-        """The kept prompt with the longest common beginning, and the number of its tokens, as in `shared_tokens`."""
+        """The kept prompt that shares the longest beginning with this one.
+
+        Returns:
+            The number of shared tokens, see `shared_tokens`, and the kept prompt; 0 and None if no prompt is kept.
+        """
         with self._changed:
             found = [(shared_tokens(ids, other), saved) for other, saved in self._prompts.items()]
         return max(found, key=lambda one: one[0], default=(0, None))

@@ -130,7 +130,10 @@ class LlamaModel:
         return dict(zip(("bos_token", "eos_token"), (text.decode(errors="replace") for text in texts), strict=True))
 
     def _load_split(self) -> int:
-        """Load a Q4_1 file's weights in their faster form; 0 if that is not possible or not faster here."""
+        """Load a Q4_1 file's weights in their faster form, and return llama.cpp's handle of the model.
+
+        The handle is 0 if that is not possible, or if the form is not faster on this processor.
+        """
         if not (is_split(self.path) and self._api.ggml_cpu_has_avx2()):
             return 0
         params = self._api.llama_model_default_params()
@@ -178,7 +181,7 @@ class LlamaModel:
 def _check_layers(path: Path) -> None:
     """Refuse a number of layers at which llama.cpp would end the process instead of refusing the file.
 
-    A file that cannot be read passes here, because llama.cpp refuses it.
+    A file that cannot be read passes this check, because llama.cpp refuses it afterwards.
     """
     try:
         header = read_gguf_header(path)

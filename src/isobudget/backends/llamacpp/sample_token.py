@@ -29,7 +29,7 @@ def sample_token(logits: NDArray[np.float32], sampling: Sampling, number: float)
         number: in [0, 1), uniform.
 
     Returns:
-        The token; its natural-log probability, NaN if the logits are not numbers.
+        The token, and its natural-log probability, which is NaN if the logits are not numbers.
     """
     highest = int(logits.argmax())
     shifted = logits - logits[highest]

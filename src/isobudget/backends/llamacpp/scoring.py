@@ -91,7 +91,7 @@ class LlamaScorer(TextScorer):
         self._prompt = prompt
 
     def _compute(self, part: Branch, is_last: bool) -> NDArray[np.float32]:
-        """The logits of a part's tokens; after the last part of a text, its tokens are removed from the context."""
+        """The logits of a part's tokens. After a text's last part, the context forgets the text's tokens."""
         start, tree = part
         context = self._context
         assert context is not None

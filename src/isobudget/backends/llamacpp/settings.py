@@ -38,8 +38,8 @@ class LlamaCppSettings(BackendSettings):
         threads: number of CPU threads; None means all cores that this process may use.
         context_tokens: room for prompt and completion of each sample; None derives it from the problems of a study, and
             means 1024 elsewhere. Scoring uses as much as it needs.
-        exact: whether texts are scored in 32 bits rather than by the engine; None does so where the model is covered
-            and its weights expand to at most 1 GiB.
+        exact: whether texts are scored in 32 bits rather than by the engine. None means in 32 bits if the model is
+            covered and its weights expand to at most 1 GiB, otherwise by the engine.
     """
 
     needs: ClassVar[Needs] = NEEDS

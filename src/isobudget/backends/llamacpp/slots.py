@@ -10,7 +10,7 @@ prompts from one another.
 Every sequence has its own memory, in token order. If the engine multiplies its kind of weights in the same way for few
 rows and for many, a sample is bitwise the same whatever is generated beside it. If only a single row is computed
 differently (`split_form`), an unused row is added, so that there never is a single one. The engine needs adjacent
-sequences: if a sample ends and no new one takes its slot, the last sample moves there.
+sequences, so if a sample ends and no new one takes its slot, the last sample moves into this slot.
 
 The time of computing a prompt (without its reused beginning) is recorded separately, in full, by every sample that uses
 it. The time of a step is shared by its samples, which also record whether slots were idle meanwhile.
@@ -51,7 +51,7 @@ class Slots:
     """The samples that a lane generates. Use it only from the thread that runs the lane.
 
     Args:
-        model: a model with weights; it must stay open longer.
+        model: a model with weights; it must stay open longer than the slots.
         slots: samples generated at the same time.
         context_tokens: tokens for prompt and completion of each sample.
         threads: CPU threads.
@@ -111,7 +111,7 @@ class Slots:
         return None
 
     def _best(self, waiting: Sequence[Request]) -> Request | None:
-        """A request whose prompt is kept here, else one whose prompt no other lane is computing now."""
+        """A request whose prompt this lane keeps, else one whose prompt no other lane is computing now."""
         here = next((one for one in waiting if one.prompt_ids in self._prompts), None)
         if here or not waiting:
             return here
@@ -244,7 +244,7 @@ class Slots:
         return self._context.restore(sequence, saved.state)
 
     def _beginning(self, ids: tuple[int, ...]) -> tuple[int, int]:
-        """The sequence with the longest common beginning with this prompt, and the number of its tokens."""
+        """The sequence that shares the longest beginning with this prompt, and the number of tokens that they share."""
         kept = [(shared_tokens(ids, other), prompt.sequence) for other, prompt in self._prompts.items()]
         tokens, sequence = max(kept, default=(0, 0))
         return (sequence, tokens) if tokens else (0, 0)

@@ -5,14 +5,15 @@ Servers differ in what they count and return. The rules are:
 - **texts**: a message without `content` is an empty text. In a list of parts the texts are joined, and reasoning is
   kept separately. Half of a surrogate pair, which is not text, becomes U+FFFD.
 - **faults**: a choice that cannot be read, or that the server broke off, is marked; the other choices are kept.
-- **tokens**: usage counts all choices of an answer together (llama.cpp: only one of them). For a single choice it is
-  used directly. For several, the log-probability tokens give each choice's count, if they add up to the usage; where
-  the usage is larger by one for every choice that stopped, the end tokens are missing from the list and are added.
-  Otherwise the counts are unknown (None), and the caller requests one sample at a time.
+- **tokens**: the usage counts all choices of an answer together (llama.cpp: only one of them). The list of
+  log-probabilities also counts a choice's tokens. A single choice has the larger of these two counts. Several choices
+  have the counts of their lists, if these add up to the usage or if no usage is stated. If the usage is larger by one
+  for every choice that stopped, the lists lack the end tokens, which are added. Otherwise the counts are unknown
+  (None), and the caller requests one sample at a time. If a choice has a fault, only the lists count.
 - **log-probabilities** are those of the kept text only: tokens that begin after its end (stop text, end token) are left
   out, because only some servers list them.
-- **stop texts** are cut off here as well: this is harmless if the server did it, and needed if it accepts only some of
-  them.
+- **stop texts** are cut off even if they were sent to the server, because some servers accept only some of them. If the
+  server has cut them off already, nothing changes.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def read_answer(data: Any) -> ServerAnswer:
     if any(_read_tokens(one.get("logprobs")) is None and one.get("logprobs") for one in _objects(data["choices"])):
         oddities.append("log-probabilities cannot be read and are recorded as unknown (NaN)")
     if any(one.is_cut for one in choices):
-        oddities.append(f"texts longer than {_MOST_CHARACTERS:,} characters are cut off there")
+        oddities.append(f"texts longer than {_MOST_CHARACTERS:,} characters are cut off at this length")
     model = data.get("model")
     named = mended(model) if isinstance(model, str) else ""
     return ServerAnswer(
@@ -113,9 +114,10 @@ def read_answer(data: Any) -> ServerAnswer:
 
 
 def believable(answer: ServerAnswer, prompt: Prompt) -> ServerAnswer:
-    """The answer without an impossible count of prompt tokens: a token has at least one byte.
+    """The answer without its count of prompt tokens, if this count is impossible.
 
-    Servers may add a system prompt and the chat template's tokens, for which `_TOKENS_BESIDE` are allowed.
+    A token has at least one byte, so a prompt cannot have more tokens than bytes. `_TOKENS_BESIDE` more are allowed for
+    a system prompt and the chat template's tokens, which a server may add.
     """
     size = sum(len(text.encode(errors="replace")) for text in texts_of(prompt))
     if answer.prompt_tokens == believable_count(answer.prompt_tokens, size):
@@ -160,7 +162,7 @@ def _read_choice(choice: Any) -> Choice:
 
 
 def _texts_of(choice: Any) -> tuple[str, str]:
-    """The text and the reasoning of a choice of either call."""
+    """The text and the reasoning of a choice, from a chat or a completions call."""
     if "message" not in choice:
         return _joined(choice["text"])
     message = choice["message"] or {}
@@ -271,7 +273,11 @@ def is_known(finish: str | None) -> bool:
 
 
 def finish_reason(choice: Choice, text: str, tokens: int, max_tokens: int) -> FinishReason:
-    """`STOP` if a stop text was cut off here; else the server's finish reason; if that is unknown, by the tokens."""
+    """Why the kept text ended.
+
+    `STOP` if a stop text was cut off by `cut`, else what the server's finish reason means. If this reason is missing or
+    unknown, `LENGTH` if the choice has `max_tokens` tokens or more, else `STOP`.
+    """
     if text != choice.text:
         return FinishReason.STOP
     if choice.finish is None or not is_known(choice.finish):
@@ -310,7 +316,8 @@ def generation_of(
 def look_alike(answer: ServerAnswer, temperature: float) -> bool:
     """Whether the choices are equal although that is very unlikely by chance: one seed was probably used for all.
 
-    The bound is large (60 nats), because a temperature below 1 makes a text more likely than its log-probability says.
+    "Very unlikely" means that the other choices repeat the first one with a log-probability below -60. This bound is so
+    low because a temperature below 1 makes a text more likely than its log-probability says.
     """
     first = answer.choices[0]
     if len(answer.choices) < 2 or temperature < 0.5 or any(one.text != first.text for one in answer.choices):

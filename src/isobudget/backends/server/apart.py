@@ -2,8 +2,8 @@
 
 The client's pool closes several connections in a row, and shields this from cancellation by anyio's scopes.
 Cancellation by asyncio ignores the shield: a call cancelled at that point left the other connections open until they
-were garbage-collected. So if asyncio cancels a caller here, the work is ended by an anyio scope, and the caller waits
-for its end.
+were garbage-collected. So if asyncio cancels a caller of this module, an anyio scope ends the work, and the caller
+waits until the work has ended.
 """
 
 from __future__ import annotations

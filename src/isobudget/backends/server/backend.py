@@ -4,10 +4,10 @@ The official async client does the transport, on an event loop in a thread of it
 that calls it. Several samples of a prompt are requested in one call if the server supports that, which is checked from
 its answers (`traits`, `answers`); failed requests are retried (`calls`).
 
-What is recorded: **seed** is the requested seed; a request for several samples contains the first one's, and llama.cpp
-and vLLM use seed + i for its sample i. **seconds** is busy time of this client, shared among the samples in flight. It
-includes the network, the server's queue and its other users, because the engine's own time for a sample cannot be seen
-from here. Requests that were lost and retried are not charged. **joules** are unknown (NaN).
+What is recorded: **seed** is the requested seed. A request for several samples contains only the seed of the first one,
+and llama.cpp and vLLM use this seed + i for sample i. **seconds** is busy time of this client, shared among the samples
+in flight. It includes the network, the server's queue and the server's other users, because a client cannot see the
+engine's own time for a sample. Requests that were lost and retried are not charged. **joules** are unknown (NaN).
 
 Not covered: streaming, tools, images.
 """
@@ -70,12 +70,15 @@ class ServerBackend:
         return self._run(self._opened().generate(prompt, sampling, seeds))
 
     def score(self, prompt: Prompt, texts: Sequence[str], token_ids: Sequence[Sequence[int]] = ()) -> list[Score]:
-        """How likely each text is after the prompt; see `Backend.score`. Few servers can score (`describe` says so)."""
+        """How likely each text is after the prompt; see `Backend.score`.
+
+        Few servers can score. `describe` says whether this server can.
+        """
         self._check_form(prompt)
         return self._run(self._opened().score(prompt, texts, token_ids))
 
     def describe(self) -> Description:
-        """A description of this backend, with what was observed of the server since it was opened."""
+        """A description of this backend, with what was observed of the server since the backend was opened."""
         return self._opened().describe()
 
     def _check_form(self, prompt: Prompt) -> None:

@@ -1,10 +1,10 @@
 """Calls to a server over HTTP: retried if that helps, and rate-limited. Failures are interpreted in `faults`.
 
 A call is retried after 408, 409, 425, 429, 5xx, a timeout, a lost connection, and an answer without JSON or choices, up
-to `attempts` tries in all. An answer in an unreadable form is not requested again. After failed attempt i (from 0) it
-waits a random time, uniform from 0 to ``2^i x 2 s`` and at most 60 s ("full jitter"), and never less than the server's
-Retry-After, which delays all other calls as well. Any other 4xx is final. The official client does the transport, on
-the route that `proxies` chooses; its own silent retries are switched off.
+to `attempts` tries in all. An answer in an unreadable form is not requested again. After failed attempt i (from 0) a
+call waits a random time, uniform from 0 to ``2^i x 2 s`` and at most 60 s ("full jitter"), and never less than the
+server's Retry-After, which delays all other calls as well. Any other 4xx is final. The official client does the
+transport, on the route that `proxies` chooses. The client's own silent retries are switched off.
 
 The key is only sent to the server, and is removed from every message.
 """

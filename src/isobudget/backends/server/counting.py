@@ -41,7 +41,10 @@ class Counting:
             most = await self._count(prompt, "prompts")
         self._prompts[prompt] = most
         if any(0 < 2 * count < most for count in stated) or (0 in stated and any(stated)):
-            self._note("the server leaves cached tokens out of its prompt count: another sample's count is used")
+            self._note(
+                "the server leaves cached tokens out of its prompt count: "
+                "another sample's count of the same prompt is used"
+            )
         return [most if 2 * count < most else count for count in stated]
 
     async def completion(self, text: str) -> int:

@@ -75,7 +75,7 @@ class UnreadableError(BackendError):
 
 
 class UnsendableError(BackendError):
-    """The request cannot be encoded, so nothing was sent: half a surrogate pair, or a number that JSON lacks."""
+    """The request has half a surrogate pair or a number that JSON lacks. It cannot be encoded, so nothing was sent."""
 
     again = False
 

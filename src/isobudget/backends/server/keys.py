@@ -5,7 +5,7 @@ in their environment, is only sent to OpenAI, over TLS. Any other server gets th
 names, or none. Other values that the official client takes from the environment (organisation, project, custom headers)
 are only sent to OpenAI, too.
 
-Over plain http a key is unencrypted, so it is only sent to this machine and to local networks, the latter with a note.
+Over plain http a key is unencrypted, so it is only sent to this machine and, with a note, to local networks.
 
 Not covered: whether a server deserves the key in the variable that `key_env` names. The user or the author of the study
 decides that.
@@ -56,7 +56,9 @@ class ApiKey:
         if self.variable:
             return f"{message}it requires a key; put it into the environment variable {self.variable}"
         alone = "" if self.named else f". {OPENAI_VARIABLE} is sent to {OPENAI_HOST} alone, unless key_env names it"
-        return f"{message}it requires a key; name the environment variable that holds it in key_env{alone}"
+        return (
+            f"{message}it requires a key. Put it into an environment variable, and name the variable in key_env{alone}"
+        )
 
 
 def find_key(url: str, key_env: str | None) -> ApiKey:
@@ -67,14 +69,14 @@ def find_key(url: str, key_env: str | None) -> ApiKey:
         key_env: the variable that holds its key; "" for none; None for `OPENAI_VARIABLE`, if the server is OpenAI's.
 
     Raises:
-        BackendError: the variable holds no key, or the key would be sent unencrypted.
+        BackendError: the variable's value cannot be a key, or the key would be sent unencrypted to the internet.
     """
     named = key_env is not None
     variable = key_env or "" if named else OPENAI_VARIABLE if is_openai(url) else ""
     secret = os.environ.get(variable, "").strip() if variable else ""
     if not (secret.isascii() and secret.isprintable()):
         raise BackendError(
-            f"the environment variable {variable} does not hold a key: it has characters that cannot be in a key"
+            f"the environment variable {variable} does not hold a key: its value has characters that cannot be in a key"
         )
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""

@@ -28,7 +28,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run the work on the loop and wait for its result. Ctrl-C here ends the work too.
+        """Run the work on the loop and wait for its result. Ctrl-C during this wait ends the work too.
 
         Raises:
             BackendError: the loop was closed, before or meanwhile.

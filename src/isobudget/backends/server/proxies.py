@@ -73,6 +73,6 @@ def open_client(openai: Any, proxy: Proxy | None, calls: int) -> Any:
         transport = spread(http, lambda: bounded_transport(http, **way_there), calls)
     except (ImportError, ValueError, http.InvalidURL) as error:
         way = "" if proxy is None else f" {proxy.label}"
-        remedy = "Set NO_PROXY for this server, or another proxy."
+        remedy = "Set NO_PROXY for this server, or use another proxy."
         raise BackendError(f"the server cannot be reached{way}: {error}. {remedy}") from None
     return openai.DefaultAsyncHttpxClient(transport=transport, headers=HEADERS)

@@ -14,7 +14,7 @@ PATHS: dict[Api, str] = {"completions": "/completions", "chat": "/chat/completio
 
 
 def group_seeds(seeds: Sequence[int], most: int) -> list[list[int]]:
-    """Split seeds into runs of at most `most` consecutive numbers, each of which one request can ask for."""
+    """Split seeds into runs of at most `most` consecutive numbers, so that one request can ask for a whole run."""
     groups: list[list[int]] = []
     for seed in seeds:
         if groups and len(groups[-1]) < most and seed == groups[-1][-1] + 1:
@@ -40,7 +40,7 @@ def request_body(
         model: the model's name at the server.
         prompt: text for completions, a conversation for chat.
         sampling: temperature, top-p, limit and stop texts.
-        seeds: one per sample; the request states only the first, because the API takes one seed per request.
+        seeds: one per sample. The request states only the first, because the API takes one seed per request.
         without: features that this server refuses. Temperature and top-p are sent anyway if leaving them out would
             change the sampling.
         neutral: fields that switch off the server's own additions to sampling.

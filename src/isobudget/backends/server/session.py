@@ -5,7 +5,7 @@ A group of samples is requested in one call. Samples that are missing from its a
 that returns at least one sample per call gives the right number of samples.
 
 The reason for discarding a group never depends on whether its samples are good, so this causes no selection bias. A
-failed request does not affect the samples of others: those that came are kept (`PartlyAnsweredError`).
+failed request does not affect the samples of other requests: samples that came are kept (`PartlyAnsweredError`).
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ class ServerSession:
         if choice.finish in FILTERED:
             note(f"samples that ended with {choice.finish!r} are recorded as stopped, with the text that came")
         if not is_known(choice.finish):
-            note(f"unknown finish reason {choice.finish!r}: treated as length if max_tokens was reached")
+            note(f"unknown finish reason {choice.finish!r}: treated as 'length' if max_tokens was reached")
         if tokens > max_tokens:
             note("the server counts more completion tokens than max_tokens: its counts are recorded as they are")
         if choice.tokens is None and Feature.LOGPROBS not in self._traits.refused:

@@ -123,7 +123,8 @@ class Traits:
     def learn(self, left_out: list[Fallback], held: set[Feature]) -> None:
         """Note that a request with the features `held` was accepted after the features `left_out` were removed.
 
-        Features named by the server are refused. Of the others only the last one is known to have been at fault.
+        Features that the server named count as refused. Of the other removed features, only the last one counts as
+        refused, because only that one is known to have been at fault.
         """
         self.accepted |= held
         for place, one in enumerate(left_out):

@@ -2,8 +2,9 @@
 
 - **0 completion tokens** is a valid count: an answer may be empty. **0 prompt tokens** is not: Ollama leaves out cached
   tokens, and no request is without a prompt.
-- **Reasoning tokens** are part of `completion_tokens` in OpenAI's form. If `total_tokens` shows that they are not (it
-  is the sum of prompt, completion and reasoning), they are added, because the model produced them and they are billed.
+- **Reasoning tokens** are part of `completion_tokens` in OpenAI's form. Some servers leave them
+  out there, and `total_tokens` is then the sum of prompt, completion and reasoning. In this case the reasoning tokens
+  are added, because the model produced them and they are billed.
 - **Cached tokens** are the part of the prompt tokens billed at a lower price.
 - Numbers that no request can have (fractions, negative ones, 2^31 and more) count as not stated.
 """

@@ -48,8 +48,8 @@ def read_completion(
 ) -> Generation:
     """Convert a finished `RequestOutput` into one sample.
 
-    The engine's tokens include the end token and those of the stop text; its text does not. So the tokens are decoded
-    again to find out which of them form the text.
+    The engine's tokens include the end token and the tokens of the stop text, but the engine's text does not. So the
+    tokens are decoded again to find out which of them form the text.
 
     Raises:
         BackendError: the engine ended the sample early.

@@ -1,9 +1,9 @@
 """Ends an engine's processes if the process that started them is killed (kill -9, out of memory).
 
-Such processes would hold the device's memory forever. A small guard process reads a pipe that only this process can
-write to. If the pipe closes without a farewell message, the guard ends every process that has the guard's mark in its
-environment, which children inherit: first by SIGTERM, then by SIGKILL. The guard reads /proc, so it works on Linux
-only; elsewhere nothing is guarded.
+Without a guard, the engine's processes would hold the device's memory forever. They and their children have a mark in
+their environment. A small guard process reads a pipe that only the starting process can write to. If the pipe closes
+without a farewell message, the guard ends every process that has the mark: first by SIGTERM, then by SIGKILL. The guard
+reads /proc, so it works on Linux only. On other systems nothing is guarded.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Guard:
                     os.environ[name] = value
 
     def release(self) -> None:
-        """Stop guarding: the processes have ended."""
+        """Stop guarding, because the processes have ended."""
         watcher, self._watcher = self._watcher, None
         if watcher is None:
             return

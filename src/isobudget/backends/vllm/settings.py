@@ -41,7 +41,7 @@ class VllmSettings(HubSettings):
         return self.tensor_parallel
 
     def gpus_held(self, there_are: bool) -> int:  # noqa: ARG002
-        """The number of devices that share the model, which it always needs."""
+        """The number of devices that share the model; vLLM needs all of them on every machine."""
         return self.tensor_parallel
 
     def hardware(self) -> Hardware | None:

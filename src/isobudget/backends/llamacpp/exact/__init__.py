@@ -1,8 +1,8 @@
 """A decoder computed by matrix products in 32 bits, for log-probabilities without an engine's rounding.
 
 llama.cpp rounds activations to 8 bits beside quantised weights, which changes a token's log-probability by a few
-hundredths of a nat, and lacks fast kernels for some kinds of weights. Here the weights are expanded to 32 bits once,
-exactly, and a text is computed by matrix products of NumPy's BLAS, which is accurate to about 1e-5 nats.
+hundredths of a nat, and lacks fast kernels for some kinds of weights. This package expands the weights to 32 bits
+once, exactly, and computes a text by matrix products of NumPy's BLAS, which is accurate to about 1e-5 nats.
 
 Not covered: generating samples; models other than Llama- and Qwen2-style decoders; models too large to be expanded.
 """

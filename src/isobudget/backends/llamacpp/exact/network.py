@@ -25,7 +25,7 @@ from isobudget.backends.llamacpp.exact.weights import DecoderWeights, Floats, La
 
 @dataclass(frozen=True, slots=True)
 class KeysValues:
-    """Keys and values of tokens computed before, for each layer of shape (kv_heads, tokens, head_size)."""
+    """Keys and values of tokens computed before: for each layer two arrays of shape (kv_heads, tokens, head_size)."""
 
     keys: Sequence[Floats] = field(default=())
     values: Sequence[Floats] = field(default=())

@@ -82,7 +82,7 @@ class ExactScorer(TextScorer):
         return min(self.batch_tokens, max(even + min(longest, even) // 2, _LEAST_TOKENS))
 
     def _read_prompt(self, prompt: tuple[int, ...]) -> tuple[NDArray[np.float32], KeysValues]:
-        """The logits after the prompt, and its keys and values; those of the last few prompts are cached."""
+        """The logits after the prompt, and the prompt's keys and values; results for recent prompts are cached."""
         with self._lock:
             if prompt in self._prompts:
                 return self._prompts[prompt]

@@ -106,7 +106,7 @@ def read_weights(header: GgufHeader, api: ctypes.CDLL) -> DecoderWeights:
         ModelError: the model is not covered (the message says why), or the file cannot be read or is damaged.
     """
     if reason := _not_covered(header):
-        raise ModelError(f"{header.path} cannot be computed in 32 bits here: {reason}")
+        raise ModelError(f"{header.path} cannot be computed in 32 bits by isobudget: {reason}")
     file, shape = _File(header, api), gguf_architecture(header)
     ends = [
         file.tensor(name, shape.hidden, header.tensors[name].shape[-1])  # of any number of tokens
@@ -215,7 +215,7 @@ _KINDS = re.compile(r"F32|F16|BF16|Q[2-6]_K|Q[458]_[01]|IQ4_(NL|XS)")
 
 
 def _not_covered(header: GgufHeader) -> str | None:
-    """Why a model cannot be computed here; None if it can be."""
+    """Why a model cannot be computed in 32 bits by this package; None if it can be."""
     if header.architecture not in _ARCHITECTURES:
         return f"its architecture is {header.architecture!r}, not one of {', '.join(_ARCHITECTURES)}"
     for key, neutral in _NEUTRAL.items():
@@ -246,9 +246,9 @@ def _odd_tensors(header: GgufHeader) -> str | None:
         if match:
             layers.setdefault(int(match[1]), set()).add(match[2])
         elif name not in _OUTSIDE | _OPTIONAL:
-            return f"it has a tensor {name!r}, which is not known here"
+            return f"it has a tensor {name!r}, which isobudget does not know"
         if not _KINDS.fullmatch(tensor.kind):
-            return f"the tensor {name} is of the kind {tensor.kind}"
+            return f"the tensor {name!r} is of the kind {tensor.kind!r}, which isobudget does not expand"
     missing = sorted(_OUTSIDE - set(header.tensors))
     count = header.number("block_count")
     if more_layers := sorted(number for number in layers if number >= count):
@@ -256,7 +256,7 @@ def _odd_tensors(header: GgufHeader) -> str | None:
     for number in range(min(count, len(layers) + 1)):  # one that is missing suffices
         names = layers.get(number, set())
         if more := sorted(names - _NEEDED - _BIASES):
-            return f"layer {number} has a tensor {more[0]!r}, which is not known here"
+            return f"layer {number} has a tensor {more[0]!r}, which isobudget does not know"
         biases = names & _BIASES
         missing += [f"blk.{number}.{name}" for name in sorted(_NEEDED - names | (_BIASES - names if biases else set()))]
     return f"it has no tensor {missing[0]!r}" if missing else None
