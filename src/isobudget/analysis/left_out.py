@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isobudget.grid import counted
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -17,9 +19,13 @@ class LeftOut:
 
     def notes(self, model: str) -> list[str]:
         """The notes for the user."""
-        unjudged = f"{model}: {self.unjudged} samples have no verdict and are left out"
+        one = self.unjudged == 1
+        unjudged = (
+            f"{model}: {counted(self.unjudged, 'sample')} {'has' if one else 'have'} no verdict and "
+            f"{'is' if one else 'are'} left out"
+        )
         doubled = (
-            f"{model}: {self.doubled} samples are recorded more than once; the first of each counts (isobudget check "
-            "says more)"
+            f"{model}: {counted(self.doubled, 'sample')} {'is' if self.doubled == 1 else 'are'} recorded more than "
+            "once; the first of each counts (isobudget check says more)"
         )
         return [unjudged] * bool(self.unjudged) + [doubled] * bool(self.doubled)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pyarrow.dataset as ds
 
 from isobudget.errors import InputError, RunError
+from isobudget.files.hints import unknown
 from isobudget.grid import counted
 from isobudget.judge import Judge
 from isobudget.judge.confinement.confine import LAYERS
@@ -291,7 +292,7 @@ def chosen_extraction(run: Run, extraction: str | None, again: bool = False) -> 
     from isobudget.prompts.formats import EXTRACTIONS
 
     if extraction is not None and extraction not in EXTRACTIONS:
-        raise InputError(f"unknown extraction rule {extraction!r}; known rules: {', '.join(EXTRACTIONS)}")
+        raise InputError(unknown("extraction rule", extraction, EXTRACTIONS))
     stated = run.facts.get("extraction")
     if again:
         return extraction

@@ -103,7 +103,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     except RunError as error:
         if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise
-        raise RunError(f"{folder}: not a run folder{_what_else(folder)}") from None
+        raise RunError(f"{folder}: {_what_else(folder)}") from None
     stated = facts.get("format")
     if type(stated) is not int or stated < 1:
         fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is not a run format"
@@ -117,14 +117,15 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def _what_else(folder: Path) -> str:
-    """What is found at a path that is not a run, and which runs are nearby, to follow "not a run folder"."""
+    """What is found at a path that is not a run, and which runs are near. A missing name with a suffix is a file's."""
     if folder.is_file():
-        return ", but a file"
+        return "not a run folder, but a file"
     if isinstance(folder, StorePath) and not entries(folder):
-        return f" (it has no {RUN_FILE}){near_paths(folder, runs=True)}"
+        return f"not a run folder (it has no {RUN_FILE}){near_paths(folder, runs=True)}"
     if folder.is_dir():
-        return f" (it has no {RUN_FILE}){run_folders(entries(folder))}"
-    return f": nothing is there (no {RUN_FILE}){near_paths(folder, runs=True)}"
+        return f"not a run folder (it has no {RUN_FILE}){run_folders(entries(folder))}"
+    missing = "cannot be read: No such file or directory" if folder.suffix else "not a run folder: nothing is there"
+    return f"{missing}{'' if folder.suffix else f' (no {RUN_FILE})'}{near_paths(folder, runs=True)}"
 
 
 def model_notes(facts: dict[str, Any]) -> list[str]:

@@ -115,7 +115,7 @@ def read_arms(
     notes = [note for source in loaded.values() if isinstance(source, Imported) for note in source.messages()]
     most = len({task for arm in arms for task in arm.task_ids})
     if len(common) < most:
-        notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
+        notes.append(f"Planned on the {counted(len(common), 'problem')} that all arms have, of {most:,}.")
     notes += [f"{arm.name}: {_one_suite(arm.one_suite)}" for arm in arms if arm.one_suite]
     notes += [*_short_notes(arms, common), *passed_over(unit, budgets, chosen, costs)]
     truths = _hidden(arms, hidden, benchmark)

@@ -221,7 +221,7 @@ def _standing(spending: LiveSpending, task: Task) -> str:
     total = best.tests_total if best else len(task.tests.baseline.expected)
     ledger, clock = spending.ledger, spending.clock
     left = f"{max(clock.left, 0):.0f} s" if ledger.unit is None else _amount(max(ledger.left, 0), ledger.unit)
-    return f"best so far {best.tests_passed if best else 0} of {total} tests; {left} left"
+    return f"best so far {best.tests_passed if best else 0} of {counted(total, 'test')}; {left} left"
 
 
 def _amount(value: float, unit: str) -> str:
