@@ -275,7 +275,7 @@ def test_roofline_refuses_what_does_not_fit() -> None:
         roofline_seconds(named("codellama-70b"), Serving(A100), 10, 10)
     with pytest.raises(InputError, match="unknown GPU 'b9000'"):
         gpu_named("b9000")
-    with pytest.raises(InputError, match="unknown GPU 'a100-80'. Did you mean 'a100-80gb'\\? Known GPUs: "):
+    with pytest.raises(InputError, match=r"unknown GPU 'a100-80'\. Did you mean 'a100-80gb'\? Known GPUs: "):
         gpu_named("a100-80")
     with pytest.raises(InputError, match="at least 1 GPU"):
         Serving(A100, gpus=0)
@@ -287,7 +287,7 @@ def test_units() -> None:
         InputError, match="unknown unit 'euros'; known units: flops, seconds, device_seconds, tokens, usd, joules"
     ):
         parse_unit("euros")
-    with pytest.raises(InputError, match="unknown unit 'second'. Did you mean 'seconds'\\? Known units: flops, "):
+    with pytest.raises(InputError, match=r"unknown unit 'second'\. Did you mean 'seconds'\? Known units: flops, "):
         parse_unit("second")
 
 

@@ -53,7 +53,6 @@ def judge_run_samples(
     again: bool = False,
     extraction: str | None = None,
     check: bool | None = True,
-    kept: int = 0,
     progress: Progress = SILENT,
     executor: Executor | None = None,
 ) -> tuple[Run, Judged]:
@@ -62,7 +61,7 @@ def judge_run_samples(
     Arguments are those of `isobudget.judge`. Verdicts under different limits cannot be compared, so the limits and the
     extraction rule of the first verdicts apply to the whole run; changing them requires `again`. If `check` is true,
     the problems are checked first; if false, a note says that they were not; None means that they have been checked
-    already. `kept` is the number of imported verdicts whose tests are not known; they are not judged.
+    already.
 
     Raises:
         RunError: the run does not exist, or was judged under other limits or by another rule.
@@ -77,7 +76,7 @@ def judge_run_samples(
         limits = chosen_limits(run, limits, again)
         judging = Judging(run, extraction, again)
         total = judging.to_judge(progress)
-        progress.start("judging", total - kept, len(judging.have) - kept)
+        progress.start("judging", total - len(judging.have))
         if len(judging.have) < total:
             if not again:
                 state_judging(run, limits, extraction)

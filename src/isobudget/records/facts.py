@@ -35,6 +35,9 @@ ANEW = "judging_anew"
 #: facts that are about the verdicts
 OF_VERDICTS = ("judge", "judge_rules", "extraction", JUDGE_LAYERS)
 
+#: the field of a checksum: of a model's weights, or of its first prompt
+_SHA256 = "sha256"
+
 _LONG_MESSAGE = 200
 
 #: Fields of a table that describe how it was made, not what it is: the newest statement stands. (The commit is known
@@ -183,10 +186,12 @@ def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], fold
     _check_commit(before, fresh, name, folder)
     for field in sorted(set(before) | set(fresh)):
         if field not in _FREE[kind] and before.get(field) != fresh.get(field):
+            if field == _SHA256 and before.get(field) and fresh.get(field):
+                raise _mismatch(folder, f"the weights of {name} differ from those that this run was made with")
             raise _otherwise(folder, f"{kind}.{name}.{field}", before.get(field), fresh.get(field))
     tables[name] = _UNSTATED[kind] | old | new
     if "prompts" in old or "prompts" in new:
-        tables[name]["prompts"] = _merge_prompts(facts, old, new, f"{kind}.{name}", folder)
+        tables[name]["prompts"] = _merge_prompts(facts, old, new, name, folder)
 
 
 def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, folder: Path) -> None:
@@ -201,7 +206,7 @@ def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, fold
 
 
 def _merge_prompts(
-    facts: dict[str, Any], old: dict[str, Any], new: dict[str, Any], where: str, folder: Path
+    facts: dict[str, Any], old: dict[str, Any], new: dict[str, Any], model: str, folder: Path
 ) -> dict[str, Any]:
     """Merge how a model's prompts are made, by benchmark: new benchmarks may be added, existing ones may not change."""
     stated = old.get("prompts")
@@ -210,7 +215,10 @@ def _merge_prompts(
     for benchmark, fields in new.get("prompts", {}).items():
         for field, value in stated.get(benchmark, {}).items():
             if fields.get(field) != value:
-                raise _otherwise(folder, f"{where}.prompts.{benchmark}.{field}", value, fields.get(field))
+                if field == _SHA256:  # the format has the same name; its text, its examples or the problem changed
+                    what = f"the prompts of {benchmark} (model {model}) differ from those that this run was made with"
+                    raise _mismatch(folder, what)
+                raise _otherwise(folder, f"models.{model}.prompts.{benchmark}.{field}", value, fields.get(field))
     return {**stated, **new.get("prompts", {})}
 
 
@@ -221,10 +229,11 @@ def first_prompts(model: dict[str, Any]) -> dict[str, str]:
 
 def _otherwise(folder: Path, field: str, before: Any, now: Any) -> RunMismatchError:
     stated, asked = _difference(before, now)
-    return RunMismatchError(
-        f"{folder}: this run was made with {field} = {stated}, but the study says {asked}. "
-        "Samples of one run must be comparable: use another folder (--out)."
-    )
+    return _mismatch(folder, f"this run was made with {field} = {stated}, but the study says {asked}")
+
+
+def _mismatch(folder: Path, what: str) -> RunMismatchError:
+    return RunMismatchError(f"{folder}: {what}. Samples of one run must be comparable: use another folder (--out).")
 
 
 def _difference(old: Any, new: Any) -> tuple[str, str]:
