@@ -15,7 +15,7 @@ from unittest import mock
 import matplotlib as mpl
 
 from isobudget import api
-from isobudget.records.example import EXAMPLE
+from isobudget.files.near import EXAMPLE
 from isobudget.report.figures import comparison, shipped
 from isobudget.report.figures.look import Look
 from isobudget.report.figures.parts import Plot

@@ -53,6 +53,13 @@ def test_what_is_not_known_is_no_part_of_a_sum(shown: Shown) -> None:
     assert "time of a-model-of-a-long-name on mbpp: not known" in lines
 
 
+def test_no_line_ends_in_a_blank(shown: Shown) -> None:
+    long = "2 usd per GPU-hour, 2026-01-01 (" + "a price list of a provider, " * 6 + ")"
+    lines = shown(80, replace(FIRST, usd_source=long), OTHER)
+    assert any(line.startswith("usd of a-model") for line in lines)
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_one_row_has_no_sum_and_its_sources_no_names(shown: Shown) -> None:
     lines = shown(80, FIRST)
     assert not [line for line in lines if "in all" in line]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -94,6 +95,7 @@ def test_ctrl_c_says_what_is_true_of_an_import_and_of_what_the_interrupt_carries
     [
         ("sql run select", "duckdb", "Nothing unfinished was written; run the same command again."),
         ("passk s.jsonl", "s.jsonl", "Nothing unfinished was written; run the same command again."),
+        ("models fetch smollm2-135m", ".parts", "Parts that were fetched are kept; run the same command to resume."),
         ("compact run", "manifest.json", "The run is intact; run the same command to resume."),
         ("export run --to csv", "samples.csv", "Files that were written are complete; run the same command again"),
         ("import s.jsonl -o made", "s.jsonl", "Nothing was imported; run the same command again."),
@@ -112,7 +114,8 @@ def test_ctrl_c_says_what_is_left_of_a_command(tmp_path: Path, words: str, event
         f"sys.argv = ['isobudget', *{words.split()!r}]\nsys.addaudithook(interrupt)\nmain()"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    env = {**os.environ, "ISOBUDGET_MODELS": str(tmp_path / "models")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60, env=env)
     assert (done.returncode, done.stderr.count("Interrupted.")) == (130, 1)
     assert f"\nInterrupted. {said}" in done.stderr
     assert not (tmp_path / "made").exists()

@@ -151,7 +151,7 @@ def test_joules() -> None:
         ("[model.m]\nflops = 1", "unknown table 'model'"),
         ("models = 3", "models must be a table"),
         ("[models]\nm = 3", r'\[models."m"\] must be a table'),
-        ("[models.m]\nflop = 1", r'\[models."m"\]: flop: unknown key\. Did you mean .flops.\? Known keys:'),
+        ("[models.m]\nflop = 1", r'\[models."m"\]: flop: unknown key\. Did you mean .flops.\?$'),
         ('[models.m]\nflops = "1"', "flops: must be a number of 0 or more, not '1'"),
         ("[models.m]\nflops = -1", "flops: must be a number of 0 or more"),
         ("[models.m]\nflops = nan", "flops: must be a number of 0 or more"),
@@ -275,6 +275,8 @@ def test_roofline_refuses_what_does_not_fit() -> None:
         roofline_seconds(named("codellama-70b"), Serving(A100), 10, 10)
     with pytest.raises(InputError, match="unknown GPU 'b9000'"):
         gpu_named("b9000")
+    with pytest.raises(InputError, match=r"unknown GPU 'a100-80'\. Did you mean 'a100-80gb'\? Known GPUs: "):
+        gpu_named("a100-80")
     with pytest.raises(InputError, match="at least 1 GPU"):
         Serving(A100, gpus=0)
 
@@ -285,6 +287,8 @@ def test_units() -> None:
         InputError, match="unknown unit 'euros'; known units: flops, seconds, device_seconds, tokens, usd, joules"
     ):
         parse_unit("euros")
+    with pytest.raises(InputError, match=r"unknown unit 'second'\. Did you mean 'seconds'\? Known units: flops, "):
+        parse_unit("second")
 
 
 def test_the_example_in_the_docs_is_read_and_gives_what_it_says(tmp_path: Path) -> None:

@@ -229,8 +229,14 @@ def test_counts_have_no_order_and_no_texts_to_rank_by(tmp_path: Path) -> None:
     write_run(lines(tmp_path / "c.jsonl", *counted), tmp_path / "counted")
     with pytest.raises(InputError, match="7b: imported from counts, so it is not known which samples passed"):
         api.rank(tmp_path / "counted", "order")
+    with pytest.raises(InputError, match="imported from counts, which no ranker can use: import samples with their"):
+        api.rank(tmp_path / "counted", "own")
     listed = [{"model": "7b", "task_id": f"HumanEval/{at}", "passed": [0, 1, 1, 0]} for at in range(3)]
     write_run(lines(tmp_path / "l.jsonl", *listed), tmp_path / "listed")
+    with pytest.raises(
+        InputError, match="needs; verdicts alone can be ranked in the order of the file: --ranker order"
+    ):
+        api.rank(tmp_path / "listed", "own")
     (ranked,) = api.rank(tmp_path / "listed", "order", orders=5)
     assert ranked.models[0].samples.pool.ordered
     for run in ("counted", "listed"):
@@ -355,7 +361,7 @@ def test_verdicts_of_another_file_are_kept_with_its_hash(tmp_path: Path) -> None
     (source,) = run.facts["imported"]
     assert (source["verdicts"], source["verdicts_sha256"]) == ("v.jsonl", sha256_of(judged))
     short = lines(tmp_path / "short.jsonl", {"model": "s", "task_id": "a", "passed": [1]})
-    with pytest.raises(InputError, match=r"short.jsonl, line 1: 1 verdicts of a, but 2 samples"):
+    with pytest.raises(InputError, match=r"short.jsonl, line 1: 1 verdict of a, but 2 samples"):
         write_run(samples, tmp_path / "other", verdicts=short)
     assert not (tmp_path / "other").exists()
 

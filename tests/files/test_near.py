@@ -77,6 +77,20 @@ def test_every_command_that_takes_a_run_names_those_that_are_near(tmp_path: Path
         assert said in done.stderr
 
 
+@pytest.mark.parametrize("command", ["show", "curves", "passk", "report", "view", "rank", "judge", "check"])
+def test_the_example_is_near_a_name_like_its_own(tmp_path: Path, command: str) -> None:
+    done = isobudget(command, "exmaple", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Did you mean example?" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["show", "curves", "passk", "report", "view"])
+def test_a_missing_file_is_called_so_by_every_command(tmp_path: Path, command: str) -> None:
+    (tmp_path / "result.csv").touch()
+    done = isobudget(command, "results.csv", cwd=tmp_path)
+    assert "results.csv: cannot be read: No such file or directory. Did you mean result.csv?" in done.stderr
+
+
 def test_a_folder_of_runs_names_them(tmp_path: Path) -> None:
     _runs(tmp_path, "quickstart")
     done = isobudget("show", "runs", cwd=tmp_path)

@@ -19,7 +19,7 @@ from isobudget.gateway.amounts import Amounts
 from isobudget.gateway.budgets import parse_period_budgets
 from isobudget.gateway.ledger import RECOVERED
 from isobudget.gateway.models import make_offer
-from isobudget.gateway.serving import open_judge_service
+from isobudget.gateway.serving import open_gateway, open_judge_service
 from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import LedgerRow, SqliteStore
 from isobudget.judge.verdict import Limits
@@ -160,6 +160,21 @@ def test_calls_that_a_crash_left_open_are_counted(
     with caplog.at_level(logging.WARNING, "isobudget.gateway"), serving(tmp_path, {"m": upstream}) as running:
         assert running.settled() == [(1000, 10, RECOVERED)] * count
     assert [one for one in caplog.messages if said in one] == caplog.messages
+
+
+def test_a_missing_policy_is_told_before_the_ledger_is_touched(tmp_path: Path) -> None:
+    ledger = tmp_path / "state" / "ledger.sqlite"
+    settings = ServeSettings(policies=(str(tmp_path / "nowhere.toml"),), ledger=str(ledger))
+    with pytest.raises(InputError, match=r"nowhere\.toml: cannot be read"), open_gateway(settings):
+        pass
+    assert not ledger.parent.exists()
+
+
+def test_a_budget_without_a_period_is_offered_as_it_is_read() -> None:
+    with pytest.raises(InputError, match="in all or in a period, such as 20usd, 5usd/day") as caught:
+        parse_period_budgets(("20",))
+    offered = str(caught.value).partition("such as ")[2].replace(" or ", ", ").split(", ")
+    assert [str(one) for one in parse_period_budgets(offered)][:2] == ["$20 in all", "$5 a day"]
 
 
 def test_a_policy_s_model_that_is_not_served_is_named_with_a_remedy(tmp_path: Path) -> None:

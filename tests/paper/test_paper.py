@@ -20,6 +20,20 @@ def row_at_one_70b_sample(benchmark: str, unit: Unit) -> dict[str, tuple[int, fl
     return {model.split()[-1]: (cell.k, round(cell.percent, 1)) for model, cell in row.cells.items()}
 
 
+@pytest.mark.parametrize(
+    ("asked", "tables"), [("MBPP", 1), ("human-eval", 1), ("apps", 3), ("apps-interview", 1), ("APPS interview", 1)]
+)
+def test_tables_are_chosen_by_whole_names(asked: str, tables: int) -> None:
+    assert len(pass_tables(asked)) == tables
+
+
+@pytest.mark.parametrize(("asked", "hint"), [("mbp", "Did you mean 'MBPP'?"), ("apps-int", ""), ("", ""), ("swe", "")])
+def test_a_part_of_a_name_is_no_name(asked: str, hint: str) -> None:
+    with pytest.raises(InputError, match="the paper has no benchmark") as caught:
+        pass_tables(asked)
+    assert hint in str(caught.value)
+
+
 def test_our_count_beside_table_1() -> None:
     for row in cost_table():
         assert abs(row.deviation) <= 0.002

@@ -130,7 +130,7 @@ def test_a_format_that_changed_is_noticed(tmp_path: Path, study_text: str) -> No
     study = parse_study(study_text + f'[prompt]\nformat = "{own}#mine"\n', "mine")
     run, _ = generate(study, tmp_path / "run", make_backend=Made("x = 1\n"))
     own.write_text(own.read_text().replace("# task", "# the task"))
-    with pytest.raises(RunError, match=r"prompts\.own\.sha256"):
+    with pytest.raises(RunError, match=r"the prompts of own \(model small\) differ from those that .*--out"):
         generate(study, tmp_path / "run", make_backend=Made("x = 1\n"))
     own.unlink()
     judge_run_samples(run, workers=1)  # what was given is in the run folder

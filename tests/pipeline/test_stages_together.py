@@ -20,6 +20,7 @@ from isobudget.study.read import parse_study
 from support.fakes import FakeBackend
 from support.notes import Notes
 from support.stage_study import Backends, answer, read_failures, write_study
+from support.steps import Steps
 
 
 @pytest.fixture
@@ -82,8 +83,12 @@ def test_a_stop_keeps_samples_and_verdicts_and_the_rest_is_done_later(tmp_path: 
     kept = load_run(tmp_path / "run")
     assert 0 < len(kept.sample_keys()) < 42
     assert kept.verdict_keys() <= kept.sample_keys()
-    run, _, _ = generate_and_judge(study, tmp_path / "run", make_backend=Backends())
+    drawn, judged, seen = len(kept.sample_keys()), len(kept.verdict_keys()), Steps()
+    run, _, _ = generate_and_judge(study, tmp_path / "run", make_backend=Backends(), progress=seen)
     assert run.verdict_keys() == run.sample_keys()
+    totals = {task: total for task, total, _, _ in seen.started}
+    assert totals["judging (in the background)"] == 42 - judged  # both count what remains
+    assert sum(total for task, total in totals.items() if task.startswith("generating")) == 42 - drawn
     assert len(outcomes(run.path)) == 42
 
 

@@ -103,7 +103,7 @@ def test_whole_programs_and_pytest_in_words_need_no_entry_point(tmp_path: Path) 
     [
         (
             PROGRAM | {"outputs": ["2\n"]},
-            "field outputs: has 1 items and inputs has 2; the numbers must match",
+            "field outputs: has 1 item and inputs has 2; the numbers must match",
         ),
         (PROGRAM | {"outputs": None}, "field outputs: must be a list of at least one expected output"),
         (PROGRAM | {"inputs": []}, "field inputs: must be a list of at least one text"),
@@ -111,7 +111,7 @@ def test_whole_programs_and_pytest_in_words_need_no_entry_point(tmp_path: Path) 
         (PROGRAM | {"inputs": ["4\n", ["5"]]}, r"field inputs\[1\]: must be a string, not a list"),
         (PROGRAM | {"outputs": ["2", "\0"]}, r"field outputs\[1\]: contains a NUL"),
         (CALLS | {"arguments": [4, 5]}, r"field arguments\[0\]: must be the list of a call's arguments, not a number"),
-        (CALLS | {"results": [2]}, "field results: has 1 items and arguments has 2"),
+        (CALLS | {"results": [2]}, "field results: has 1 item and arguments has 2"),
         (CALLS | {"entry_point": None}, "field entry_point: must be a string, not null"),
         (CALLS | {"form": "words"}, "field form: 'words' is not a prompt form; use 'source' .* or 'text'"),
         (CALLS | {"form": 3}, "field form: must be a string, not a number"),

@@ -226,7 +226,7 @@ def test_a_file_is_ranked_by_agreement_and_by_tests(tmp_path: Path) -> None:
     tests.write_text("".join(json.dumps(line) + "\n" for line in lines))
     written = one_of(rank(samples, replace(options, rankers=("tests",), tests=tests), **common), "tests")
     assert written.matrix[1, -1] == pytest.approx(1 / 3)  # 1 x 2 is level with 2 x 1: a, a and max
-    assert any("none for 1 problems" in note for note in written.notes)
+    assert any(note.endswith("none for 1 problem") for note in written.notes)
 
 
 def test_a_model_may_write_the_tests(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_files_that_do_not_fit_say_where(tmp_path: Path) -> None:
     short = tmp_path / "short.jsonl"
     lines = [json.dumps({"task_id": name, "model": "tiny", "passed": [1]}) + "\n" for name in SOURCES]
     short.write_text("".join(lines))
-    with pytest.raises(InputError, match=r"1 verdicts of add, but 5 samples"):
+    with pytest.raises(InputError, match=r"1 verdict of add, but 5 samples"):
         rank(samples, options, problems=str(problems), verdicts=short)
     other = tmp_path / "other.jsonl"
     other.write_text('{"prompt": "def odd(x):\\n", "samples": ["    return x"]}\n')

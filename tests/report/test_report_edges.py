@@ -197,11 +197,17 @@ def test_command_prints_tables_and_paths(tmp_path: Path, command: Callable[..., 
 
 @pytest.mark.parametrize(
     ("run", "options", "message"),
-    [("nowhere", [], "not a run folder"), (".", [], "not a run folder"), (".", ["--unit", "miles"], "unknown unit")],
+    [
+        ("nowhere", [], "not a run folder"),
+        (".", [], "not a run folder"),
+        (".", ["--unit", "miles"], "unknown unit"),
+        ("run", ["--usd-per-gpu-hour", "foo=2"], "foo=... on the command line: no such model"),  # before any progress
+    ],
 )
 def test_command_says_what_is_wrong(
     run: str, options: list[str], message: str, tmp_path: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:
+    synthetic_run(tmp_path / "run", benchmarks={"mine": 2})
     code, out, err = command(str(tmp_path / run), *options)
     assert (code, out) == (2, "")
     assert message in err

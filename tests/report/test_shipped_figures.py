@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from isobudget import api
-from isobudget.records.example import EXAMPLE
+from isobudget.files.near import EXAMPLE
 from isobudget.report.figures import comparison, shipped
 from isobudget.report.figures.look import Look
 from isobudget.report.figures.parts import Line, Panel, Plot

@@ -38,6 +38,7 @@ def test_samples_and_bounds_before_anything_is_drawn(tmp_path: Path, study_text:
     assert small.prompt_tokens_at_most is not None
     assert small.prompt_tokens_at_most >= sum(len(prompt.encode()) for prompt in prompts)
     assert (small.seconds, small.usd, plan.missing) == (None, None, ())
+    assert small.seconds_source.endswith("isobudget profile MODEL measures the speed here")
     assert not (tmp_path / "run").exists()
 
 

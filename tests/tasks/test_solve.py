@@ -458,3 +458,6 @@ def test_of_several_tasks_of_one_name_the_newest_is_shown(served: Path) -> None:
     assert api.show(second.run, "slugify").task_id == second.task_id  # the function alone
     with pytest.raises(InputError, match="no task 'slug'"):
         api.show(second.run, "slug")
+    with pytest.raises(InputError, match=r"no task '.*slugif'\. Did you mean"):
+        api.show(second.run, SLUG[:-1])  # not a whole word
+    assert api.show(second.run, second.task_id[:-2]).task_id == second.task_id  # of a hash, the beginning will do

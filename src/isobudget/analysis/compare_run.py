@@ -40,6 +40,7 @@ from isobudget.curves import FIRST_PASS, FIXED, Charged, common_tasks, look_all_
 from isobudget.curves.compare import Comparison, compare
 from isobudget.curves.curve import TESTS, Bootstrap, curve_end, curve_from_matrix, cut_note
 from isobudget.errors import InputError, RunError
+from isobudget.grid import counted
 from isobudget.rankers.base import PerSample
 from isobudget.rankers.measure import rank_scores
 from isobudget.records.facts import IMPORTED
@@ -195,7 +196,7 @@ def _on_common_problems(loaded: LoadedRun, benchmark: str) -> tuple[list[ModelSa
         notes += absent_note(facts["models"], {one.model for one in models})
     most = max(len(one.task_ids) for one in models)
     if len(common) < most:
-        notes.append(f"compared on the {len(common)} problems that every model has samples for, of {most}")
+        notes.append(f"compared on the {counted(len(common), 'problem')} that every model has samples for, of {most}")
     return [one.only(common) for one in models], notes
 
 

@@ -28,8 +28,10 @@ class LeftOut:
         """The notes for the user."""
         notes = []
         if self.unjudged:
-            have = "sample has" if self.unjudged == 1 else "samples have"
-            notes.append(f"{model}: {self.unjudged} {have} no verdict and {_are(self.unjudged)} left out")
+            have = "has" if self.unjudged == 1 else "have"
+            notes.append(
+                f"{model}: {counted(self.unjudged, 'sample')} {have} no verdict and {_are(self.unjudged)} left out"
+            )
         if self.doubled:
             notes.append(
                 f"{model}: {counted(self.doubled, 'sample')} {_are(self.doubled)} recorded more than once; the first "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from isobudget.api.names import Names, as_names
+from isobudget.grid import counted
 
 if TYPE_CHECKING:
     from isobudget.pipeline.dry_run import DryRun
@@ -189,7 +190,9 @@ def run(
         made, done, _ = generate_and_judge(plan, out, unsafe=unsafe, check=check, progress=progress, executor=executor)
     if done.failures and not part_paths(made.path / "samples"):
         first = done.failures[0].reason
-        raise BackendError(f"no sample was generated; {len(done.failures)} problems failed, the first: {first}")
+        raise BackendError(
+            f"no sample was generated; {counted(len(done.failures), 'problem')} failed, the first: {first}"
+        )
     return RunResult(build_report(made, progress=progress), done)
 
 

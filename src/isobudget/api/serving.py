@@ -42,7 +42,7 @@ def serve(
             embedded ones.
         host: the address to listen on; by default 127.0.0.1, this machine alone.
         port: the port to listen on; by default 8400.
-        budget: budget of all keys together, such as ``5usd/day``, ``1e6tokens/hour`` or ``20usd``.
+        budget: budget of all keys together, such as ``5usd/day``, ``1e6tokens/hour`` or ``20usd`` in all.
         ledger: the file of keys and spending; by default ~/.local/state/isobudget/ledger.sqlite.
         workers: samples judged at once; by default one per core.
         config: a TOML file with these settings and more, see docs/gateway.md.

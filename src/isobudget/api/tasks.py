@@ -228,7 +228,7 @@ def show(
 
     Args:
         run: run folder.
-        task: a task id, or the beginning of one; by default all are listed. In Python such as
+        task: a task id, or its first whole words; by default all are listed. In Python such as
             ``src/pkg/text.py::slugify``.
         passed: only those that passed. In Python, for tasks: those with a passing sample.
         failed: only those that did not pass. In Python, for tasks: those without a passing sample.

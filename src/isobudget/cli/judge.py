@@ -150,10 +150,10 @@ def _notes(summary: JudgeSummary) -> Iterator[str]:
     total = sum(summary.outcomes.values())
     if summary.trust_shared:
         yield (
-            f"tests ran apart from {total - summary.trust_shared} samples (split) and in one process with "
+            f"tests ran apart from {counted(total - summary.trust_shared, 'sample')} (split) and in one process with "
             f"{summary.trust_shared} (shared: such a sample could reach its tests)"
         )
-    if missing := [f"{name} ({count} samples)" for name, count in summary.not_installed.items()]:
+    if missing := [f"{name} ({counted(count, 'sample')})" for name, count in summary.not_installed.items()]:
         yield f"not installed: {', '.join(missing)}"
     if errors := [f"{text} ({count})" for text, count in summary.errors.items() if count > 1]:
         yield f"most frequent errors: {'; '.join(errors)}"

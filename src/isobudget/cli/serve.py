@@ -46,8 +46,8 @@ def serve(given: dict[str, Any]) -> None:
     """Serve several models with OpenAI's API, within a budget; requests with tests get the first answer that passes.
 
     `isobudget serve key new NAME` makes keys; without keys, only this machine is served. `isobudget serve ledger` shows
-    what was spent. `ledger` and `key list` take `--json`. Ctrl-C stops the gateway: calls in flight are ended and
-    settled.
+    what was spent. `ledger` and `key list` take `--json`. Ctrl-C stops the gateway: requests in flight get 30 seconds
+    to end, and calls that are cut off then are charged as reserved.
 
     Example: `isobudget serve --policy policy.toml --budget 5usd/day` with a policy written by `plan --write`
     """

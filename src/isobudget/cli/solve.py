@@ -52,7 +52,9 @@ _SEVERAL = "Each diff is against the project as it is, so two of one file may no
 )
 def solve(
     given: dict[str, Any],
-    diff: Annotated[bool, typer.Option("--diff", help="Print the change and write nothing: the default.")] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print the change and write nothing, as without this option.")
+    ] = False,
     failing: Annotated[
         bool, typer.Option("--failing", help="Write every function without a body; TARGET is a folder or a file.")
     ] = False,

@@ -14,6 +14,7 @@ _LEFT = {
     "compact": "The run is intact; run the same command to resume.",
     "export": "Files that were written are complete; run the same command again for the rest.",
     "check": "The run is unchanged; run the same command again.",
+    "fetch": "Parts that were fetched are kept; run the same command to resume.",
 }
 
 if TYPE_CHECKING:

@@ -216,7 +216,7 @@ class Cluster:
             has = f"the cluster has {described(self.machines.known)}"
         else:
             return
-        raise ClusterError(f"{workers} workers of the judge need a CPU each; {has}")
+        raise ClusterError(f"the judge needs a CPU for each of {counted(workers, 'worker')}; {has}")
 
     def _held(self, model: ResolvedModel) -> float:
         """CPUs that a model's replicas hold."""

@@ -15,6 +15,7 @@ from isobudget.backends.base import Description, Generation, PartlyAnsweredError
 from isobudget.cluster.actors import NOT_BEGUN, CallAnswer, Hello, PromptCall
 from isobudget.cluster.dispatch import Dispatch, Guilty
 from isobudget.errors import BackendError
+from isobudget.grid import counted
 from isobudget.pipeline.work import Feed, Result, Work
 
 #: bounds on the samples of a batch; a problem with more samples than the upper bound is divided
@@ -72,8 +73,8 @@ def result_of(call: Work, answer: CallAnswer | Guilty[Work]) -> Future[list[Gene
     future: Future[list[Generation]] = Future()
     if isinstance(answer, Guilty):
         error = BackendError(
-            f"the engine crashed every time on this request, even on its own ({len(call.keys)} samples of one prompt): "
-            f"{answer.reason}"
+            "the engine crashed every time on this request, even on its own "
+            f"({counted(len(call.keys), 'sample')} of one prompt): {answer.reason}"
         )
         error.again = False
         future.set_exception(error)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isobudget.errors import InputError
+from isobudget.files.hints import unknown
 
 #: A budget that is meant to be exactly k samples may miss k * per_sample by rounding; that must not lose a sample.
 _ROUNDING = 1e-9
@@ -50,7 +51,7 @@ def parse_unit(name: str) -> Unit:
     try:
         return Unit(name.strip().lower())
     except ValueError:
-        raise InputError(f"unknown unit {name!r}; known units: {', '.join(Unit)}") from None
+        raise InputError(unknown("unit", name, Unit)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
 from isobudget.costs.seconds import profile_seconds, read_profile
 from isobudget.costs.usage import START_TOKEN_ONLY, TokenUse, flops_cost, tokens_cost
 from isobudget.errors import InputError, NoPriceError
+from isobudget.files.hints import did_you_mean
 from isobudget.files.store_path import place
 from isobudget.files.toml import read_toml
 from isobudget.files.values import AMOUNT, COUNT, DAY, FLAG, TEXT, Check, is_number, mistakes_of
@@ -103,7 +104,10 @@ def read_costs(path: str | Path) -> CostsFile:
     tables, kinds = read_toml(path), {"models": dict, "defaults": dict, "price": list, "gpu_hour": list}
     if unknown := sorted(set(tables) - set(kinds)):
         known = "[models.NAME], [defaults], [[price]], [[gpu_hour]]"
-        raise InputError(f"{path}: unknown table {unknown[0]!r}; known tables: {known}")
+        hint = did_you_mean(unknown[0], kinds)
+        raise InputError(
+            f"{path}: unknown table {unknown[0]!r}{f'.{hint} Known' if hint else '; known'} tables: {known}"
+        )
     for name, kind in kinds.items():
         if not isinstance(tables.get(name, kind()), kind):
             raise InputError(f'{path}: {name} must be a table, such as [models."codellama-7b"] or [[price]]')

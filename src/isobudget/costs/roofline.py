@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.flops import prompt_flops
 from isobudget.errors import InputError
+from isobudget.files.hints import unknown
 from isobudget.grid import short
 from isobudget.models.architecture import Architecture
 
@@ -50,7 +51,7 @@ def gpu_named(name: str) -> Gpu:
     try:
         return _GPUS[name.strip().lower()]
     except KeyError:
-        raise InputError(f"unknown GPU {name!r}; known GPUs: {', '.join(_GPUS)}") from None
+        raise InputError(unknown("GPU", name, _GPUS)) from None
 
 
 @dataclass(frozen=True, slots=True)

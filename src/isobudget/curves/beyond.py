@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from isobudget.curves.curve import TESTS, Bootstrap, Curve
 from isobudget.curves.stopping import FIXED
 from isobudget.errors import InputError
-from isobudget.grid import picked
+from isobudget.grid import counted, picked
 
 if TYPE_CHECKING:
     from isobudget.statistics.extrapolation import Extrapolation, Guess
@@ -71,7 +71,8 @@ def look_beyond(curve: Curve, n: ArrayLike, c: ArrayLike, last: int, bootstrap: 
     k = _doublings(curve.k_max, last)
     cost = np.array([curve.price.cost(int(size)) for size in k])
     if not len(k):
-        return Beyond(curve.label, curve.k_max, k, cost, None, f"{curve.k_max:,} samples are recorded")
+        recorded = f"{counted(curve.k_max, 'sample')} {'is' if curve.k_max == 1 else 'are'} recorded"
+        return Beyond(curve.label, curve.k_max, k, cost, None, recorded)
     try:
         guesses = extrapolate(n, c, k, level=bootstrap.level, seed=bootstrap.seed)
     except InputError as error:

@@ -15,6 +15,7 @@ from isobudget.errors import InputError
 from isobudget.exchange.known_problems import KnownProblems
 from isobudget.files.store_path import place
 from isobudget.files.whole import sha256_of
+from isobudget.grid import counted
 from isobudget.importers.names import model_of_file, with_condition
 from isobudget.importers.read import read_results
 from isobudget.importers.records import CountRow
@@ -82,8 +83,9 @@ class GivenVerdicts:
             fitting |= row is not None
             if row is not None and row.n != number:
                 raise InputError(
-                    f"{self.path}, line {row.line}: {row.n} verdicts of {task_id}, but {number} samples. "
-                    "Samples whose judge failed have no verdict: judge them again, or leave them out of both files"
+                    f"{self.path}, line {row.line}: {counted(row.n, 'verdict')} of {task_id}, but "
+                    f"{counted(number, 'sample')}. Samples whose judge failed have no verdict: judge them "
+                    "again, or leave them out of both files"
                 )
         if not fitting:
             raise InputError(f"{self.path}: no verdicts of these samples' problems, such as {next(iter(samples))[1]}")

@@ -32,18 +32,15 @@ def rejudge(imported: ImportedRun, **choices: Any) -> ImportedRun:
     with_tests = benchmarks_with_tests(run)
     try:
         with run.writing():
-            kept = _keep_theirs(run, with_tests)
-        judge_run_samples(run, kept=kept, **choices)
+            _keep_theirs(run, with_tests)
+        judge_run_samples(run, **choices)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"The samples are imported; judge the rest with: isobudget judge {run.path}") from None
     return replace(imported, disagreements=_compared(run, with_tests))
 
 
-def _keep_theirs(run: Run, with_tests: set[str]) -> int:
-    """Move the source's verdicts to their own table.
-
-    Verdicts on benchmarks without tests also stay in the table of verdicts. Returns the number of these.
-    """
+def _keep_theirs(run: Run, with_tests: set[str]) -> None:
+    """Move the source's verdicts to their own table. Verdicts on benchmarks without tests also stay in `verdicts`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -52,14 +49,11 @@ def _keep_theirs(run: Run, with_tests: set[str]) -> int:
             writer.add_table(block)
     run.drop("verdicts")
     state_rules(run)  # of our verdicts, before the others stand beside them
-    number = 0
     with run.verdict_writer() as writer:
         for block in read_each(run.path / SOURCE_VERDICTS, VerdictRow):
             kept = pc.is_in(block["benchmark"], pa.array(sorted(with_tests), pa.string()))
             if (others := block.filter(pc.invert(kept))).num_rows:
                 writer.add_table(others)
-                number += others.num_rows
-    return number
 
 
 def _compared(run: Run, benchmarks: set[str]) -> dict[tuple[str, str], int]:

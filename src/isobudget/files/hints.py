@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+#: number of keys above which a message names only the one that may be meant
+_LONG_LIST = 12
 _PARTS = re.compile(r"[-_/ :()\[\]]+")
 
 
@@ -32,10 +34,32 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """The message about an unknown key of a table: the key that may be meant, and all known keys."""
+    """The message about an unknown key of a table: the key that may be meant, and all known keys.
+
+    A long list of keys is left out if one of them may be meant.
+    """
     names = [str(one) for one in known]  # units are an enumeration
     hint = did_you_mean(key, names)
-    return f"unknown key{f'.{hint} Known' if hint else '; known'} keys: {', '.join(names)}"
+    if hint and len(names) > _LONG_LIST:
+        return f"unknown key.{hint}"
+    return f"unknown key{_known(hint, 'keys', names)}"
+
+
+def unknown(kind: str, name: object, known: Iterable[str], kinds: str = "") -> str:
+    """The message about an unknown name, such as that of a unit: the name that may be meant, and all known names.
+
+    Args:
+        kind: what the name is of, such as ``unit``.
+        name: the unknown name.
+        known: the known names.
+        kinds: the plural of `kind`, if it is not formed with s.
+    """
+    names = [str(one) for one in known]
+    return f"unknown {kind} {name!r:.80}{_known(did_you_mean(str(name), names), kinds or f'{kind}s', names)}"
+
+
+def _known(hint: str, kinds: str, names: Iterable[str]) -> str:
+    return f"{f'.{hint} Known' if hint else '; known'} {kinds}: {', '.join(names)}"
 
 
 def is_part(name: str, model: str) -> bool:

@@ -13,6 +13,8 @@ from isobudget.files.hints import nearest
 RUNS = "runs"
 #: the file that marks a folder as a run
 RUN_FILE = "run.toml"
+#: the name by which commands that take runs know the example run
+EXAMPLE = "example"
 #: maximum number of a folder's entries that are compared, of paths that are checked for being runs, and of runs named
 _MOST_ENTRIES, _MOST_ASKED, _MOST_RUNS = 2000, 40, 5
 
@@ -20,12 +22,12 @@ _MOST_ENTRIES, _MOST_ASKED, _MOST_RUNS = 2000, 40, 5
 def near_paths(path: Path, runs: bool = False) -> str:
     """A sentence for the end of a message: which existing paths a wrong path may mean. Empty if there are none to name.
 
-    The paths are similar names in the same folder, or the same name in a folder with a similar name. With `runs`, a
-    bare name is also looked for in the folder ``runs``; and if no path is similar, run folders beside the path are
-    named.
+    It lists similar names in the same folder, or the same name in a folder with a similar name. If there are none and
+    `runs` is set, it lists the run folders beside the path. With `runs`, a bare name is also looked for in ``runs``,
+    and compared with the name of the example run.
     """
     beside = entries(path.parent) or _in_folders_alike(path)
-    beside = [*entries(Path(RUNS)), *beside] if runs and len(path.parts) == 1 else beside
+    beside = [Path(EXAMPLE), *entries(Path(RUNS)), *beside] if runs and len(path.parts) == 1 else beside
     spelled = {one.name: one for one in beside if one != path}  # a broken link, or a folder, is among the entries
     names = nearest(path.name, spelled, most=3)
     alike = [str(spelled[name]) for name in names if nearest(path.stem, [Path(name).stem])]

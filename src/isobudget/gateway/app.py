@@ -37,6 +37,7 @@ from isobudget.gateway.settings import ServeSettings
 from isobudget.gateway.store import SqliteStore
 from isobudget.gateway.streams import until_gone
 from isobudget.gateway.web import Web, answered, streamed
+from isobudget.grid import counted
 from isobudget.policies.schedule import Schedule, Stop
 
 #: samples of a request without tests that states no number
@@ -162,7 +163,9 @@ class Gateway:
                 raise bad_request(f"{arm}: the prompt is {wrong}", "messages" if asked.chat else "prompt")
         stated = asked.options.samples
         if stated is not None and stated > self.settings.samples:
-            raise bad_request(f"a request may ask for at most {self.settings.samples} samples", "isobudget.samples")
+            raise bad_request(
+                f"a request may ask for at most {counted(self.settings.samples, 'sample')}", "isobudget.samples"
+            )
         usual = self.settings.samples if asked.problem is not None else UNTESTED_SAMPLES
         most = stated or (asked.choices if name is None and asked.problem is None else usual)
         return Play(asked, payer, self.offer.models, schedule, self.judges, most, on_sample=self._count)

@@ -36,7 +36,7 @@ class Period(StrEnum):
 
 #: the units in which a call's maximum cost can be known before the call
 _UNITS = (Unit.USD, Unit.TOKENS, Unit.FLOPS, Unit.SECONDS)
-_WRITTEN = "an amount above 0 and its period, such as 5usd/day, 1e6tokens/hour, 0.01usd/request or 20usd/all"
+_WRITTEN = "an amount above 0, in all or in a period, such as 20usd, 5usd/day, 1e6tokens/hour or 0.01usd/request"
 _WRITTEN_OF_REQUEST = "an amount above 0 of one request, such as 0.01usd, 20000tokens, 1e15flops, 30s or 10min"
 
 
@@ -100,10 +100,10 @@ def _begin(period: Period, now_us: int) -> datetime:
 
 
 def parse_period_budget(text: str, default: Period = Period.ALL) -> PeriodBudget:
-    """Parse a budget with its period.
+    """Parse a budget.
 
     Args:
-        text: such as `5usd/day`.
+        text: such as `5usd/day`, or `20usd` without a period.
         default: the period if none is stated.
 
     Raises:

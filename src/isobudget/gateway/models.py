@@ -70,11 +70,11 @@ class Offer:
                 await model.close()
 
 
-def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
-    """The models and policies that the settings name; weights of embedded models are downloaded.
+def read_policies(settings: ServeSettings) -> dict[str, Schedule]:
+    """The policies that the settings name, by name.
 
     Raises:
-        InputError: a policy draws from a model that is not served, or needs labels or counts of passed tests; or two
+        InputError: a file cannot be read or is no policy, or its policy needs labels or counts of passed tests; or two
             policies have the same name.
         ModelError, MissingExtraError: a model, or an extra that a model needs, is not installed on this machine.
     """
@@ -84,6 +84,24 @@ def make_offer(settings: ServeSettings, progress: Progress = SILENT) -> Offer:
         if name in policies or name == AUTO:
             raise InputError(f"{place}: a policy {name!r} exists already; give the file another name")
         policies[name] = _schedule(place)
+    return policies
+
+
+def make_offer(
+    settings: ServeSettings, progress: Progress = SILENT, policies: Mapping[str, Schedule] | None = None
+) -> Offer:
+    """The models and policies that the settings name; weights of embedded models are downloaded.
+
+    Args:
+        settings: settings of the server.
+        progress: receives the progress of downloads.
+        policies: the policies, if `read_policies` has read them already.
+
+    Raises:
+        InputError: see `read_policies`; or a policy draws from a model that is not served.
+        ModelError, MissingExtraError: a model, or an extra that it needs, is not installed here.
+    """
+    policies = read_policies(settings) if policies is None else policies
     models = choose_models(_model_names(settings, list(policies.values())))
     upstreams = {one.name: _upstream(one, settings, progress) for one in models}
     for name, schedule in policies.items():

@@ -113,11 +113,12 @@ def open_gateway(settings: ServeSettings, progress: Progress = SILENT) -> Iterat
     from isobudget.gateway.judging import Judges
     from isobudget.gateway.ledger import Ledger
     from isobudget.gateway.metrics import Metrics
-    from isobudget.gateway.models import make_offer
+    from isobudget.gateway.models import make_offer, read_policies
 
+    policies = read_policies(settings)  # before anything is opened or locked
     with ExitStack() as stack:
         store = stack.enter_context(open_ledger(settings))
-        offer = make_offer(settings, progress)
+        offer = make_offer(settings, progress, policies)
         check_budgets(offer, settings.budgets)
         check_keys(offer, store)
         judges = Judges(settings.workers, settings.limits, unsafe=settings.unsafe)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isobudget.errors import InputError
+from isobudget.grid import counted
 from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import GROUP, MOST_SAMPLES, name, shown, whole, wrong
 from isobudget.importers.records import CountRow, GroupKey, Record
@@ -112,7 +113,7 @@ def _n_and_c(record: dict[str, Any], passed: tuple[bool, ...] | None, where: str
     if n < 1:
         raise wrong(where, "n", "must be at least 1; leave out a problem that has no samples")
     if c > n:
-        raise wrong(where, "c", f"is {c}, more than the {n} samples that `n` counts")
+        raise wrong(where, "c", f"is {c}, more than the {counted(n, 'sample')} that `n` counts")
     return n, c
 
 
@@ -122,5 +123,7 @@ def _completion_tokens(record: dict[str, Any], n: int, where: str) -> tuple[int,
         return None
     if not isinstance(values, list) or len(values) != n:
         held = f"{len(values)}" if isinstance(values, list) else shown(values)
-        raise wrong(where, "completion_tokens", f"must be a list with one number for each of {n} samples, got {held}")
+        raise wrong(
+            where, "completion_tokens", f"must be a list with one number for each of {counted(n, 'sample')}, got {held}"
+        )
     return tuple(whole(value, "completion_tokens", where) for value in values)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isobudget.errors import InputError
+from isobudget.grid import counted
 from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import shown, texts, verdict_of
 from isobudget.importers.records import COMPLETION, OUTPUT, PLACED, SOLUTION, Record, Sample
@@ -95,7 +96,9 @@ class CruxEval:
             kept = texts(generations[task], task, where) if task in generations else None
             verdicts = _list(scored[task], where) if scored is not None else [None] * len(kept or ())
             if kept is not None and len(kept) != len(verdicts):
-                raise InputError(f"{where}: {len(kept)} generations, but {len(verdicts)} verdicts")
+                raise InputError(
+                    f"{where}: {counted(len(kept), 'generation')}, but {counted(len(verdicts), 'verdict')}"
+                )
             for at, value in enumerate(verdicts):
                 text = None if kept is None else kept[at]
                 yield Sample(task, verdict_of(value, task, where), number, text, OUTPUT, number=at)

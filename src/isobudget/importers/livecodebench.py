@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from isobudget.grid import counted
 from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import name, texts, verdict_of, wrong
 from isobudget.importers.records import SOLUTION, Record, Sample
@@ -49,7 +50,11 @@ def _samples(entry: dict[str, Any], about: Sample, where: str, tally: ImportTall
         raise wrong(where, "graded_list", "must be a list of verdicts")
     codes = texts(entry["code_list"], "code_list", where) if entry.get("code_list") is not None else None
     if codes is not None and graded is not None and len(codes) != len(graded):
-        raise wrong(where, "graded_list", f"has {len(graded)} verdicts, but `code_list` has {len(codes)} programs")
+        raise wrong(
+            where,
+            "graded_list",
+            f"has {counted(len(graded), 'verdict')}, but `code_list` has {counted(len(codes), 'program')}",
+        )
     if not codes and not graded:
         tally.leave("problems without samples")
     for at in range(len(graded or codes or [])):

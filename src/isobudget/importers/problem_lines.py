@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from isobudget.grid import counted
 from isobudget.importers.base import ImportTally
 from isobudget.importers.fields import name, shown, texts, verdict_of, wrong
 from isobudget.importers.records import COMPLETION, PLACED, Record, Sample
@@ -36,7 +37,9 @@ class ProblemLines:
             task_id = str(at_place) if placed else name(record, "task_id", where)
             kept, passed = texts(record.get("samples"), "samples", where), record.get("passed")
             if passed is not None and (not isinstance(passed, list) or len(passed) != len(kept)):
-                raise wrong(where, "passed", f"must be a list with one verdict for each of {len(kept)} samples")
+                raise wrong(
+                    where, "passed", f"must be a list with one verdict for each of {counted(len(kept), 'sample')}"
+                )
             prompt = record.get("prompt")
             if prompt is not None and not isinstance(prompt, str):
                 raise wrong(where, "prompt", f"must be a string, got {shown(prompt)}")

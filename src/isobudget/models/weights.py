@@ -128,7 +128,7 @@ def _fetch_from_sources(entry: ModelEntry, target: Path, progress: Progress) -> 
     if target.is_file():  # another process fetched it just before this one took the lock
         file_sha256(target, expected=entry.sha256)
         return target
-    reasons = []
+    reasons: list[str] = []
     for source in entry.sources:
         if not isinstance(source, PathSource):
             bytes_ = "" if entry.size_bytes is None else f"{short(entry.size_bytes, 'B')} "
@@ -136,11 +136,13 @@ def _fetch_from_sources(entry: ModelEntry, target: Path, progress: Progress) -> 
         try:
             _fetch(source, entry, target, progress)
         except (ModelError, MissingExtraError) as error:
-            said = str(error)
-            reasons.append(f"  {said if isinstance(source, PathSource) else f'{describe_source(source)}: {said}'}")
+            said = str(error) if isinstance(source, PathSource) else f"{describe_source(source)}: {error}"
+            reasons.append(said)
+            if len(reasons) < len(entry.sources):  # the last reasons are those of the error below
+                progress.note(f"{entry.name}: not fetched: {said}")
         else:
             return target
-    raise ModelError(f"model {entry.name!r} could not be fetched:\n" + "\n".join(reasons))
+    raise ModelError(f"model {entry.name!r} could not be fetched:\n" + "\n".join(f"  {one}" for one in reasons))
 
 
 def describe_source(source: Source) -> str:

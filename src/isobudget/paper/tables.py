@@ -10,6 +10,7 @@ from isobudget.costs.cost import ONE_PASS, SampleCost, Unit
 from isobudget.costs.devices import device_seconds
 from isobudget.costs.flops import paper_flops
 from isobudget.errors import InputError
+from isobudget.files.hints import did_you_mean
 from isobudget.files.toml import shipped_toml
 from isobudget.models.named import find_named, named
 
@@ -84,18 +85,21 @@ def cost_table() -> tuple[CostRow, ...]:
 def pass_tables(benchmark: str | None = None) -> tuple[PassTable, ...]:
     """Tables 2-4: HumanEval, MBPP, and the three splits of APPS.
 
-    With `benchmark`, only those whose names begin with it, in any spelling: `apps` gives all three splits.
+    With `benchmark`, only the one of that name, in any spelling; `apps` gives all three splits.
 
     Raises:
-        InputError: no name begins with `benchmark`; the message lists the names.
+        InputError: there is no such name; the message lists the names.
     """
     tables = tuple(map(_pass_table, _data()["benchmark"]))
     if benchmark is None:
         return tables
-    chosen = tuple(table for table in tables if _plain(table.benchmark).startswith(_plain(benchmark) or "-"))
+    named = [(table, (_plain(table.benchmark), _plain(table.benchmark.split()[0]))) for table in tables]
+    chosen = tuple(table for table, names in named if _plain(benchmark) in names)
     if not chosen:
-        known = ", ".join(table.benchmark for table in tables)
-        raise InputError(f"the paper has no benchmark {benchmark!r}; it has: {known}")
+        known = [table.benchmark for table in tables]
+        hint = did_you_mean(benchmark, known)
+        then = f".{hint} It" if hint else "; it"
+        raise InputError(f"the paper has no benchmark {benchmark!r}{then} has: {', '.join(known)}")
     return chosen
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.settings import BackendSettings
 from isobudget.costs.prices import example_prices
 from isobudget.costs.roofline import Serving, gpu_named, roofline_seconds
@@ -86,6 +87,9 @@ class RecordedMeans:
     bytes: float
 
 
+#: the source of a time that is not known, for a model that runs in the embedded engine
+_MEASURABLE = "not known before the first samples; isobudget profile MODEL measures the speed here"
+
 #: what a run folder has: the keys of its samples, and their means by benchmark and model
 Known = tuple[SampleKeys, Mapping[tuple[str, str], RecordedMeans]]
 
@@ -112,7 +116,13 @@ def absent(study: Study, model: StudyModel, benchmark: str, shape: Architecture 
     )
     with contextlib.suppress(InputError):  # nothing is known of what does not fit a GPU; said where the problems are
         expected = _by_roofline(expected, model.settings, shape, (0,) * problems, tokens / 2 / max(samples, 1))
-    return _by_the_hour(expected, model.settings)
+    return _by_the_hour(_measurable(expected, model.settings), model.settings)
+
+
+def _measurable(expected: Expected, settings: BackendSettings) -> Expected:
+    """The estimate with a hint on how to measure its time, if that is not known and this machine's engine takes it."""
+    measurable = expected.seconds is None and isinstance(settings, LlamaCppSettings)
+    return replace(expected, seconds_source=_MEASURABLE) if measurable else expected
 
 
 def _by_roofline(
@@ -201,7 +211,8 @@ class Estimate:
             return replace(expected, seconds=seconds, seconds_source=source)
         try:
             model = self.model
-            return _by_roofline(expected, model.settings, model.architecture, sizes.prompts, sizes.completion)
+            timed = _by_roofline(expected, model.settings, model.architecture, sizes.prompts, sizes.completion)
+            return _measurable(timed, model.settings)
         except InputError as error:
             self.note(str(error))
             return expected

@@ -98,7 +98,7 @@ def _judge_beside(
     arrived: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
     for part in part_paths(begun.run.path / "samples"):
         arrived.put(part)
-    progress.start(_TASK, begun.total, len(judging.have))
+    progress.start(_TASK, begun.total - len(judging.have))
     thread = threading.Thread(target=_work, args=(judge, judging, arrived, progress), name="judge")
     thread.start()
     try:

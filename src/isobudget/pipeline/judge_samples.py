@@ -119,8 +119,8 @@ def _require_whole(run: Run) -> None:
         )
     if missing := samples.lacks(run.verdict_keys()):
         raise RunError(
-            f"{run.path}: lacks {missing} samples for which it has verdicts; restore its folder samples, or remove "
-            "its folder verdicts and then generate and judge again"
+            f"{run.path}: lacks {counted(missing, 'sample')} for which it has verdicts; restore its folder samples, or "
+            "remove its folder verdicts and then generate and judge again"
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pyarrow.dataset as ds
 
 from isobudget.errors import InputError, RunError
+from isobudget.files.hints import unknown
 from isobudget.grid import counted
 from isobudget.judge import Judge
 from isobudget.judge.confinement.confine import LAYERS
@@ -52,7 +53,6 @@ def judge_run_samples(
     again: bool = False,
     extraction: str | None = None,
     check: bool | None = True,
-    kept: int = 0,
     progress: Progress = SILENT,
     executor: Executor | None = None,
 ) -> tuple[Run, Judged]:
@@ -61,7 +61,7 @@ def judge_run_samples(
     Arguments are those of `isobudget.judge`. Verdicts under different limits cannot be compared, so the limits and the
     extraction rule of the first verdicts apply to the whole run; changing them requires `again`. If `check` is true,
     the problems are checked first; if false, a note says that they were not; None means that they have been checked
-    already. `kept` is the number of imported verdicts whose tests are not known; they are not judged.
+    already.
 
     Raises:
         RunError: the run does not exist, or was judged under other limits or by another rule.
@@ -76,7 +76,7 @@ def judge_run_samples(
         limits = chosen_limits(run, limits, again)
         judging = Judging(run, extraction, again)
         total = judging.to_judge(progress)
-        progress.start("judging", total - kept, len(judging.have) - kept)
+        progress.start("judging", total - len(judging.have))
         if len(judging.have) < total:
             if not again:
                 state_judging(run, limits, extraction)
@@ -291,7 +291,7 @@ def chosen_extraction(run: Run, extraction: str | None, again: bool = False) -> 
     from isobudget.prompts.formats import EXTRACTIONS
 
     if extraction is not None and extraction not in EXTRACTIONS:
-        raise InputError(f"unknown extraction rule {extraction!r}; known rules: {', '.join(EXTRACTIONS)}")
+        raise InputError(unknown("extraction rule", extraction, EXTRACTIONS))
     stated = run.facts.get("extraction")
     if again:
         return extraction

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from isobudget.errors import InputError
+from isobudget.grid import counted
 from isobudget.rankers.agreement import FAILED, GroupSelector, Texts, by_outputs
 from isobudget.rankers.base import Bools, Floats, Ints, Ranking
 from isobudget.rankers.by_set import ScoreSelector, by_set
@@ -160,7 +161,9 @@ def _by_written(inputs: RankerInputs, written: WrittenTests) -> Ranking:
     passes = {task: pass_matrix(ran.texts[task], written.expected(task, inputs.text_of)) for task in pool.task_ids}
     counts = [matrix.shape[1] for matrix in passes.values()]
     without = sum(not count for count in counts)
-    notes = (f"{written.source}: {np.mean(counts):.1f} literal tests a problem, none for {without} problems",)
+    notes = (
+        f"{written.source}: {np.mean(counts):.1f} literal tests a problem, none for {counted(without, 'problem')}",
+    )
     return by_set(
         pool,
         written.name,

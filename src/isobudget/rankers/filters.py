@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isobudget.grid import counted
 from isobudget.rankers.base import FREE, Bools, BySet, Floats, Ints, PerSample, RankerCost, Ranking
 from isobudget.rankers.ranker import Ranker, RankerInputs
 from isobudget.statistics.prefixes import PrefixSelector, SetSelector
@@ -101,7 +102,7 @@ def rank_filtered(ranker: Ranker, inputs: RankerInputs, kind: str) -> Ranking:
         texts = [] if observed is None else [row[: len(stated)] for row in observed[task]]
         kept.append(whole & kept_by(texts, stated, kind == "examples") if stated else whole)
     dropped, total = sum(int((~row).sum()) for row in kept), int(inputs.pool.sizes.sum())
-    note = f"filter {kind}: {dropped:,} of {total:,} samples dropped"
+    note = f"filter {kind}: {dropped:,} of {counted(total, 'sample')} dropped"
     return behind_filter(ranked, kept, FREE if cost is None else cost, (note,))
 
 

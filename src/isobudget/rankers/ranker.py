@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from isobudget.grid import counted
 from isobudget.rankers.base import FREE, Floats, Pool, RankerCost, Ranking, Reduce
 from isobudget.rankers.examples import NOT_GIVEN, Example
 from isobudget.rankers.inputs import INPUTS, Inputs, choose_inputs
@@ -244,5 +245,5 @@ class RankerInputs(ABC):
         if self.own("mean") is None:
             notes.append("ties within the largest groups are broken at random: no likelihood is known")
         if observed.unknown:
-            notes.append(f"{observed.unknown} samples could not be observed; they rank last")
+            notes.append(f"{counted(observed.unknown, 'sample')} could not be observed and ranked last")
         return tuple(notes)

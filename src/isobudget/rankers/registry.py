@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from isobudget.errors import InputError
+from isobudget.files.hints import unknown
 
 if TYPE_CHECKING:
     from isobudget.rankers.ranker import Ranker
@@ -33,6 +34,6 @@ def find_ranker(name: str) -> Ranker:
     """
     file = next((file for file, names in FILES.items() if name in names), None)
     if file is None:
-        raise InputError(f"unknown ranker {name!r}; known rankers: {', '.join(NAMES)}")
+        raise InputError(unknown("ranker", name, NAMES))
     rankers: tuple[Ranker, ...] = import_module(f"isobudget.rankers.{file}").RANKERS
     return next(one for one in rankers if one.name == name)

@@ -49,12 +49,15 @@ class ComputedInputs(RankerInputs):
         return ranker.rank(self) if kind is None else rank_filtered(ranker, self, kind)
 
     def _check_texts(self, what: str) -> None:
-        """Refuse rankers that need texts if the source has none: lists of verdicts can only be ranked by order."""
+        """Refuse rankers that need texts if the source has none: of those, only lists of verdicts can be ranked."""
         if not any(sample.text for one in self.pool.problems for sample in one.samples):
-            raise InputError(
-                f"{self.pool.model}: the samples have no texts, which {what} needs; verdicts alone can be "
-                "ranked in the order of the file: --ranker order"
+            instead = (
+                "verdicts alone can be ranked in the order of the file: --ranker order"
+                if self.pool.ordered
+                else "they were imported from counts, which no ranker can use: import samples with their texts, or "
+                "lists of verdicts (`passed`) for --ranker order"
             )
+            raise InputError(f"{self.pool.model}: the samples have no texts, which {what} needs; {instead}")
 
     def score(self, ranker: str, direction: str) -> Scored:
         """The scores by the scoring model."""

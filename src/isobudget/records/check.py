@@ -154,7 +154,9 @@ def _look(folder: Path, done: tuple[str, ...], progress: Progress) -> Checked:
         findings += [] if unfinished else _of_keys(folder, manifest, keys)
         findings += [] if unfinished else _unstated(folder, facts, keys["samples"], findings)
         if samples > judged:
-            notes.append(f"{samples - judged:,} samples have no verdict; judge them with: isobudget judge {folder}")
+            have = "has" if samples - judged == 1 else "have"
+            without = f"{counted(samples - judged, 'sample')} {have} no verdict"
+            notes.append(f"{without}; judge with: isobudget judge {folder}")
     if old := sum(len(numbered_parts(folder / SUPERSEDED / name)) for name in TABLES):
         parts = f"{counted(old, 'part')} in {folder / SUPERSEDED}"
         notes.append(f"{parts}: no longer needed, so you can delete that folder")
@@ -269,11 +271,11 @@ def _of_keys(folder: Path, manifest: Manifest, keys: Mapping[str, SampleKeys]) -
     for name, own in keys.items():
         rows = sum(part.rows for part in manifest.table(name).parts)
         if rows > len(own):
-            what = f"{rows - len(own):,} rows occur twice"
+            what = f"{counted(rows - len(own), 'row')} too many: the same key occurs more than once"
             remedy = "remove parts that were copied into the table, or make the run again"
             yield Finding(folder / name, "twice", what, remedy)
     if lacking := keys["samples"].lacks(keys["verdicts"]):
-        what = f"{lacking:,} verdicts are on samples that are missing"
+        what = f"{counted(lacking, 'verdict')} on samples that are missing"
         yield Finding(
             folder / "verdicts", "missing", what, f"put the samples back, or use {REPAIR} to set the verdicts aside"
         )

@@ -11,12 +11,11 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from isobudget.files.near import RUN_FILE
+from isobudget.files.near import EXAMPLE, RUN_FILE
 from isobudget.files.store_path import place
 from isobudget.files.whole import make_folder, storage_error
 
-#: name of the example in commands, and default folder of its copy
-EXAMPLE = "example"
+#: default folder of the example's copy
 COPY = Path("runs") / EXAMPLE
 
 

@@ -35,6 +35,9 @@ ANEW = "judging_anew"
 #: facts that are about the verdicts
 OF_VERDICTS = ("judge", "judge_rules", "extraction", JUDGE_LAYERS)
 
+#: the field of a checksum: of a model's weights, or of its first prompt
+_SHA256 = "sha256"
+
 _LONG_MESSAGE = 200
 
 #: Fields of a table that describe how it was made, not what it is: the newest statement stands. (The commit is known
@@ -103,7 +106,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     except RunError as error:
         if not isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise
-        raise RunError(f"{folder}: not a run folder{_what_else(folder)}") from None
+        raise RunError(f"{folder}: {_what_else(folder)}") from None
     stated = facts.get("format")
     if type(stated) is not int or stated < 1:
         fault = "states no format" if stated is None else f"format = {str(stated)[:40]} is not a run format"
@@ -118,14 +121,15 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def _what_else(folder: Path) -> str:
-    """What is found at a path that is not a run, and which runs are nearby, to follow "not a run folder"."""
+    """What is found at a path that is not a run, and which runs are near. A missing name with a suffix is a file's."""
     if folder.is_file():
-        return ", but a file"
+        return "not a run folder, but a file"
     if isinstance(folder, StorePath) and not entries(folder):
-        return f" (it has no {RUN_FILE}){near_paths(folder, runs=True)}"
+        return f"not a run folder (it has no {RUN_FILE}){near_paths(folder, runs=True)}"
     if folder.is_dir():
-        return f" (it has no {RUN_FILE}){run_folders(entries(folder))}"
-    return f": nothing is there (no {RUN_FILE}){near_paths(folder, runs=True)}"
+        return f"not a run folder (it has no {RUN_FILE}){run_folders(entries(folder))}"
+    missing = "cannot be read: No such file or directory" if folder.suffix else "not a run folder: nothing is there"
+    return f"{missing}{'' if folder.suffix else f' (no {RUN_FILE})'}{near_paths(folder, runs=True)}"
 
 
 def model_notes(facts: dict[str, Any]) -> list[str]:
@@ -183,10 +187,12 @@ def merge(facts: dict[str, Any], kind: str, name: str, new: dict[str, Any], fold
     _check_commit(before, fresh, name, folder)
     for field in sorted(set(before) | set(fresh)):
         if field not in _FREE[kind] and before.get(field) != fresh.get(field):
+            if field == _SHA256 and before.get(field) and fresh.get(field):
+                raise _mismatch(folder, f"the weights of {name} differ from those that this run was made with")
             raise _otherwise(folder, f"{kind}.{name}.{field}", before.get(field), fresh.get(field))
     tables[name] = _UNSTATED[kind] | old | new
     if "prompts" in old or "prompts" in new:
-        tables[name]["prompts"] = _merge_prompts(facts, old, new, f"{kind}.{name}", folder)
+        tables[name]["prompts"] = _merge_prompts(facts, old, new, name, folder)
 
 
 def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, folder: Path) -> None:
@@ -201,7 +207,7 @@ def _check_commit(before: dict[str, Any], fresh: dict[str, Any], name: str, fold
 
 
 def _merge_prompts(
-    facts: dict[str, Any], old: dict[str, Any], new: dict[str, Any], where: str, folder: Path
+    facts: dict[str, Any], old: dict[str, Any], new: dict[str, Any], model: str, folder: Path
 ) -> dict[str, Any]:
     """Merge how a model's prompts are made, by benchmark: new benchmarks may be added, existing ones may not change."""
     stated = old.get("prompts")
@@ -210,7 +216,10 @@ def _merge_prompts(
     for benchmark, fields in new.get("prompts", {}).items():
         for field, value in stated.get(benchmark, {}).items():
             if fields.get(field) != value:
-                raise _otherwise(folder, f"{where}.prompts.{benchmark}.{field}", value, fields.get(field))
+                if field == _SHA256:  # the format has the same name; its text, its examples or the problem changed
+                    what = f"the prompts of {benchmark} (model {model}) differ from those that this run was made with"
+                    raise _mismatch(folder, what)
+                raise _otherwise(folder, f"models.{model}.prompts.{benchmark}.{field}", value, fields.get(field))
     return {**stated, **new.get("prompts", {})}
 
 
@@ -221,10 +230,11 @@ def first_prompts(model: dict[str, Any]) -> dict[str, str]:
 
 def _otherwise(folder: Path, field: str, before: Any, now: Any) -> RunMismatchError:
     stated, asked = _difference(before, now)
-    return RunMismatchError(
-        f"{folder}: this run was made with {field} = {stated}, but the study says {asked}. "
-        "Samples of one run must be comparable: use another folder (--out)."
-    )
+    return _mismatch(folder, f"this run was made with {field} = {stated}, but the study says {asked}")
+
+
+def _mismatch(folder: Path, what: str) -> RunMismatchError:
+    return RunMismatchError(f"{folder}: {what}. Samples of one run must be comparable: use another folder (--out).")
 
 
 def _difference(old: Any, new: Any) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from isobudget.analysis.load_samples import LoadedRun, benchmarks_of
 from isobudget.costs.charges import Charges
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile
+from isobudget.costs.one_line import require_models
 from isobudget.curves import Bootstrap
 from isobudget.curves.sliders import sliders
 from isobudget.errors import InputError, RunError
@@ -82,6 +83,7 @@ def collect_content(sources: Opened, asked: Asked, progress: Progress = SILENT, 
         return _counts(sources, asked, progress)
     loaded, names = sources.loaded, benchmarks_of(sources.loaded.run)
     left_out = not_judged(loaded)
+    require_models(asked.costs, list(loaded.run.facts["models"]))
     progress.start("report", _STEPS_PER_BENCHMARK * len(names))
     summaries: list[BenchmarkSummary] = []
     damaged: dict[str, None] = {}

@@ -14,6 +14,7 @@ from isobudget.costs.cost import SampleCost, Unit
 from isobudget.costs.costs_file import CostsFile, read_costs
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
+from isobudget.files.hints import unknown
 from isobudget.grid import headed, json_value
 from isobudget.policies.choose import PlanRow, most_useful_k, plan_rows, recommend
 from isobudget.policies.labels import Labels
@@ -286,7 +287,7 @@ def _policies(names: Sequence[str] | None) -> tuple[Policy, ...]:
     known = {str(policy): policy for policy in Policy}
     for name in names:
         if name.replace("-", "_") not in known:
-            raise InputError(f"unknown policy {name!r}; known policies: {', '.join(Policy)}")
+            raise InputError(unknown("policy", name, Policy, "policies"))
     return tuple(policy for policy in Policy if policy in {name.replace("-", "_") for name in names})
 
 

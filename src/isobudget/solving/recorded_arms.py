@@ -26,6 +26,7 @@ from isobudget.costs.one_line import require_models
 from isobudget.curves.compare import common_tasks
 from isobudget.errors import InputError
 from isobudget.files.hints import meant
+from isobudget.grid import counted
 from isobudget.importers.counts import ModelCounts, group_counts
 from isobudget.importers.names import UNNAMED, file_models, named_by_source
 from isobudget.importers.read import Imported, read_results, split_sources
@@ -116,7 +117,7 @@ def read_arms(
     notes += [f"{note}." for arm in arms for note in arm.left_out.notes(arm.name)]
     most = len({task for arm in arms for task in arm.task_ids})
     if len(common) < most:
-        notes.append(f"Planned on the {len(common):,} problems that all arms have, of {most:,}.")
+        notes.append(f"Planned on the {counted(len(common), 'problem')} that all arms have, of {most:,}.")
     notes += [f"{arm.name}: {suite_note(arm.one_suite)}" for arm in arms if arm.one_suite]
     notes += [*short_notes(arms, common), *passed_over(unit, budgets, chosen, costs)]
     truths = _hidden(arms, hidden, benchmark)

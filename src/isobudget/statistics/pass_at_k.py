@@ -241,7 +241,9 @@ def why_undefined(n: ArrayLike, k: int) -> str | None:
     short = int(np.sum(samples < k))
     if not short:
         return None
-    return f"k = {k} needs {k} samples of every problem; {short} of {samples.size} have fewer (down to {samples.min()})"
+    needed = f"{k} sample{'' if k == 1 else 's'}"
+    fewer = f"{short} of {samples.size} {'has' if short == 1 else 'have'} fewer"
+    return f"k = {k} needs {needed} of every problem; {fewer} (down to {samples.min()})"
 
 
 def expected_draws(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:

@@ -19,6 +19,7 @@ from isobudget.backends.llamacpp.settings import LlamaCppSettings
 from isobudget.backends.registry import Settings
 from isobudget.costs.roofline import gpu_named
 from isobudget.errors import InputError, IsobudgetError, ModelError
+from isobudget.files.hints import unknown
 from isobudget.files.near import not_a_file
 from isobudget.models.architecture import Architecture
 from isobudget.models.catalog import ModelEntry, NewlineRule, PathSource, find_model
@@ -218,7 +219,7 @@ def _check_formats(study: Study, mistakes: _Mistakes) -> None:
 
 def _check_rule(name: str) -> None:
     if name not in EXTRACTIONS:
-        raise InputError(f"unknown extraction rule {name!r}; known rules: {', '.join(EXTRACTIONS)}")
+        raise InputError(unknown("extraction rule", name, EXTRACTIONS))
 
 
 def _model(stated: StatedModel, place: Place, mistakes: _Mistakes, extras: bool) -> ResolvedModel:

@@ -172,7 +172,7 @@ def _task_id(path: Path, task: str, known: list[str]) -> tuple[str, str]:
     """The id of the meant task, and a note on which one it is if several have the name."""
     if task in known:
         return task, ""
-    begins = [one for one in known if one.startswith(task)]
+    begins = [one for one in known if one.startswith(task) and _ends_a_word(task, one)]
     ends = [one for one in known if one.rpartition("@")[0].endswith((f"::{task}", f".{task}", f"/{task}"))]
     named = [one for one in begins if one.rpartition("@")[0] == task] or begins or ends
     if len({one.rpartition("@")[0] for one in named}) > 1:
@@ -186,6 +186,15 @@ def _task_id(path: Path, task: str, known: list[str]) -> tuple[str, str]:
     return newest, f"the newest of {len(named)} tasks of this name: {newest}, not {', '.join(others[-4:])}" * bool(
         others
     )
+
+
+def _ends_a_word(beginning: str, task_id: str) -> bool:
+    """Whether the beginning of a task's id ends with a whole word: `HumanEval/16` is not meant as `HumanEval/163`.
+
+    The hash after the @ may be cut anywhere.
+    """
+    rest = task_id[len(beginning) :]
+    return "@" in beginning or not (rest[:1].isalnum() and beginning[-1:].isalnum())
 
 
 def _newest(path: Path, tasks: list[str]) -> str:

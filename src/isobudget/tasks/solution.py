@@ -95,7 +95,8 @@ class Solution:
         lines = [f"{head}: {', '.join(units)}{loading if self.loading_seconds >= 0.05 else ''}."]
         if self.verdict is not None:
             passed, total = self.verdict.tests_passed or 0, self.verdict.tests_total or 0
-            lines.append(f"{passed} of {total} tests pass; trust: {self.verdict.trust}.")
+            tests = f"{counted(total, 'test')} {'passes' if total == 1 else 'pass'}"
+            lines.append(f"{passed} of {tests}; trust: {self.verdict.trust}.")
             if not self.solved:
                 failing = printable(self.verdict.first_failing)
                 where = f"first failing test {failing}: " if failing else ""

@@ -82,9 +82,10 @@ def solve(
         if options.policy is not None:
             progress.note(budget_note(options.policy, options.budget))
         baseline = tests.prepare(only_reaching=options.only_reaching or not options.tests)
+        calling = "calling it" if found.names else "calling its functions"
         progress.note(
             f"{found.task_id}: {counted(len(baseline.expected), 'test')} to pass, {len(baseline.reached)} of them "
-            f"calling it{baseline.note and '; '}{baseline.note}"
+            f"{calling}{baseline.note and '; '}{baseline.note}"
         )
         task = make_task(tests.target, options, tests, budget, played, models)
         with contextlib.nullcontext(held) if held is not None else ExitStack() as kept:
@@ -224,7 +225,7 @@ def _standing(spending: LiveSpending, task: Task) -> str:
     total = best.tests_total if best else len(task.tests.baseline.expected)
     ledger, clock = spending.ledger, spending.clock
     left = f"{max(clock.left, 0):.0f} s" if ledger.unit is None else _amount(max(ledger.left, 0), ledger.unit)
-    return f"best so far {best.tests_passed if best else 0} of {total} tests; {left} left"
+    return f"best so far {best.tests_passed if best else 0} of {counted(total or 0, 'test')}; {left} left"
 
 
 def _amount(value: float, unit: str) -> str:

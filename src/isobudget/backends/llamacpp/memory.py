@@ -44,8 +44,8 @@ def check_memory(settings: LlamaCppSettings) -> None:
     needed = cache_bytes(settings)
     if needed is not None and (excess := _excess(needed)):
         raise ModelError(
-            f"{Path(settings.model).name}: {sequences_of(settings)} sequences of {settings.room:,} tokens need "
-            f"{short(needed, 'B')} of memory{excess}"
+            f"{Path(settings.model).name}: {counted(sequences_of(settings), 'sequence')} of {settings.room:,} tokens "
+            f"need {short(needed, 'B')} of memory{excess}"
         )
 
 

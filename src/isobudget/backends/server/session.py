@@ -46,6 +46,7 @@ from isobudget.backends.server.settings import ServerSettings
 from isobudget.backends.server.tally import AnswerTally
 from isobudget.backends.server.traits import Server, Traits, first_traits, repeatable
 from isobudget.errors import BackendError
+from isobudget.grid import counted
 
 #: what became of one seed: a sample, an error, or nothing yet
 Answered = Generation | BackendError | None
@@ -81,6 +82,7 @@ class ServerSession:
         """See `Backend.describe`."""
         repeats = sum(self.calls.repeats.values())
         kinds = ", ".join(f"{count} x {kind}" for kind, count in self.calls.repeats.most_common())
+        were = "was" if repeats == 1 else "were"
         return Description(
             engine=f"{self._server.label}, {self._settings.api}, {self._settings.concurrency} requests at once; "
             "seconds are this client's waiting time, shared",
@@ -90,7 +92,7 @@ class ServerSession:
             notes=(
                 *self._traits.notes,
                 *self._tally.notes(),
-                *([f"{repeats} requests were repeated: {kinds}"] if repeats else []),
+                *([f"{counted(repeats, 'request')} {were} repeated: {kinds}"] if repeats else []),
             ),
         )
 

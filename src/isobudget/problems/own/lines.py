@@ -19,7 +19,7 @@ from isobudget.files.jsonl import Record, read_objects
 from isobudget.files.whole import sha256_of
 from isobudget.grid import counted
 from isobudget.problems import reading
-from isobudget.problems.own.tests import TEST_FIELDS, needs_entry_point, read_tests, visible_tests
+from isobudget.problems.own.tests import TEST_FIELDS, meant_as, needs_entry_point, read_tests, visible_tests
 from isobudget.problems.problem import Benchmark, Form, Problem
 from isobudget.problems.sources import file_name
 from isobudget.problems.stops import BODY_STOPS
@@ -100,7 +100,7 @@ def _hint(record: Record) -> str:
     if "base_input" in record:
         return "; this file lists inputs only: load it as humaneval+=PATH or mbpp+=PATH, or use its HumanEval form"
     pairs = [(name, nearest(name, _FIELDS)) for name in record if name not in _FIELDS]
-    close = [f"{name!r} (meant as {match[0]!r}?)" for name, match in pairs if match]
+    close = [f"{name!r} ({meant_as(match[0], record[name])})" for name, match in pairs if match]
     return f"; the line has {', '.join(close) or reading.fields_of(record)}"
 
 

@@ -23,6 +23,7 @@ from isobudget import syntax
 from isobudget.errors import InputError, MissingExtraError
 from isobudget.files.jsonl import Record
 from isobudget.files.values import is_whole
+from isobudget.grid import counted
 from isobudget.problems import reading
 from isobudget.problems.literals import as_literal
 from isobudget.problems.own.carried import carried_source, carried_value
@@ -88,12 +89,31 @@ def read_tests(record: Record, where: str, hint: str, entry_point: str) -> Tests
     return KINDS[kinds[0]].read(record, where, entry_point)
 
 
+def meant_as(field: str, value: object) -> str:
+    """What a misspelled field is probably meant as; of `test` and `test_list`, the one that its value fits."""
+    if field not in ("test", "test_list"):
+        return f"meant as {field!r}?"
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return "meant as 'test_list'?"
+    if isinstance(value, str) and _defines_check(value):
+        return "meant as 'test'?"
+    return "meant as 'test', source that defines check(candidate), or as 'test_list', a list of assert statements?"
+
+
+def _defines_check(source: str) -> bool:
+    return re.search(r"^def +check *\(", source, re.MULTILINE) is not None
+
+
 def _check_function(record: Record, where: str, _entry_point: str) -> CheckFunction:
+    if isinstance(record.get("test"), list):
+        raise InputError(f"{where}, field test: must be a string, not a list; assert statements go into test_list")
     source = reading.text_field(record, "test", where)
     carried_source([source], f"{where}, field test")
     reading.parse_python(source, f"{where}, field test")
-    if not re.search(r"^def +check *\(", source, re.MULTILINE):
-        raise InputError(f"{where}, field test: does not define check(candidate)")
+    if not _defines_check(source):
+        raise InputError(
+            f"{where}, field test: does not define check(candidate); assert statements go into test_list, as a list"
+        )
     return CheckFunction(source=source)
 
 
@@ -240,7 +260,9 @@ def check_pytest(source: str, module: str, where: str) -> None:
 
 def _same_number(first: tuple[str, ...], second: tuple[str, ...], where: str, other: str) -> None:
     if len(first) != len(second):
-        raise InputError(f"{where}: has {len(second)} items and {other} has {len(first)}; the numbers must match")
+        raise InputError(
+            f"{where}: has {counted(len(second), 'item')} and {other} has {len(first)}; the numbers must match"
+        )
 
 
 #: the field that states the kind -> the kind; a new one is one line here

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from isobudget import syntax
 from isobudget.errors import InputError
+from isobudget.files.hints import unknown
 from isobudget.problems.problem import Form, Problem, PytestFile
 from isobudget.prompts.extraction.blocks import Wanted, find_in_answer, names_imported
 from isobudget.prompts.extraction.definitions import CandidateProgram
@@ -93,7 +94,7 @@ def extraction_by(rule: str) -> Callable[[Problem, str, bool], str]:
 
 def _rule(rule: str) -> Callable[[str, str, Wanted], CandidateProgram]:
     if not isinstance(rule, str) or rule not in _RULES:
-        raise InputError(f"unknown extraction rule {rule!r:.80}; known rules: {', '.join(_RULES)}")
+        raise InputError(unknown("extraction rule", rule, _RULES))
     return _RULES[rule]
 
 

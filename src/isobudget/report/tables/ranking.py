@@ -72,7 +72,7 @@ def _model_grid(ranking: BenchmarkRanking, model: RankedModel) -> Grid:
         notes.append(f"Its greedy output solves {percent(greedy.success, 2)}{f' ({ends})' if ends else ''}.")
     notes += [f"{note}." for note in model.samples.left_out.notes(pool.model)]
     return Grid(
-        f"{pool.model}, {ranking.benchmark or 'samples'}: {len(pool.problems):,} problems, n = {n}"
+        f"{pool.model}, {ranking.benchmark or 'samples'}: {counted(len(pool.problems), 'problem')}, n = {n}"
         + filter_text(ranking),
         ("Ranker", *(f"k={k}" for k in ks), f"{ranking.bootstrap.level:.0%} at k={ks[-1]}"),
         tuple(

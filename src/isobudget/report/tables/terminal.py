@@ -42,7 +42,7 @@ def point_cell(point: Point) -> str:
 
 @contextlib.contextmanager
 def without_trailing_blanks(console: Console) -> Iterator[None]:
-    """Strip the spaces with which tables pad their lines from everything printed in this context."""
+    """Strip the spaces that end lines, of padded tables and wrapped text, from everything printed in this context."""
     with console.capture() as captured:
         yield
     console.file.write(re.sub(r"[ \t]+$", "", captured.get(), flags=re.MULTILINE))
@@ -123,7 +123,9 @@ def print_text(text: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(highlight=False).print(Text(printable(text)))
+    console = Console(highlight=False)
+    with without_trailing_blanks(console):
+        console.print(Text(printable(text)))
 
 
 def _cell(text: str, marked: bool, terminal: bool) -> Any:
