@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from isobudget.analysis.compare_run import price_samples, run_comparison
-from isobudget.analysis.load_samples import LoadedRun, benchmarks_of, load_samples
+from isobudget.analysis.judged import benchmarks_of
+from isobudget.analysis.load_samples import LoadedRun, load_samples
 from isobudget.analysis.prices import PAPER
 from isobudget.analysis.recorded_counts import recorded_counts
 from isobudget.costs.budget import Written

@@ -13,13 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from isobudget.analysis.judged import benchmarks_of
 from isobudget.analysis.left_out import absent_note
-from isobudget.analysis.load_samples import (
-    LoadedRun,
-    ModelSamples,
-    benchmarks_of,
-    load_samples,
-)
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, load_samples
 from isobudget.analysis.prices import price_model
 from isobudget.analysis.run_costs import (
     date_of,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from isobudget.analysis.load_samples import Judged, benchmarks_of, none_judged, read_judged
+from isobudget.analysis.judged import Judged, benchmarks_of, read_judged
+from isobudget.analysis.load_samples import none_judged
 from isobudget.analysis.run_columns import groups_of
 from isobudget.importers.counts import ModelCounts
 from isobudget.records.parts import read_each

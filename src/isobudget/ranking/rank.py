@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from isobudget.analysis.compare import chosen_benchmarks
-from isobudget.analysis.load_samples import benchmarks_of, load_samples
+from isobudget.analysis.judged import benchmarks_of
+from isobudget.analysis.load_samples import load_samples
 from isobudget.curves import Bootstrap
 from isobudget.errors import InputError
 from isobudget.exchange.write_run import write_run

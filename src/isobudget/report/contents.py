@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from isobudget.analysis.load_samples import LoadedRun, benchmarks_of
+from isobudget.analysis.judged import benchmarks_of
+from isobudget.analysis.load_samples import LoadedRun
 from isobudget.costs.charges import Charges
 from isobudget.costs.cost import Unit
 from isobudget.costs.costs_file import CostsFile

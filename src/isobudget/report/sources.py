@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, judge_remedy, load_samples
+from isobudget.analysis.judged import benchmarks_of
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, judge_remedy, load_samples
 from isobudget.errors import InputError, RunError
 from isobudget.importers.count_lines import CountLines
 from isobudget.importers.names import file_models

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from isobudget.analysis.compare_run import price_samples
-from isobudget.analysis.load_samples import LoadedRun, ModelSamples, benchmarks_of, load_samples
+from isobudget.analysis.judged import benchmarks_of
+from isobudget.analysis.load_samples import LoadedRun, ModelSamples, load_samples
 from isobudget.analysis.prices import price_counts
 from isobudget.costs.charges import NOTHING, Charges
 from isobudget.costs.choose_unit import in_chosen_unit, passed_over

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from isobudget.analysis.load_samples import ModelSamples, benchmarks_of, load_samples
+from isobudget.analysis.judged import benchmarks_of
+from isobudget.analysis.load_samples import ModelSamples, load_samples
 from isobudget.importers.read import split_sources
 from isobudget.policies.arms import Arm, Ints
 from isobudget.policies.shares import CASES, Shares, case_of
