@@ -76,7 +76,6 @@ def read_policies(settings: ServeSettings) -> dict[str, Schedule]:
     Raises:
         InputError: a file cannot be read or is no policy, or its policy needs labels or counts of passed tests; or two
             policies have the same name.
-        ModelError, MissingExtraError: a model, or an extra that a model needs, is not installed on this machine.
     """
     policies: dict[str, Schedule] = {}
     for place in settings.policies:
@@ -99,7 +98,7 @@ def make_offer(
 
     Raises:
         InputError: see `read_policies`; or a policy draws from a model that is not served.
-        ModelError, MissingExtraError: a model, or an extra that it needs, is not installed here.
+        ModelError, MissingExtraError: a model, or an extra that a model needs, is not installed on this machine.
     """
     policies = read_policies(settings) if policies is None else policies
     models = choose_models(_model_names(settings, list(policies.values())))
