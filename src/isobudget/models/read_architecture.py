@@ -115,7 +115,8 @@ def _widths(fields: Mapping[str, Any], kind: str, source: str) -> dict[str, Any]
         values["mlp_width"] = 4 * values["hidden"]
     missing = [_FIELDS[field][0] for field, value in values.items() if value is None]
     if missing:
-        raise InputError(f"{source}: {', '.join(missing)} is missing")
+        are = "is" if len(missing) == 1 else "are"
+        raise InputError(f"{source}: {', '.join(missing)} {are} missing")
     kv_heads = 1 if fields.get("multi_query") else fields.get("num_key_value_heads")
     optional = {"kv_heads": kv_heads, "head_size": fields.get("head_dim")}
     return values | {field: value for field, value in optional.items() if value is not None}
