@@ -25,8 +25,8 @@ _came: list[int] = []
 def interruptible(resume: str = "", message: str = "") -> Iterator[None]:
     """In this context, Ctrl-C or SIGTERM ends the command with one message; finished work has been recorded by then.
 
-    `resume` is the option that resumes the command, if it does not resume by itself. `message` is for a command that
-    cannot be resumed; the interrupt's own text has precedence.
+    `resume` is the option with which the command resumes; empty if the same command resumes. `message` is printed for a
+    command that cannot be resumed. If the `KeyboardInterrupt` has a text, that text is printed instead.
     """
     try:
         with _terminated_as_interrupted():

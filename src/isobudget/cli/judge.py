@@ -49,7 +49,9 @@ def judge(
     ] = None,
     ledger: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="With --serve, the file of keys.", show_default="as in serve"),
+        typer.Option(
+            metavar="FILE", help="With --serve, the ledger, which has the API keys.", show_default="as in serve"
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -99,7 +99,9 @@ def _problem(sample: Mapping[str, str], where: str) -> Problem:
         if name:
             checked_name(checked_text(name, f"{where}, fn_name"), f"{where}, fn_name")
         if len(inputs) != len(outputs) or not all(isinstance(one, str) for one in (*inputs, *outputs)):
-            raise InputError(f"{where}: 'inputs' and 'outputs' must be lists of strings of the same length")
+            raise InputError(
+                f"{where}: 'inputs' and 'outputs' must be lists of strings, with one output for each input"
+            )
         if not inputs:
             raise InputError(f"{where}: holds no tests, so every program would pass")
         for one in (*inputs, *outputs):

@@ -91,7 +91,7 @@ def parse_charges(names: Sequence[str], ranker: str | None = None, share_prompt:
             raise InputError(f"cannot charge {name!r}; choose {JUDGE} or {SCORING}")
     if ranker is not None and SCORING not in names:
         raise InputError(
-            f"a ranker's architecture only serves to charge for the ranker's passes; add --charge {SCORING}"
+            f"a ranker's architecture is only used to price the ranker's forward passes; add --charge {SCORING}"
         )
     scorer = None if ranker is None else load_architecture(ranker)
     return Charges(JUDGE in names, SCORING in names, scorer, share_prompt)

@@ -88,7 +88,9 @@ class GivenVerdicts:
                     "again, or leave them out of both files"
                 )
         if not fitting:
-            raise InputError(f"{self.path}: no verdicts of these samples' problems, such as {next(iter(samples))[1]}")
+            raise InputError(
+                f"{self.path}: has no verdict for any problem of the samples, such as {next(iter(samples))[1]}"
+            )
 
     @cached_property
     def facts(self) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def _framed(table: Any) -> Any:
     try:
         return pa.table(dict(table)) if isinstance(table, Mapping) else pa.Table.from_pylist(list(map(dict, table)))
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise InputError(f"a list of rows or a dict of columns is not a table: {error}") from error
+        raise InputError(f"the given rows or columns do not make a table: {error}") from error
 
 
 def sources_shown(sources: Any) -> str:

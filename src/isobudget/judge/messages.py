@@ -23,8 +23,8 @@ class WorkerSettings(NamedTuple):
         without: layers of confinement to leave out, by name.
         one_process: whether a screened program runs all its tests in one process.
         limits: limits of every sample.
-        trust: where tests run that could run either apart from the sample or in the sample's process: `split`,
-            `shared`, or `auto`.
+        trust: where a test runs if both places are possible: `split` (apart from the sample), `shared` (in the sample's
+            process), or `auto`.
         foreign: whether the tests are trusted no more than the samples.
         base: an empty folder that belongs to the worker.
         life: descriptor of a pipe whose other end closes when the judge ends.

@@ -156,7 +156,7 @@ def _by_the_hour(expected: Expected, settings: BackendSettings) -> Expected:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The estimate for one model on one benchmark that is available here."""
+    """The estimate for one model on one benchmark. The benchmark's data are on this machine."""
 
     study: Study
     model: ResolvedModel

@@ -128,7 +128,7 @@ class Feed:
         self._tell = tell
 
     def interrupted(self, samples: int, seconds: float | None = None) -> None:
-        """Report what is awaited after Ctrl-C: how many samples are in flight, and for how long if that is known."""
+        """Report what is awaited after Ctrl-C: how many samples are in flight, and the seconds left, if known."""
         about = "time left not known yet" if seconds is None else f"about {max(1, round(seconds))} s"
         self._tell(stopping(f"{counted(samples, 'sample')} in flight, {about}"))
 

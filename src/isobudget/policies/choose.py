@@ -248,7 +248,7 @@ def _worth(learned: Learned, false_pass_cost: float) -> Floats:
 
 
 def _ahead(worths: Sequence[Mapping[Policy, Floats]], weights: Weights, level: float) -> list[bool]:
-    """For each budget and policy, whether the best policy at that budget is clearly better."""
+    """Whether the best policy at a budget is clearly better than a policy: one list, budget by budget."""
     pairs = [(worth[_best(worth)], values) for worth in worths for values in worth.values()]
     if not pairs:
         return []

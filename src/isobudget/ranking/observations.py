@@ -1,4 +1,4 @@
-"""Has the judge run samples on inputs, and observes what they return; no right answer is known.
+"""Runs samples on inputs in the judge, and records what they return; no right answer is known.
 
 Programs that differ only in layout and comments are run once. Recorded outputs are valid only for their inputs and
 limits.

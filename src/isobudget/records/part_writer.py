@@ -115,7 +115,7 @@ class PartWriter:
         self.add_table(pa.table(whole, schema=self._schema))
 
     def add_table(self, table: pa.Table) -> None:
-        """Write a table that has the schema of the row type as one part."""
+        """Write a table as one part. Its schema must be that of the row type."""
         path, data = placed(self.folder, self._next, encoded(table), hide=self._list_first is not None)
         part, columns = part_of(path.name, data, table.schema, table.num_rows)
         self._begun = part, self._rows

@@ -175,7 +175,7 @@ def _of_units(
     If `units` is empty, the units of the costs are used.
 
     Raises:
-        InputError: no unit has a result. If `units` is empty, also: a unit stated by options has none, or the costs
+        InputError: no unit has a result; or `units` is empty, and a unit that options state has no result, or the costs
             state an invalid price in a unit.
     """
     results: dict[Unit, Made] = {}

@@ -301,7 +301,7 @@ def _check_numbers(target: float | None, false_pass_cost: float) -> None:
         raise InputError(f"the target must be a success above 0 and below 1, such as 0.9 or 90%, not {target!r}")
     if not 0 <= false_pass_cost < float("inf"):
         raise InputError(
-            f"the cost of a false pass must be a number of right answers, 0 or more, not {false_pass_cost!r}"
+            f"the cost of a false pass must be 0 or more, in right answers that it outweighs, not {false_pass_cost!r}"
         )
 
 

@@ -99,7 +99,7 @@ def without(feature: Feature) -> str:
 
 
 def features_of(body: Mapping[str, Any], neutral: Mapping[str, Any]) -> set[Feature]:
-    """The refusable features in this request that can be left out."""
+    """The features of this request that a server may refuse and that can be left out."""
     held = {
         Feature.SAMPLES: "n" in body,
         Feature.LOGPROBS: "logprobs" in body,
