@@ -23,5 +23,5 @@ def test_a_ranker_says_which_options_it_uses() -> None:
         ranker = find_ranker(name)
         assert set(ranker.options) <= known
     assert [name for name in NAMES if find_ranker(name).runs_samples] == ["agreement", "votes", "tests"]
-    with pytest.raises(InputError, match="unknown ranker 'best'; known rankers: own, own-sum"):
+    with pytest.raises(InputError, match=r"unknown ranker 'best'\. Did you mean 'tests'\? Known rankers: own, own-sum"):
         find_ranker("best")

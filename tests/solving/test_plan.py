@@ -273,7 +273,7 @@ def test_evalplus_results_have_two_suites(tmp_path: Path) -> None:
     assert api.plan(path, costs=prices(tmp_path, m=1.0), budget=["1x"], replicates=200).rows[0].hidden_success is None
     tasks["HumanEval/0"][0]["base_status"] = "good"
     path.write_text(json.dumps({"eval": tasks}))
-    with pytest.raises(InputError, match="HumanEval/0, sample 0: base_status must be one of pass, fail, timeout"):
+    with pytest.raises(InputError, match="HumanEval/0, sample 0: `base_status` must be one of pass, fail, timeout"):
         api.plan(path, costs=prices(tmp_path, m=1.0))
 
 

@@ -170,11 +170,15 @@ def test_bad_shapes_and_missing_scores() -> None:
     scores = SampleScores([[1.0, math.nan]])
     with pytest.raises(InputError, match="sample 1 of problem 0 has no score"):
         rank_score_curves([[1, 0]], scores)
-    with pytest.raises(InputError, match="share the shape"):
+    with pytest.raises(
+        InputError, match=r"the same shape \(problems, n_max\), and n must have the shape \(problems,\)"
+    ):
         rank_score_curves([[1, 0, 0]], scores)
     with pytest.raises(InputError, match="n must lie between"):
         rank_score_curves([[1, 0]], scores, n=[3])
-    with pytest.raises(InputError, match="share the shape"):
+    with pytest.raises(
+        InputError, match=r"the same shape \(problems, n_max\), and n must have the shape \(problems,\)"
+    ):
         rank_score_curves([[1, 0]], scores, n=[1, 1])
 
 
