@@ -322,7 +322,7 @@ def _token_price(entry: Entry, model: str) -> TokenPrice | None:
     price = valid_at([one for one in entry.prices if one.model == wanted], entry.when, f"{entry.where}: {wanted}")
     if price is None and "price" in values:
         known = ", ".join(price.model for price in entry.prices)
-        raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; there are prices of: {known}")
+        raise InputError(f"{entry.where}: no [[price]] for model {wanted!r}; there are prices for: {known}")
     return price
 
 

@@ -49,7 +49,9 @@ class GivenVerdicts:
             task_id = known.spelt(benchmark, row.task_id) or row.task_id
             own = self._rows.setdefault(with_condition(row.model, row.condition), {})
             if own.setdefault(task_id, row) is not row:
-                raise InputError(f"{path}, line {row.line}: a second line with verdicts of {task_id}; split the file")
+                raise InputError(
+                    f"{path}, line {row.line}: is a second line with verdicts for {task_id}; split the file"
+                )
 
     def fit(self, models: Collection[str]) -> None:
         """Match the samples' models to the models of this file, and store names that differ in `names`.

@@ -97,7 +97,7 @@ class CruxEval:
             verdicts = _list(scored[task], where) if scored is not None else [None] * len(kept or ())
             if kept is not None and len(kept) != len(verdicts):
                 raise InputError(
-                    f"{where}: {counted(len(kept), 'generation')}, but {counted(len(verdicts), 'verdict')}"
+                    f"{where}: has {counted(len(kept), 'generation')}, but {counted(len(verdicts), 'verdict')}"
                 )
             for at, value in enumerate(verdicts):
                 text = None if kept is None else kept[at]

@@ -68,7 +68,7 @@ class NemoSkills:
             lengths.setdefault(lines, path)
             if len(lengths) > 1:
                 lengths_text = ", ".join(f"{path.name} has {number}" for number, path in lengths.items())
-                what = f"files of unequal length ({lengths_text} lines)"
+                what = f"has files of unequal length ({lengths_text} lines)"
                 raise InputError(f"{source.path}: {what}, so a seed is unfinished")
 
 

@@ -135,7 +135,7 @@ class Source:
         except OSError as error:
             raise unreadable(error, self.path) from error
         if len(data) > MAX_DOCUMENT_BYTES:
-            raise InputError(f"{self.path}: more than {MAX_DOCUMENT_BYTES // 2**30} GiB of JSON in one document")
+            raise InputError(f"{self.path}: has more than {MAX_DOCUMENT_BYTES // 2**30} GiB of JSON in one document")
         return parse_json(decode(data, str(self.path)), str(self.path))
 
     def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -199,7 +199,9 @@ class Source:
                     if not any(cells):
                         continue
                     if len(cells) != len(names):
-                        raise InputError(f"{self.path}, line {lines}: {len(cells)} cells, but {len(names)} columns")
+                        raise InputError(
+                            f"{self.path}, line {lines}: has {len(cells)} cells, but the table has {len(names)} columns"
+                        )
                     yield lines, {name: _cell(name, cell, ours) for name, cell in zip(names, cells, strict=True)}
         except UnicodeDecodeError as error:
             raise InputError(f"{self.path}, after line {lines}: is not UTF-8 ({error}); save it as UTF-8") from error

@@ -35,7 +35,7 @@ class ZipMembers:
         self._file, self._archive = file, archive
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
-            raise InputError(f"{path}: {len(members):,} members, but a log has at most {MAX_MEMBERS:,}")
+            raise InputError(f"{path}: has {len(members):,} members, but a log has at most {MAX_MEMBERS:,}")
         self._members = {one.filename: one for one in members}
         size = sum(one.compress_size for one in members)
         self._left = max(_ALWAYS_BYTES, _MOST_TIMES * size)
