@@ -62,7 +62,7 @@ def test_apps_lists(tmp_path: Path) -> None:
     ("data", "why"),
     [
         ("[]", "must be an object"),
-        ('{"inputs": ["1"], "outputs": []}', "of the same length"),
+        ('{"inputs": ["1"], "outputs": []}', "with one output for each input"),
         ('{"inputs": [1], "outputs": ["1"]}', "lists of strings"),
     ],
 )

@@ -289,7 +289,7 @@ def test_hidden_verdicts_must_match(tmp_path: Path) -> None:
     other = lines(tmp_path / "other.jsonl", {"model": "x", "task_id": "t0", "passed": [1]})
     with pytest.raises(InputError, match="no hidden verdicts for m"):
         api.plan(visible, costs=costs, hidden=[other])
-    with pytest.raises(InputError, match="right answers, 0 or more"):
+    with pytest.raises(InputError, match="must be 0 or more, in right answers that it outweighs"):
         api.plan(visible, costs=costs, hidden=[hidden], false_pass_cost=-1)
 
 
